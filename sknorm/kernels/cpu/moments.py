@@ -1,0 +1,78 @@
+"""Weighted column sums, with float32 values summed eight rows at a time into float64."""
+
+import numpy as np
+
+from sknorm.kernels.cpu.compiler import helper, kernel
+
+U = np.uint64  # an unsigned index needs no check for counting from the end
+
+
+@helper
+def add_sums(z, weight, start, stop, first, sums):
+    """``sums[j] = sum_i weight[i] z[i, first + j]``."""
+    c, n = U(first), U(sums.size)
+    for j in range(n):
+        sums[j] = 0.0
+    i = start
+    while i + 8 <= stop:
+        w0, w1, w2, w3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
+        w4, w5, w6, w7 = weight[i + 4], weight[i + 5], weight[i + 6], weight[i + 7]
+        for j in range(n):
+            q = c + j
+            low = (w0 * z[i, q] + w1 * z[i + 1, q]) + (w2 * z[i + 2, q] + w3 * z[i + 3, q])
+            high = (w4 * z[i + 4, q] + w5 * z[i + 5, q]) + (w6 * z[i + 6, q] + w7 * z[i + 7, q])
+            sums[j] += np.float64(low + high)
+        i += 8
+    while i < stop:
+        w0 = weight[i]
+        for j in range(n):
+            sums[j] += np.float64(w0 * z[i, c + j])
+        i += 1
+
+
+@helper
+def add_deviations(z, weight, start, stop, first, mean, sums, squares):
+    """Weighted sums of the deviations from ``mean`` and of their squares."""
+    c, n = U(first), U(mean.size)
+    for j in range(n):
+        sums[j] = 0.0
+        squares[j] = 0.0
+    i = start
+    while i + 4 <= stop:
+        w0, w1, w2, w3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
+        for j in range(n):
+            q = c + j
+            d0, d1 = z[i, q] - mean[j], z[i + 1, q] - mean[j]
+            d2, d3 = z[i + 2, q] - mean[j], z[i + 3, q] - mean[j]
+            e0, e1, e2, e3 = w0 * d0, w1 * d1, w2 * d2, w3 * d3
+            sums[j] += np.float64((e0 + e1) + (e2 + e3))
+            squares[j] += np.float64((e0 * d0 + e1 * d1) + (e2 * d2 + e3 * d3))
+        i += 4
+    while i < stop:
+        w0 = weight[i]
+        for j in range(n):
+            d0 = z[i, c + j] - mean[j]
+            sums[j] += np.float64(w0 * d0)
+            squares[j] += np.float64(w0 * d0 * d0)
+        i += 1
+
+
+@kernel
+def column_moments(z, weight, moments):
+    """Weighted mean and biased variance of each column."""
+    n, d = z.shape[1], z.shape[2]
+    mean = np.empty(d, z.dtype)
+    for k in range(z.shape[0]):
+        w = weight[k if weight.shape[0] > 1 else 0]
+        total = 0.0
+        for i in range(n):
+            total += w[i]
+        sums, squares = moments[k, 0], moments[k, 1]
+        add_sums(z[k], w, 0, n, 0, sums)
+        for j in range(d):
+            mean[j] = mean.dtype.type(sums[j] / total)
+        add_deviations(z[k], w, 0, n, 0, mean, sums, squares)
+        for j in range(d):
+            correction = sums[j] / total
+            squares[j] = max(squares[j] / total - correction * correction, 0.0)
+            sums[j] = mean[j] + correction

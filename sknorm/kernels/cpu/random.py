@@ -1,0 +1,62 @@
+"""The counter-based random bits behind dropout; the reference holds their description."""
+
+import numpy as np
+
+from sknorm.kernels.cpu.compiler import helper, scalar
+
+_M1, _M2 = np.uint32(0x21F0AAAD), np.uint32(0x735A2D97)
+_S15, _S16 = np.uint32(15), np.uint32(16)
+_GOLDEN = np.uint32(0x9E3779B9)
+_LAYER_FACTOR, _LAYER_OFFSET = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
+U = np.uint64  # an unsigned index needs no check for counting from the end
+
+
+@scalar
+def _mix(x):
+    x = np.uint32(x ^ (x >> _S16))
+    x = np.uint32(x * _M1)
+    x = np.uint32(x ^ (x >> _S15))
+    x = np.uint32(x * _M2)
+    return np.uint32(x ^ (x >> _S15))
+
+
+@helper
+def keys(seed, step, layer):
+    """The two keys of one member's mask in one layer of one step."""
+    a = _mix(np.uint32(np.uint32(seed) + _GOLDEN))
+    b = _mix(np.uint32(a ^ np.uint32(step)))
+    c = np.uint32(np.uint32(np.uint32(layer) * _LAYER_FACTOR) + _LAYER_OFFSET)
+    key = _mix(np.uint32(b ^ c))
+    return key, _mix(np.uint32(key + _GOLDEN))
+
+
+@scalar
+def bits(element, key, late_key):
+    """32 random bits for one element."""
+    x = np.uint32(element ^ key)
+    x = np.uint32(x ^ (x >> _S16))
+    x = np.uint32(x * _M1)
+    x = np.uint32(x ^ late_key)
+    x = np.uint32(x ^ (x >> _S15))
+    x = np.uint32(x * _M2)
+    return np.uint32(x ^ (x >> _S15))
+
+
+@helper
+def threshold(rate):
+    """Elements whose bits fall below it are dropped."""
+    return np.uint32(rate * 4294967296.0)
+
+
+@helper
+def drop(start, stop, first, count, key, late_key, rate, out):
+    """Drop elements of rows start..stop and columns first..first+count, scale up the rest."""
+    limit, scale = threshold(rate), out.dtype.type(1.0 / (1.0 - rate))
+    zero = out.dtype.type(0)
+    c, n = U(first), U(count)
+    for i in range(start, stop):
+        base = np.uint32(i * out.shape[1])
+        for j in range(n):
+            q = c + j
+            kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
+            out[i, q] = out[i, q] * scale if kept else zero
