@@ -1,0 +1,41 @@
+"""What the engine needs of an array library."""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from types import ModuleType, SimpleNamespace
+from typing import Any, Protocol
+
+from sknorm.kernels import reference
+
+
+class Backend(Protocol):
+    """Arrays of one library on one device, and the kernels that compute on them."""
+
+    name: str
+    xp: Any
+    device: Any
+    kernels: SimpleNamespace
+
+    def asarray(self, array: Any, dtype: Any = None) -> Any:
+        """``array`` as a C-contiguous array of this backend, without a copy where possible."""
+
+    def to_numpy(self, array: Any) -> Any:
+        """``array`` on the host."""
+
+    def session(self) -> AbstractContextManager[None]:
+        """The thread limits under which training and prediction run."""
+
+    def run(self, task: Callable[..., None], arguments: Iterable[tuple]) -> None:
+        """Call ``task`` with each tuple of arguments, side by side where threads are free.
+
+        The tasks must not depend on each other. Their number does not depend on the number
+        of threads, so neither does any result.
+        """
+
+
+def join_kernels(overrides: ModuleType | None) -> SimpleNamespace:
+    """The reference kernels, replaced by name by those of ``overrides``."""
+    table = {name: getattr(reference, name) for name in reference.__all__}
+    if overrides is not None:
+        table.update((name, getattr(overrides, name)) for name in overrides.__all__)
+    return SimpleNamespace(**table)

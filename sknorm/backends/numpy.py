@@ -1,0 +1,41 @@
+"""NumPy arrays on the host, with the compiled kernels."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import cached_property
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from sknorm.backends import threads
+from sknorm.backends.base import join_kernels
+
+
+class NumpyBackend:
+    """The backend of NumPy arrays; see :class:`sknorm.backends.base.Backend`."""
+
+    name = "numpy"
+    xp = np
+    device = "cpu"
+
+    @cached_property
+    def kernels(self) -> SimpleNamespace:
+        from sknorm.kernels import cpu  # compiles nothing, but loads Numba
+
+        return join_kernels(cpu)
+
+    def __reduce__(self) -> tuple:
+        return NumpyBackend, ()
+
+    def asarray(self, array: Any, dtype: Any = None) -> np.ndarray:
+        return np.ascontiguousarray(array, dtype=dtype)
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        return np.asarray(array)
+
+    def session(self) -> AbstractContextManager[None]:
+        return threads.limits.session()
+
+    def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
+        threads.pool.run(task, arguments, threads.limits.threads)

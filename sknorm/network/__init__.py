@@ -1,0 +1,1 @@
+"""The network: blocks, parameters, initial weights, folding."""

@@ -1,0 +1,149 @@
+"""Inference: norms folded into the Linear before them, once, in float64."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sknorm.backends import Backend
+from sknorm.kernels.codes import ACTIVATIONS
+from sknorm.network.network import Network
+from sknorm.network.parameters import Architecture
+
+_CHUNK_BYTES = 1 << 20  # activations of a chunk of rows that stay in the second-level cache
+
+
+@dataclass
+class FoldedNetwork:
+    """A stack ready for inference.
+
+    Attributes
+    ----------
+    weights : list of arrays of shape (K, d_in, d_out)
+    biases : list of arrays of shape (K, d_out)
+        Under layer norm, which depends on the row and cannot be folded, the hidden entries
+        are the norm's shifts and ``scales`` its scales.
+    scales : list of arrays of shape (K, d_out)
+        Empty unless under layer norm.
+    """
+
+    backend: Backend
+    architecture: Architecture
+    weights: list[Any]
+    biases: list[Any]
+    scales: list[Any]
+
+    def raw(self, X: Any, offset: Any, factor: Any) -> Any:
+        """Raw outputs of shape (K, N, n_outputs) for X of shape (N, n_features)."""
+        backend, count = self.backend, X.shape[0]
+        shape = (self.weights[0].shape[0], count, self.architecture.sizes[-1])
+        out = backend.xp.zeros(shape, dtype=self.weights[0].dtype, device=backend.device)
+        rows = self._rows_at_once()
+
+        def chunk(start: int) -> None:
+            stop = min(start + rows, count)
+            batch = backend.asarray(X[start:stop, :])
+            out[:, start:stop, :] = self.forward(
+                standardized(backend, batch, offset, factor, out.dtype)
+            )
+
+        with backend.session():
+            backend.run(chunk, [(start,) for start in range(0, count, rows)])
+        return out
+
+    def forward(self, h: Any) -> Any:
+        """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features)."""
+        backend, kernels = self.backend, self.backend.kernels
+        xp, device, members = backend.xp, backend.device, self.weights[0].shape[0]
+        activation = ACTIVATIONS[self.architecture.activation]
+        none = xp.zeros(members, dtype=xp.float64, device=device)
+        seed = xp.zeros(members, dtype=xp.uint32, device=device)
+        for layer, weight in enumerate(self.weights):
+            shape = (members, h.shape[1], weight.shape[2])
+            z = xp.empty(shape, dtype=weight.dtype, device=device)
+            kernels.matmul(h, weight, z)
+            if layer == len(self.weights) - 1:
+                return z + self.biases[-1][:, None, :]
+            if self.scales:
+                h = self._layer_norm(layer, z, activation, none, seed)
+            else:
+                kernels.affine_block_forward(
+                    z, self.biases[layer], activation, none, seed, 0, 0, 0, z.shape[2], z
+                )
+                h = z
+        raise AssertionError("a network has at least its output layer")
+
+    def _rows_at_once(self) -> int:
+        members, widest = self.weights[0].shape[0], max(self.architecture.sizes)
+        itemsize = 4 if "32" in str(self.weights[0].dtype) else 8
+        return max(64, _CHUNK_BYTES // (members * widest * itemsize) // 64 * 64)
+
+    def _layer_norm(self, layer: int, z: Any, activation: int, none: Any, seed: Any) -> Any:
+        xp, device = self.backend.xp, self.backend.device
+        out = xp.empty(z.shape, dtype=z.dtype, device=device)
+        inverse_std = xp.empty(z.shape[:2], dtype=z.dtype, device=device)
+        self.backend.kernels.layer_block_forward(
+            z, self.scales[layer], self.biases[layer], self.architecture.norm_epsilon,
+            activation, none, seed, 0, 0, inverse_std, out,
+        )  # fmt: skip
+        return out
+
+
+def standardized(backend: Backend, X: Any, offset: Any, factor: Any, dtype: Any) -> Any:
+    """``(X - offset) * factor`` as an array of shape (1, n, d)."""
+    xp, (count, width) = backend.xp, X.shape
+    device = backend.device
+    rows = xp.arange(count, dtype=xp.int64, device=device)[None, :]
+    nothing = xp.zeros((count, 0), dtype=dtype, device=device)
+    unweighted = xp.zeros((0, count), dtype=dtype, device=device)
+    out = xp.empty((1, count, width), dtype=dtype, device=device)
+    backend.kernels.gather(
+        X, nothing, unweighted, rows, offset, factor, out, nothing[None, ...], unweighted
+    )
+    return out
+
+
+def folded(network: Network) -> FoldedNetwork:
+    """The folded form of a network in inference, made on first use."""
+    if network._folded is None:
+        network._folded = fold(network)
+    return network._folded
+
+
+def fold(network: Network) -> FoldedNetwork:
+    r"""Weights :math:`W \gamma / \sigma` and biases :math:`\beta - \mu \gamma / \sigma`.
+
+    With the inference mean mu and variance sigma^2 - epsilon of each norm.
+    """
+    xp, parameters = network.backend.xp, network.parameters
+    architecture = network.architecture
+    hidden, dtype = architecture.hidden, parameters.flat.dtype
+    weights, shifts = list(parameters.weights), list(parameters.shifts)
+    scales: list[Any] = []
+    for layer in range(hidden):
+        scale, shift = _affine(network, layer)
+        if architecture.keeps_statistics:
+            moments = network.statistics[layer]
+            gain = scale / xp.sqrt(moments[:, 1, :] + architecture.norm_epsilon)
+            weight = xp.astype(weights[layer], xp.float64) * gain[:, None, :]
+            weights[layer] = xp.astype(weight, dtype)
+            shift = shift - moments[:, 0, :] * gain
+        elif architecture.normalization == "layer":
+            scales.append(xp.astype(scale, dtype))
+        shift = xp.astype(shift, dtype)
+        shifts = [*shifts[:layer], shift, *shifts[layer + 1 :]]
+    return FoldedNetwork(
+        network.backend, architecture, weights, [*shifts, parameters.bias], scales
+    )
+
+
+def _affine(network: Network, layer: int) -> tuple[Any, Any]:
+    """Scale and shift of a block in float64, (K, d)."""
+    xp, parameters = network.backend.xp, network.parameters
+    shape = (network.members, network.architecture.sizes[layer + 1])
+    device = network.backend.device
+    scale = xp.ones(shape, dtype=xp.float64, device=device)
+    shift = xp.zeros(shape, dtype=xp.float64, device=device)
+    if parameters.scales:
+        scale = xp.astype(parameters.scales[layer], xp.float64)
+    if parameters.shifts:
+        shift = xp.astype(parameters.shifts[layer], xp.float64)
+    return scale, shift

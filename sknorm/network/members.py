@@ -1,0 +1,39 @@
+"""What may differ between the members of a stack."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Members:
+    """Hyperparameters of K networks, one entry each.
+
+    Attributes
+    ----------
+    alpha, l1_ratio : float64 arrays of shape (K,)
+        Strength and L1 share of the penalty.
+    dropout, input_dropout : float64 arrays of shape (K,)
+        Probabilities with which hidden units and inputs are dropped.
+    learning_rate : float64 array of shape (K,)
+        Initial step size.
+    norm_momentum : float64 array of shape (K,)
+        Weight of a new batch in the running statistics.
+    seed : uint32 array of shape (K,)
+        Keys of the dropout masks.
+    """
+
+    alpha: np.ndarray
+    l1_ratio: np.ndarray
+    dropout: np.ndarray
+    input_dropout: np.ndarray
+    learning_rate: np.ndarray
+    norm_momentum: np.ndarray
+    seed: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.seed)
+
+    def take(self, members: list[int]) -> "Members":
+        """Some of the members."""
+        return Members(**{f.name: getattr(self, f.name)[members] for f in fields(self)})

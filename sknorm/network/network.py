@@ -1,0 +1,95 @@
+"""A stack of networks: parameters and the statistics of their norms."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+
+from sknorm.backends import Backend
+from sknorm.network import initializers
+from sknorm.network.parameters import Architecture, Parameters
+
+
+@dataclass(eq=False)
+class Network:
+    """K networks of one architecture.
+
+    Attributes
+    ----------
+    backend : Backend
+        Where the arrays live.
+    parameters : Parameters
+        Weights, scales, shifts and output biases.
+    statistics : list of float64 arrays of shape (K, 2, d)
+        Mean and variance by which each hidden norm standardizes at inference; empty where
+        norms need none. In float64: a mean may be large beside its deviation.
+    """
+
+    backend: Backend
+    parameters: Parameters
+    statistics: list[Any]
+    _folded: Any = field(default=None, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_folded": None}
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.parameters.architecture
+
+    @property
+    def members(self) -> int:
+        return self.parameters.members
+
+    def take(self, members: Sequence[int]) -> "Network":
+        """A copy of some of the networks."""
+        new = empty(self.backend, self.architecture, len(members), self.parameters.flat.dtype)
+        new.assign(range(len(members)), self, members)
+        return new
+
+    def assign(self, targets: Sequence[int], source: "Network", members: Sequence[int]) -> None:
+        """Overwrite networks ``targets`` by networks ``members`` of ``source``."""
+        pairs = [*zip(self.parameters.views, source.parameters.views, strict=True)]
+        pairs += zip(self.statistics, source.statistics, strict=True)
+        for mine, theirs in pairs:
+            for target, member in zip(targets, members, strict=True):
+                mine[target, ...] = theirs[member, ...]
+
+    def is_finite(self) -> np.ndarray:
+        """Which members have finite parameters."""
+        xp = self.backend.xp
+        finite = np.ones(self.members, dtype=bool)
+        if bool(xp.isfinite(xp.sum(self.parameters.flat))):
+            return finite  # one pass where, as nearly always, nothing is wrong
+        for view in self.parameters.views:
+            flags = xp.all(xp.reshape(xp.isfinite(view), (self.members, -1)), axis=1)
+            finite &= self.backend.to_numpy(flags)
+        return finite
+
+
+def empty(backend: Backend, architecture: Architecture, members: int, dtype: Any) -> Network:
+    """A stack without values."""
+    xp = backend.xp
+    size = members * sum(int(np.prod(shape)) for shape in architecture.shapes())
+    flat = xp.zeros(size, dtype=dtype, device=backend.device)
+    statistics = []
+    if architecture.keeps_statistics:
+        for width in architecture.sizes[1:-1]:
+            moments = xp.zeros((members, 2, width), dtype=xp.float64, device=backend.device)
+            moments[:, 1, :] = 1.0
+            statistics.append(moments)
+    return Network(backend, Parameters(architecture, members, flat), statistics)
+
+
+def initialize(
+    backend: Backend, architecture: Architecture, random_states: Sequence[RandomState], dtype: Any
+) -> Network:
+    """A stack with each member's initial weights drawn from its own ``RandomState``."""
+    network = empty(backend, architecture, len(random_states), dtype)
+    for member, random_state in enumerate(random_states):
+        values = initializers.draw(architecture, random_state)
+        for view, value in zip(network.parameters.views, values, strict=True):
+            view[member, ...] = backend.asarray(value, dtype=view.dtype)
+    return network

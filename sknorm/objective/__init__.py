@@ -1,0 +1,1 @@
+"""The objective: losses, penalties, and their gradient on a batch."""

@@ -1,0 +1,135 @@
+r"""The training objective and its gradient on a batch.
+
+For rows i with weights w_i and weight matrices W (never biases, scales and shifts),
+
+.. math::
+
+    J = \frac{\sum_i w_i \ell_i}{\sum_i w_i}
+        + \alpha \left( \rho \|W\|_1 + \frac{1 - \rho}{2} \|W\|_2^2 \right),
+
+with alpha and the L1 ratio rho of each member. A batch B of n rows out of N contributes
+:math:`\sum_{i \in B} w_i \ell_i / (n \bar w)` with the mean weight :math:`\bar w` of all
+training rows: its expectation is the first term of J, also where weights differ much
+between batches. This module computes that term and its gradient; the optimizers add the
+penalty, in one pass with their step.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from sknorm.network.block import BLOCKS, Block, Linear
+from sknorm.network.members import Members
+from sknorm.network.network import Network
+from sknorm.network.parameters import Parameters
+from sknorm.objective.losses import Loss
+
+
+class BatchGradient:
+    """Loss and gradient of a stack on batches of one size, with all buffers allocated once.
+
+    Parameters
+    ----------
+    network : Network
+    members : Members
+    loss : Loss
+    data : TrainingData
+        Rows, targets and weights, as :class:`sknorm.training.data.TrainingData`.
+    rows : int
+        Rows of a batch.
+    orders : int
+        1 if all members see the same rows, else K.
+    gradient : Parameters
+        Where the gradient is written.
+    value : float64 array of shape (K,)
+        Where sums of weighted losses are added.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        members: Members,
+        loss: Loss,
+        data: Any,
+        rows: int,
+        orders: int,
+        gradient: Parameters,
+        value: Any,
+    ) -> None:
+        backend, sizes = network.backend, network.architecture.sizes
+        self.kernels = backend.kernels
+        self.data = data
+        self.value = value
+        self.network = network
+        self.gradient = gradient
+        self._allocate(network, rows, orders)
+        self.loss = getattr(backend.kernels, loss.kernel)
+        factor = 1.0 / (rows * data.mean_weight)
+        self.factor = backend.asarray(np.full(len(members), factor))
+        self.input_dropout = backend.asarray(members.input_dropout)
+        self.drops_inputs = bool(np.any(members.input_dropout > 0))
+        self.seed = backend.asarray(members.seed)
+        self.blocks = self._blocks(network, members, rows)
+        self.logits = self._buffer(len(members), rows, sizes[-1])
+
+    def __call__(self, rows: Any, step: int) -> None:
+        """Write the gradient for the batch of these ``rows``; add its loss to ``value``."""
+        data, kernels, network = self.data, self.kernels, self.network
+        kernels.gather(
+            data.X, data.y, data.weight, rows, data.offset, data.factor, self.x, self.y, self.weight
+        )
+        if self.drops_inputs:
+            kernels.dropout(self.input_dropout, self.seed, step, 0, self.x)
+        inputs = [self.x]
+        for block in self.blocks:
+            inputs.append(block.forward(inputs[-1], step))
+        weights, gradient = network.parameters.weights, self.gradient
+        kernels.matmul(inputs[-1], weights[-1], self.logits)
+        self.loss(
+            self.logits, network.parameters.bias, self.y, self.weight, self.factor,
+            self.value, gradient.bias, self.logits,
+        )  # fmt: skip
+        kernels.matmul(inputs[-1].mT, self.logits, gradient.weights[-1])
+        signal = self.logits
+        for layer in range(len(self.blocks) - 1, -1, -1):
+            signal = self.blocks[layer].backward(inputs[layer], weights[layer + 1], signal, step)
+
+    def _allocate(self, network: Network, rows: int, orders: int) -> None:
+        backend, data = network.backend, self.data
+        xp, device = backend.xp, backend.device
+        self.x = self._buffer(orders, rows, network.architecture.sizes[0])
+        shape = (orders, rows, data.y.shape[1])
+        self.y = xp.zeros(shape, dtype=data.y.dtype, device=device)
+        self.weight = xp.zeros((orders, rows), dtype=data.weight.dtype, device=device)
+
+    def _buffer(self, *shape: int) -> Any:
+        backend = self.network.backend
+        dtype = self.network.parameters.flat.dtype
+        return backend.xp.zeros(shape, dtype=dtype, device=backend.device)
+
+    def _blocks(self, network: Network, members: Members, rows: int) -> list[Block]:
+        parameters, gradient, blocks = network.parameters, self.gradient, []
+        kind = BLOCKS[network.architecture.normalization]
+        for layer in range(network.architecture.hidden):
+            shape = (len(members), rows, network.architecture.sizes[layer + 1])
+            scale, dscale = self._vectors(parameters.scales, gradient.scales, layer, 1.0)
+            shift, dshift = self._vectors(parameters.shifts, gradient.shifts, layer, 0.0)
+            linear = Linear(
+                parameters.weights[layer], gradient.weights[layer],
+                self._buffer(*shape), self._buffer(*shape), self._buffer(*shape),
+                scale, shift, dscale, dshift,
+            )  # fmt: skip
+            blocks.append(kind(layer, network, gradient, members, self.weight, linear))
+        return blocks
+
+    def _vectors(
+        self, values: Sequence[Any], gradients: Sequence[Any], layer: int, constant: float
+    ) -> tuple[Any, Any]:
+        """A learned vector and its gradient, or a constant and a buffer nobody reads."""
+        if values:
+            return values[layer], gradients[layer]
+        width = self.network.architecture.sizes[layer + 1]
+        vector = self._buffer(self.network.members, width)
+        vector[...] = constant
+        return vector, self._buffer(self.network.members, width)

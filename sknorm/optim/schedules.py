@@ -1,0 +1,134 @@
+"""Learning-rate schedules: the factor of the initial rate, per member, step by step."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+_FLOOR = 1e-6  # the adaptive schedule stops a member whose learning rate is this small
+
+
+class Schedule(Protocol):
+    """A learning rate that changes with time; rates are float64 arrays of shape (K,)."""
+
+    def rate(self, step: int) -> np.ndarray:
+        """Learning rates of step number ``step``, which counts from 0."""
+
+    def epoch_ended(self, rows_seen: int) -> None:
+        """Take note of the rows trained on so far."""
+
+    def on_plateau(self, member: int) -> bool:
+        """React to a member that stopped improving; True ends its training."""
+
+    def take(self, members: list[int]) -> "Schedule":
+        """The schedule of some of the members."""
+
+
+@dataclass
+class Constant:
+    """The initial learning rate throughout."""
+
+    initial: np.ndarray
+
+    def rate(self, step: int) -> np.ndarray:
+        return self.initial
+
+    def epoch_ended(self, rows_seen: int) -> None:
+        pass
+
+    def on_plateau(self, member: int) -> bool:
+        return True
+
+    def take(self, members: list[int]) -> "Constant":
+        return Constant(self.initial[members])
+
+
+@dataclass
+class InverseScaling(Constant):
+    """``initial / (t + 1) ** power`` after t rows, updated at the end of each epoch."""
+
+    power: float = 0.5
+    rows_seen: int = 0
+
+    def rate(self, step: int) -> np.ndarray:
+        return self.initial / (self.rows_seen + 1) ** self.power if self.rows_seen else self.initial
+
+    def epoch_ended(self, rows_seen: int) -> None:
+        self.rows_seen = rows_seen
+
+    def take(self, members: list[int]) -> "InverseScaling":
+        return InverseScaling(self.initial[members], self.power, self.rows_seen)
+
+
+@dataclass
+class Adaptive(Constant):
+    """Divided by 5 whenever a member stops improving, until it is tiny."""
+
+    current: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def __post_init__(self) -> None:
+        if self.current.size == 0:
+            self.current = self.initial.copy()
+
+    def rate(self, step: int) -> np.ndarray:
+        return self.current
+
+    def on_plateau(self, member: int) -> bool:
+        if self.current[member] <= _FLOOR:
+            return True
+        self.current[member] /= 5.0
+        return False
+
+    def take(self, members: list[int]) -> "Adaptive":
+        return Adaptive(self.initial[members], self.current[members])
+
+
+@dataclass
+class Cosine(Constant):
+    """Half a cosine from the initial rate down to zero over ``total`` steps.
+
+    Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts.
+    """
+
+    total: int = 1
+
+    def rate(self, step: int) -> np.ndarray:
+        return self.initial * (0.5 * (1.0 + math.cos(math.pi * min(step / self.total, 1.0))))
+
+    def take(self, members: list[int]) -> "Cosine":
+        return type(self)(self.initial[members], self.total)
+
+
+@dataclass
+class OneCycle(Cosine):
+    """Cosine from a 25th of the rate up to it over 30% of the steps, then down to 1e-5 of it.
+
+    Smith and Topin (2019), Super-convergence: very fast training of neural networks using
+    large learning rates; phases as in fastai and PyTorch.
+    """
+
+    start = 1.0 / 25.0
+    end = 1e-5
+    warm_up = 0.3
+
+    def rate(self, step: int) -> np.ndarray:
+        done = min(step / self.total, 1.0)
+        if done < self.warm_up:
+            low, high, phase = self.start, 1.0, done / self.warm_up
+        else:
+            low, high, phase = 1.0, self.end, (done - self.warm_up) / (1.0 - self.warm_up)
+        return self.initial * (low + (high - low) * 0.5 * (1.0 - math.cos(math.pi * phase)))
+
+
+def build(name: str, initial: np.ndarray, power: float, total: int) -> Schedule:
+    """The schedule of this name for initial rates ``(K,)`` and ``total`` planned steps."""
+    if name == "invscaling":
+        return InverseScaling(initial, power)
+    if name == "adaptive":
+        return Adaptive(initial)
+    if name == "cosine":
+        return Cosine(initial, total)
+    if name == "one_cycle":
+        return OneCycle(initial, total)
+    return Constant(initial)

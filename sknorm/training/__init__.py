@@ -1,0 +1,1 @@
+"""Training: data, batches, the epoch loop, stopping and history."""

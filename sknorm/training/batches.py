@@ -1,0 +1,65 @@
+"""How the rows of an epoch are drawn and cut into batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import RandomState
+
+
+def boundaries(rows: int, batch_size: int) -> list[int]:
+    """Where ``ceil(rows / batch_size)`` batches start and end; sizes differ by at most one.
+
+    No batch is so short that its statistics mean nothing, and no row is left out.
+    """
+    count = -(-rows // batch_size)
+    return [i * rows // count for i in range(count + 1)]
+
+
+@dataclass
+class Batches:
+    """The rows of a stack, epoch by epoch.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (K, n)
+        Each member's training rows, in their present order.
+    batch_size : int
+        Largest number of rows of a batch.
+    shuffle : bool
+        Whether each epoch draws a new order.
+    random_states : list of K numpy.random.RandomState
+        Where the orders come from, as in scikit-learn's MLP.
+    """
+
+    rows: np.ndarray
+    batch_size: int
+    shuffle: bool
+    random_states: list[RandomState]
+
+    @property
+    def per_epoch(self) -> int:
+        return -(-self.rows.shape[1] // self.batch_size)
+
+    @property
+    def sizes(self) -> set[int]:
+        """The one or two batch sizes that occur."""
+        edges = boundaries(self.rows.shape[1], self.batch_size)
+        return {stop - start for start, stop in zip(edges[:-1], edges[1:], strict=True)}
+
+    def epoch(self) -> Iterator[np.ndarray]:
+        """Rows of each batch, an int64 array of shape (K, rows of the batch)."""
+        if self.shuffle:
+            order = np.arange(self.rows.shape[1])
+            for k, random_state in enumerate(self.random_states):
+                order.sort()
+                random_state.shuffle(order)
+                self.rows[k] = self.rows[k, order]
+        edges = boundaries(self.rows.shape[1], self.batch_size)
+        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+            yield np.ascontiguousarray(self.rows[:, start:stop])
+
+    def take(self, members: list[int]) -> "Batches":
+        """The rows of some of the members."""
+        states = [self.random_states[k] for k in members]
+        return Batches(self.rows[members], self.batch_size, self.shuffle, states)

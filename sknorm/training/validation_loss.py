@@ -1,0 +1,49 @@
+"""The loss on held-out rows, for all members of a stack at once."""
+
+from typing import Any
+
+import numpy as np
+
+from sknorm.network.folding import fold
+from sknorm.network.network import Network
+from sknorm.objective.losses import Loss
+from sknorm.training.data import TrainingData
+
+_ROWS_AT_ONCE = 4096
+
+
+def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> np.ndarray:
+    """Weighted mean loss of each member on its rows, without the penalty.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss
+    data : TrainingData
+    rows : int64 array of shape (K, n)
+
+    Returns
+    -------
+    float64 array of shape (K,)
+    """
+    backend, xp = network.backend, network.backend.xp
+    dtype, device, count = network.parameters.flat.dtype, backend.device, network.members
+    inference = fold(network)
+    value = xp.zeros(count, dtype=xp.float64, device=device)
+    factor = xp.zeros(count, dtype=xp.float64, device=device)
+    total: Any = 0.0
+    for start in range(0, rows.shape[1], _ROWS_AT_ONCE):
+        chunk = backend.asarray(rows[:, start : start + _ROWS_AT_ONCE])
+        n = chunk.shape[1]
+        x = xp.empty((count, n, data.X.shape[1]), dtype=dtype, device=device)
+        y = xp.empty((count, n, data.y.shape[1]), dtype=data.y.dtype, device=device)
+        weight = xp.empty((count, n), dtype=dtype, device=device)
+        backend.kernels.gather(
+            data.X, data.y, data.weight, chunk, data.offset, data.factor, x, y, weight
+        )
+        raw = inference.forward(x)
+        no_bias = xp.zeros((count, raw.shape[2]), dtype=dtype, device=device)
+        kernel = getattr(backend.kernels, loss.kernel)
+        kernel(raw, no_bias, y, weight, factor, value, xp.zeros_like(no_bias), raw)
+        total = total + xp.sum(weight, axis=1, dtype=xp.float64)
+    return backend.to_numpy(value / total)
