@@ -1,0 +1,6 @@
+"""Multi-layer perceptrons for tables, with batch normalization, dropout and elastic nets."""
+
+from sknorm._version import __version__
+from sknorm.estimators import MLPClassifier, MLPRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor", "__version__"]
