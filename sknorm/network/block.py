@@ -1,8 +1,8 @@
 """Hidden blocks: Linear, norm, activation and dropout, bound to the buffers of one batch size.
 
-``forward`` takes a block's input and returns its output; ``backward`` takes the gradient with
-respect to the next Linear's output and that Linear's transposed weights, and leaves the
-gradients of the parameters and of the block's own Linear output in their buffers.
+All arrays and views are made once: on small networks, a view costs as much as a product.
+``forward`` fills the block's output; ``backward``, once the block is bound to the Linear that
+follows it, the gradients of its parameters and of its own Linear's output.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,9 @@ _PIECES = 2
 
 @dataclass
 class Linear:
-    """A layer's weights, their gradient, and the buffers around its product."""
+    """A layer's input, weights and gradients, and the buffers around its product."""
 
+    x: Any
     weight: Any
     dweight: Any
     z: Any
@@ -67,6 +68,8 @@ class Block:
         architecture = network.architecture
         self.backend = network.backend
         self.kernels = network.backend.kernels
+        self.matmul = self.kernels.matmul
+        self.transposed = linear.x.mT
         self.layer = layer + 1  # layer 0 of the random numbers is the input
         self.activation = ACTIVATIONS[architecture.activation]
         self.epsilon = architecture.norm_epsilon
@@ -78,41 +81,40 @@ class Block:
         self.pieces = self._cut()
         self._bind(network, gradient, members)
 
-    def forward(self, x: Any, step: int) -> Any:
-        """Output of the block for the batch ``x`` of shape (K or 1, n, d_in)."""
+    def forward(self, step: int) -> None:
+        """Compute the block's output for the batch in its input buffer."""
         linear = self.linear
         if len(self.pieces) == 1:
-            self.kernels.matmul(x, linear.weight, linear.z)
+            self.matmul(linear.x, linear.weight, linear.z)
             self._activate(step, 0, self.width)
         else:
-            self.backend.run(self._forward_piece, [(x, step, *piece) for piece in self.pieces])
-        return linear.out
+            self.backend.run(self._forward_piece, [(step, *piece) for piece in self.pieces])
 
-    def backward(self, x: Any, next_weight: Any, next_gradient: Any, step: int) -> Any:
-        """Gradient with respect to this block's Linear output, of shape (K, n, d)."""
+    def follow(self, weight: Any, gradient: Any) -> None:
+        """Bind the block to the next Linear's weights and its output's gradient."""
+        self.next_weight = weight.mT
+        self.next_gradient = gradient
+
+    def backward(self, step: int) -> None:
+        """Compute the gradients of the block's parameters and of its Linear's output."""
         linear = self.linear
-        transposed = next_weight.mT
         if len(self.pieces) == 1:
-            self.kernels.matmul(next_gradient, transposed, linear.dout)
+            self.matmul(self.next_gradient, self.next_weight, linear.dout)
             self._differentiate(step, 0, self.width)
-            self.kernels.matmul(x.mT, linear.dout, linear.dweight)
+            self.matmul(self.transposed, linear.dout, linear.dweight)
         else:
-            arguments = [(x, transposed, next_gradient, step, *piece) for piece in self.pieces]
-            self.backend.run(self._backward_piece, arguments)
-        return linear.dout
+            self.backend.run(self._backward_piece, [(step, *piece) for piece in self.pieces])
 
-    def _forward_piece(self, x: Any, step: int, start: int, stop: int) -> None:
+    def _forward_piece(self, step: int, start: int, stop: int) -> None:
         linear = self.linear
-        self.kernels.matmul(x, linear.weight[..., start:stop], linear.z[..., start:stop])
+        self.matmul(linear.x, linear.weight[..., start:stop], linear.z[..., start:stop])
         self._activate(step, start, stop)
 
-    def _backward_piece(
-        self, x: Any, transposed: Any, next_gradient: Any, step: int, start: int, stop: int
-    ) -> None:
+    def _backward_piece(self, step: int, start: int, stop: int) -> None:
         dout, dweight = self.linear.dout[..., start:stop], self.linear.dweight[..., start:stop]
-        self.kernels.matmul(next_gradient, transposed[..., start:stop], dout)
+        self.matmul(self.next_gradient, self.next_weight[..., start:stop], dout)
         self._differentiate(step, start, stop)
-        self.kernels.matmul(x.mT, dout, dweight)
+        self.matmul(self.transposed, dout, dweight)
 
     def _cut(self) -> list[tuple[int, int]]:
         _, rows, width = self.linear.out.shape

@@ -70,30 +70,31 @@ class BatchGradient:
         self.input_dropout = backend.asarray(members.input_dropout)
         self.drops_inputs = bool(np.any(members.input_dropout > 0))
         self.seed = backend.asarray(members.seed)
-        self.blocks = self._blocks(network, members, rows)
         self.logits = self._buffer(len(members), rows, sizes[-1])
+        self.weights, self.bias = network.parameters.weights[-1], network.parameters.bias
+        self.dweights, self.dbias = gradient.weights[-1], gradient.bias
+        self.blocks = self._blocks(network, members, rows)
+        self.features = self.blocks[-1].linear.out if self.blocks else self.x
+        self.transposed = self.features.mT
 
     def __call__(self, rows: Any, step: int) -> None:
         """Write the gradient for the batch of these ``rows``; add its loss to ``value``."""
-        data, kernels, network = self.data, self.kernels, self.network
+        data, kernels = self.data, self.kernels
         kernels.gather(
             data.X, data.y, data.weight, rows, data.offset, data.factor, self.x, self.y, self.weight
         )
         if self.drops_inputs:
             kernels.dropout(self.input_dropout, self.seed, step, 0, self.x)
-        inputs = [self.x]
         for block in self.blocks:
-            inputs.append(block.forward(inputs[-1], step))
-        weights, gradient = network.parameters.weights, self.gradient
-        kernels.matmul(inputs[-1], weights[-1], self.logits)
+            block.forward(step)
+        kernels.matmul(self.features, self.weights, self.logits)
         self.loss(
-            self.logits, network.parameters.bias, self.y, self.weight, self.factor,
-            self.value, gradient.bias, self.logits,
+            self.logits, self.bias, self.y, self.weight, self.factor,
+            self.value, self.dbias, self.logits,
         )  # fmt: skip
-        kernels.matmul(inputs[-1].mT, self.logits, gradient.weights[-1])
-        signal = self.logits
-        for layer in range(len(self.blocks) - 1, -1, -1):
-            signal = self.blocks[layer].backward(inputs[layer], weights[layer + 1], signal, step)
+        kernels.matmul(self.transposed, self.logits, self.dweights)
+        for block in reversed(self.blocks):
+            block.backward(step)
 
     def _allocate(self, network: Network, rows: int, orders: int) -> None:
         backend, data = network.backend, self.data
@@ -115,12 +116,16 @@ class BatchGradient:
             shape = (len(members), rows, network.architecture.sizes[layer + 1])
             scale, dscale = self._vectors(parameters.scales, gradient.scales, layer, 1.0)
             shift, dshift = self._vectors(parameters.shifts, gradient.shifts, layer, 0.0)
+            x = blocks[-1].linear.out if blocks else self.x
             linear = Linear(
-                parameters.weights[layer], gradient.weights[layer],
+                x, parameters.weights[layer], gradient.weights[layer],
                 self._buffer(*shape), self._buffer(*shape), self._buffer(*shape),
                 scale, shift, dscale, dshift,
             )  # fmt: skip
             blocks.append(kind(layer, network, gradient, members, self.weight, linear))
+        signals = [block.linear.dout for block in blocks[1:]] + [self.logits]
+        for block, weight, signal in zip(blocks, parameters.weights[1:], signals, strict=True):
+            block.follow(weight, signal)
         return blocks
 
     def _vectors(

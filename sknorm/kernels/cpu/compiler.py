@@ -45,6 +45,12 @@ def helper(function: Callable) -> Callable:
     return numba.njit(pipeline_class=_NoAliasCompiler, **OPTIONS)(function)
 
 
+def reduction(function: Callable) -> Callable:
+    """Compile a sum over an array, whose terms may be added in the order of the vector lanes."""
+    flags = {"contract", "reassoc", "nsz"}
+    return numba.njit(pipeline_class=_NoAliasCompiler, **{**OPTIONS, "fastmath": flags})(function)
+
+
 def scalar(function: Callable) -> Callable:
     """Compile a function of scalars into its caller, so that the caller's loop is vector code."""
     return numba.njit(forceinline=True, **OPTIONS)(function)

@@ -1,0 +1,33 @@
+"""The numerical kernels in portable array-API code: documentation, test oracle and fallback.
+
+T stands for the compute dtype, float32 or float64; K for the members of the stack. Arrays that
+members may share have a leading axis of R (or M) entries, 1 or K. Outputs are the last arguments
+and written in place. The packages beside this one override these functions by name.
+"""
+
+from sknorm.kernels.reference.affine_block import affine_block_backward, affine_block_forward
+from sknorm.kernels.reference.batch_block import batch_block_backward, batch_block_forward
+from sknorm.kernels.reference.layer_block import layer_block_backward, layer_block_forward
+from sknorm.kernels.reference.losses import binary_log_loss, multiclass_log_loss, squared_error
+from sknorm.kernels.reference.rows import column_moments, dropout, gather, matmul
+from sknorm.kernels.reference.steps import adam_step, clip_gradient, restore_norms, sgd_step
+
+__all__ = [
+    "adam_step",
+    "affine_block_backward",
+    "affine_block_forward",
+    "batch_block_backward",
+    "batch_block_forward",
+    "binary_log_loss",
+    "clip_gradient",
+    "column_moments",
+    "dropout",
+    "gather",
+    "layer_block_backward",
+    "layer_block_forward",
+    "matmul",
+    "multiclass_log_loss",
+    "restore_norms",
+    "sgd_step",
+    "squared_error",
+]

@@ -1,0 +1,262 @@
+r"""Optimizer steps on flat buffers that hold the parameters of all members.
+
+Parameter follows parameter, each a C-contiguous (K, ...) array. Row s of ``segments`` says where
+it starts, how many values a member has, and whether it is penalized. In penalized segments
+:math:`\lambda_2 = \alpha (1 - \rho)` and :math:`\lambda_1 = \alpha \rho` with the L1 ratio
+:math:`\rho`; elsewhere both are 0. The L1 part acts through its proximal operator
+:math:`\mathrm{soft}(w, t) = \mathrm{sign}(w) \max(|w| - t, 0)`, so that zeros are exact.
+
+References
+----------
+N. Parikh and S. Boyd (2014). Proximal algorithms. Foundations and Trends in Optimization 1(3),
+127-239.
+"""
+
+from collections.abc import Iterator
+
+from sknorm.kernels.reference.arrays import Array, array_namespace, per_member
+
+
+def sgd_step(
+    parameters: Array,
+    gradient: Array,
+    velocity: Array,
+    segments: Array,
+    rate: Array,
+    alpha: Array,
+    l1_ratio: Array,
+    momentum: float,
+    nesterov: bool,
+    batch_size: float,
+    monitor: Array,
+) -> None:
+    r"""One step of proximal gradient descent with momentum.
+
+    With :math:`g = \nabla + \lambda_2 w` and step size :math:`\eta`, heavy-ball momentum takes
+
+    .. math::
+        v' = \mu v - \eta g, \qquad w' = \mathrm{soft}(w + v', \eta \lambda_1), \qquad
+        v \leftarrow w' - w,
+
+    Nesterov's takes
+
+    .. math::
+        p = w - \eta g, \quad x = \mathrm{soft}(p, \eta \lambda_1), \quad
+        v' = \mu v - \eta g + (x - p), \quad w' = x + \mu v',
+
+    where :math:`v' = w' = 0` if :math:`\lambda_1 > 0` and :math:`x = 0`: the momentum restarts at
+    the kink. A fixed point satisfies :math:`w = \mathrm{soft}(w - \eta g, \eta \lambda_1)`, hence
+    is a stationary point of the penalized objective. NaN stays NaN.
+
+    Parameters
+    ----------
+    parameters, gradient, velocity : arrays of T, shape (P,)
+        Parameters and velocity are updated.
+    segments : array of int64, shape (S, 3)
+        Offset, size per member, penalized (0 or 1).
+    rate, alpha, l1_ratio : arrays of float64, shape (K,)
+    momentum : float
+    nesterov : bool
+    batch_size : float
+        Weight of this batch in ``monitor``.
+    monitor : array of float64, shape (K, 3)
+        Added to: ``batch_size`` times the Euclidean norm of the gradient, and the sums of
+        :math:`|w|` and :math:`w^2` over the penalized parameters before the step.
+    """
+    _watch(parameters, gradient, segments, batch_size, monitor)
+    for span, penalized in _spans(segments, rate.shape[0]):
+        w, grad, v = (_member_rows(a, span, rate) for a in (parameters, gradient, velocity))
+        l1, l2 = _penalties(alpha, l1_ratio, penalized)
+        descent = per_member(rate, w) * (grad + per_member(l2, w) * w)
+        update = _nesterov if nesterov else _heavy_ball
+        _store(velocity, parameters, span, update(w, v, descent, rate, l1, momentum))
+
+
+def adam_step(
+    parameters: Array,
+    gradient: Array,
+    first: Array,
+    second: Array,
+    segments: Array,
+    rate: Array,
+    alpha: Array,
+    l1_ratio: Array,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    correction: float,
+    decoupled: bool,
+    batch_size: float,
+    monitor: Array,
+) -> None:
+    r"""One step of proximal Adam, or of AdamW where ``decoupled``.
+
+    .. math::
+        m &\leftarrow \beta_1 m + (1 - \beta_1) g, \qquad
+        v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \qquad
+        \eta = \frac{\gamma c}{\sqrt v + \epsilon} \\
+        w' &= \mathrm{soft}(w - \eta m, \eta \lambda_1), \quad g = \nabla + \lambda_2 w
+        & & \text{(Adam)} \\
+        w' &= \mathrm{soft}((1 - \gamma \lambda_2) w - \eta m, \gamma \lambda_1), \quad g = \nabla
+        & & \text{(AdamW)}
+
+    Adam thresholds in its own metric, so that a fixed point is a stationary point of the
+    penalized objective; AdamW decouples the whole penalty from the adaptive scale. NaN stays NaN.
+
+    Parameters
+    ----------
+    parameters, gradient, first, second : arrays of T, shape (P,)
+        Parameters and both moments are updated.
+    segments : array of int64, shape (S, 3)
+        Offset, size per member, penalized (0 or 1).
+    rate, alpha, l1_ratio : arrays of float64, shape (K,)
+    beta_1, beta_2, epsilon : float
+    correction : float
+        Bias correction c of this step.
+    decoupled : bool
+    batch_size : float
+        Weight of this batch in ``monitor``.
+    monitor : array of float64, shape (K, 3)
+        Added to, as by :func:`sgd_step`.
+
+    References
+    ----------
+    D. P. Kingma and J. Ba (2015). Adam: a method for stochastic optimization. ICLR.
+
+    I. Loshchilov and F. Hutter (2019). Decoupled weight decay regularization. ICLR.
+    """
+    xp = array_namespace(parameters, gradient, rate)
+    _watch(parameters, gradient, segments, batch_size, monitor)
+    for span, penalized in _spans(segments, rate.shape[0]):
+        w, g, m, v = (_member_rows(a, span, rate) for a in (parameters, gradient, first, second))
+        l1, l2 = _penalties(alpha, l1_ratio, penalized)
+        if not decoupled:
+            g = g + per_member(l2, w) * w
+        m = beta_1 * m + (1.0 - beta_1) * g
+        v = beta_2 * v + (1.0 - beta_2) * g * g
+        eta = per_member(rate * correction, w) / (xp.sqrt(v) + epsilon)
+        if decoupled:
+            w, threshold = per_member(1.0 - rate * l2, w) * w, per_member(rate * l1, w)
+        else:
+            threshold = eta * per_member(l1, w)
+        _store(first, second, span, (m, v))
+        parameters[span] = xp.reshape(_soft(w - eta * m, threshold), (-1,))
+
+
+def clip_gradient(gradient: Array, segments: Array, max_norm: float) -> None:
+    r"""Scale each member's gradient down to a largest Euclidean norm.
+
+    .. math:: g \leftarrow g \min(1, c / \lVert g \rVert_2)
+
+    A norm that is not finite leaves the gradient as it is: divergence must stay visible.
+
+    Parameters
+    ----------
+    gradient : array of T, shape (P,)
+        Changed in place.
+    segments : array of int64, shape (S, 3)
+        Offset, size per member, penalized (0 or 1).
+    max_norm : float
+    """
+    xp = array_namespace(gradient, segments)
+    members = gradient.shape[0] // int(xp.sum(segments[:, 1]))
+    norm = _member_norms(gradient, segments, members)
+    clipped = xp.isfinite(norm) & (norm > max_norm)
+    scale = xp.where(clipped, max_norm / xp.where(clipped, norm, 1.0), 1.0)
+    for span, _ in _spans(segments, members):
+        g = _member_rows(gradient, span, norm)
+        gradient[span] = xp.reshape(per_member(scale, g) * g, (-1,))
+
+
+def restore_norms(weight: Array, radius: float, active: Array) -> None:
+    r"""Rescale the columns of weight matrices to a given Euclidean norm.
+
+    .. math:: w_{\cdot j} \leftarrow r \, w_{\cdot j} / \lVert w_{\cdot j} \rVert_2
+
+    Parameters
+    ----------
+    weight : array of T, shape (K, d_in, d_out)
+        Changed in place; zero columns stay zero.
+    radius : float
+    active : array of bool, shape (K,)
+        Members whose columns are rescaled; the others are untouched.
+    """
+    xp = array_namespace(weight, active)
+    wide = xp.astype(weight, xp.float64)
+    norm = xp.sqrt(xp.sum(wide * wide, axis=1, keepdims=True))
+    changed = active[:, None, None] & (norm != 0.0)
+    scale = xp.where(changed, radius / xp.where(changed, norm, 1.0), 1.0)
+    weight[...] = xp.astype(wide * scale, weight.dtype)
+
+
+def _heavy_ball(
+    w: Array, v: Array, descent: Array, rate: Array, l1: Array, momentum: float
+) -> tuple[Array, Array]:
+    v = momentum * v - descent
+    moved = w + v
+    new = _soft(moved, per_member(rate * l1, w))
+    # new - w would round away the digits that v has and w has not.
+    return v + (new - moved), new
+
+
+def _nesterov(
+    w: Array, v: Array, descent: Array, rate: Array, l1: Array, momentum: float
+) -> tuple[Array, Array]:
+    xp = array_namespace(w, rate)
+    p = w - descent
+    x = _soft(p, per_member(rate * l1, w))
+    v = momentum * v - descent + (x - p)
+    restart = (l1 > 0.0)[:, None] & (x == 0.0)
+    return xp.where(restart, 0.0, v), xp.where(restart, 0.0, x + momentum * v)
+
+
+def _soft(w: Array, threshold: Array) -> Array:
+    """Proximal operator of the absolute value; NaN passes through sign and maximum."""
+    xp = array_namespace(w, threshold)
+    return xp.sign(w) * xp.maximum(xp.abs(w) - threshold, 0.0)
+
+
+def _penalties(alpha: Array, l1_ratio: Array, penalized: bool) -> tuple[Array, Array]:
+    on = 1.0 if penalized else 0.0
+    return on * alpha * l1_ratio, on * alpha * (1.0 - l1_ratio)
+
+
+def _watch(
+    parameters: Array, gradient: Array, segments: Array, batch_size: float, monitor: Array
+) -> None:
+    xp = array_namespace(parameters, gradient, monitor)
+    members = monitor.shape[0]
+    monitor[:, 0] = monitor[:, 0] + batch_size * _member_norms(gradient, segments, members)
+    for span, penalized in _spans(segments, members):
+        if penalized:
+            w = xp.astype(_member_rows(parameters, span, monitor), xp.float64)
+            monitor[:, 1] = monitor[:, 1] + batch_size * xp.sum(xp.abs(w), axis=1)
+            monitor[:, 2] = monitor[:, 2] + batch_size * xp.sum(w * w, axis=1)
+
+
+def _member_norms(gradient: Array, segments: Array, members: int) -> Array:
+    """Euclidean norm of each member's gradient, (K,) float64."""
+    xp = array_namespace(gradient, segments)
+    total: Array = 0.0
+    for span, _ in _spans(segments, members):
+        g = xp.astype(xp.reshape(gradient[span], (members, -1)), xp.float64)
+        total = total + xp.sum(g * g, axis=1)
+    return xp.sqrt(total)
+
+
+def _spans(segments: Array, members: int) -> Iterator[tuple[slice, bool]]:
+    """Where each parameter of all members stands in the buffers, and if it is penalized."""
+    for s in range(segments.shape[0]):
+        offset, size = int(segments[s, 0]), int(segments[s, 1])
+        yield slice(offset, offset + members * size), bool(segments[s, 2])
+
+
+def _member_rows(buffer: Array, span: slice, like: Array) -> Array:
+    """One segment as (K, size), with the K of the (K, ...) array ``like``."""
+    xp = array_namespace(buffer, like)
+    return xp.reshape(buffer[span], (like.shape[0], -1))
+
+
+def _store(a: Array, b: Array, span: slice, values: tuple[Array, Array]) -> None:
+    xp = array_namespace(a, b)
+    a[span], b[span] = (xp.reshape(value, (-1,)) for value in values)
