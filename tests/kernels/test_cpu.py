@@ -1,0 +1,264 @@
+"""The compiled kernels against the specification."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sknorm.kernels import codes, cpu, reference
+
+DTYPES = [np.float32, np.float64]
+STACKS = [1, 3]
+SHAPES = [(1, 1), (1, 67), (2, 5), (7, 1), (7, 64), (33, 5), (33, 67), (33, 130)]
+GHOSTS = {1: (0, 1), 2: (0, 1, 2), 7: (0, 3, 7), 33: (0, 10, 20, 33)}
+RATES = [0.0, 0.4]
+FLAGS = [False, True]
+LOSSES = ["binary_log_loss", "multiclass_log_loss", "squared_error"]
+
+
+def sampled(count: int, *axes: list) -> list[tuple]:
+    """Combinations, drawn so that values of an axis are equally frequent.
+
+    The whole product would take minutes.
+    """
+    rng = np.random.default_rng(0)
+    order = [rng.permutation(np.arange(count) % len(axis)) for axis in axes]
+    return [
+        tuple(axis[i] for axis, i in zip(axes, row, strict=True))
+        for row in zip(*order, strict=True)
+    ]
+
+
+def inner(d: int, part: bool) -> tuple[int, int]:
+    """All columns, or some in the middle."""
+    return (d // 3, d - d // 4) if part else (0, d)
+
+
+def check(case: Any, ulps: float = 100.0) -> None:
+    """The compiled kernel does what the reference does with the same arguments."""
+    case.compare(case.run(cpu), case.run(reference), ulps)
+
+
+def test_every_kernel_is_compiled() -> None:
+    assert set(reference.__all__) <= set(cpu.__all__)
+
+
+# NumPy's own matmul is the kernel, and names its parameters itself.
+@pytest.mark.parametrize("name", sorted(set(reference.__all__) - {"matmul"}))
+def test_signatures_are_the_same(name: str) -> None:
+    function = getattr(cpu, name)
+    got = inspect.signature(getattr(function, "py_func", function)).parameters.values()
+    want = inspect.signature(getattr(reference, name)).parameters.values()
+    assert [(p.name, p.kind, p.default) for p in got] == [(p.name, p.kind, p.default) for p in want]
+
+
+@pytest.mark.parametrize("kernel", ["batch", "batch_backward"])
+@pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+def test_batch_block(cases: Any, kernel: str, activation: str) -> None:
+    code = codes.ACTIVATIONS[activation]
+    axes = (DTYPES, STACKS, SHAPES, RATES, FLAGS, FLAGS, FLAGS)
+    for dtype, K, (n, d), rate, ghost, shared, part in sampled(24, *axes):
+        groups = GHOSTS[n] if ghost else (0, n)
+        check(getattr(cases, kernel)(K, n, d, dtype, code, rate, groups, shared, inner(d, part)))
+
+
+@pytest.mark.parametrize("kernel", ["layer", "layer_backward"])
+@pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+def test_layer_block(cases: Any, kernel: str, activation: str) -> None:
+    code = codes.ACTIVATIONS[activation]
+    for dtype, K, (n, d), rate in sampled(16, DTYPES, STACKS, SHAPES, RATES):
+        check(getattr(cases, kernel)(K, n, d, dtype, code, rate))
+
+
+@pytest.mark.parametrize("kernel", ["affine", "affine_backward"])
+@pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+def test_affine_block(cases: Any, kernel: str, activation: str) -> None:
+    code = codes.ACTIVATIONS[activation]
+    for dtype, K, (n, d), rate, part in sampled(16, DTYPES, STACKS, SHAPES, RATES, FLAGS):
+        check(getattr(cases, kernel)(K, n, d, dtype, code, rate, inner(d, part)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+def test_activations_far_from_zero(cases: Any, activation: str, dtype: type) -> None:
+    size = (1, 8, 33, dtype, codes.ACTIVATIONS[activation])
+    for build in (cases.affine, cases.affine_backward):
+        case = build(*size)
+        size_of = np.logspace(-8, 4, 132)
+        case.arguments["z"][...] = np.stack([size_of, -size_of]).reshape(1, 8, 33)
+        case.arguments["shift"][...] = 0.0
+        check(case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_outputs_may_be_inputs(cases: Any, dtype: type) -> None:
+    for case in [cases.affine(3, 7, 5, dtype), *(cases.loss(n, 3, 7, 5, dtype) for n in LOSSES)]:
+        want = case.run(reference)
+        a = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in case.arguments.items()}
+        a["out"] = a["z"]
+        getattr(cpu, case.kernel)(*a.values())
+        np.testing.assert_allclose(a["out"], want["out"], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", STACKS)
+def test_losses(cases: Any, name: str, dtype: type, K: int) -> None:
+    for n, o in [(1, 1), (2, 5), (7, 2), (33, 1), (33, 17)]:
+        for shared in FLAGS:
+            check(cases.loss(name, K, n, o, dtype, shared))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("x_dtype", DTYPES)
+@pytest.mark.parametrize(("R", "M"), [(1, 1), (1, 3), (3, 1), (3, 3)])
+def test_gather(cases: Any, dtype: type, x_dtype: type, R: int, M: int) -> None:
+    for n, d in SHAPES:
+        for classes in FLAGS:
+            check(cases.gather(R, M, n, d, dtype, x_dtype, classes))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", STACKS)
+def test_rows(cases: Any, dtype: type, K: int) -> None:
+    for n, d in SHAPES:
+        check(cases.dropout(K, n, d, dtype))
+        for flag in FLAGS:
+            check(cases.moments(K, n, d, dtype, flag))
+            check(cases.matmul(K, flag, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", STACKS)
+def test_steps(cases: Any, dtype: type, K: int) -> None:
+    for momentum, nesterov in [(0.0, False), (0.9, False), (0.9, True)]:
+        check(cases.sgd(K, dtype, momentum, nesterov))
+    for decoupled in FLAGS:
+        check(cases.adam(K, dtype, decoupled))
+    for max_norm in (0.5, 1e3):
+        check(cases.clip(K, dtype, max_norm))
+    check(cases.norms(K, dtype))
+
+
+def test_masks_are_the_same_bits(cases: Any) -> None:
+    case = cases.dropout(3, 200, 67, np.float32)
+    np.testing.assert_array_equal(case.run(cpu)["out"] == 0, case.run(reference)["out"] == 0)
+
+
+@pytest.mark.parametrize("groups", [(0, 999), (0, 333, 999)])
+def test_large_means_in_float32(cases: Any, groups: tuple[int, ...]) -> None:
+    """Statistics and outputs agree with float64 to 1e-6 at a mean of 1e4 deviations."""
+    single = cases.batch(2, 999, 40, np.float32, codes.IDENTITY, 0.0, groups, False)
+    z = 1e4 + cases.rng.normal(size=(2, 999, 40))
+    single.arguments["z"] = z.astype(np.float32)
+    single.arguments["momentum"][...] = 1.0
+    double = single._replace(
+        arguments={
+            name: value.astype(np.float64) if getattr(value, "dtype", None) == np.float32 else value
+            for name, value in single.arguments.items()
+        }
+    )
+    got, want = single.run(cpu), double.run(reference)
+    np.testing.assert_allclose(got["out"], want["out"], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(got["running"], want["running"], rtol=1e-6)
+    mean, expected = (s[:, :, 0].astype(np.float64) + s[:, :, 1] for s in
+                      (got["statistics"], want["statistics"]))  # fmt: skip
+    np.testing.assert_allclose(mean, expected, rtol=1e-11)
+    np.testing.assert_allclose(
+        got["statistics"][:, :, 2:4], want["statistics"][:, :, 2:4], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+@pytest.mark.parametrize("kernel", ["batch", "layer", "affine"])
+def test_nan_stays_visible_forward(cases: Any, kernel: str, activation: str, dtype: type) -> None:
+    case = getattr(cases, kernel)(1, 7, 5, dtype, codes.ACTIVATIONS[activation])
+    case.arguments["z"][0, 3, 2] = np.nan
+    got = np.isnan(case.run(cpu)["out"])
+    np.testing.assert_array_equal(got, np.isnan(case.run(reference)["out"]))
+    assert got[0, 3, 2]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("kernel", ["batch_backward", "layer_backward", "affine_backward"])
+def test_nan_stays_visible_backward(cases: Any, kernel: str, dtype: type) -> None:
+    case = getattr(cases, kernel)(1, 7, 5, dtype, codes.TANH)
+    case.arguments["dout"][0, 3, 2] = np.nan
+    got, want = case.run(cpu), case.run(reference)
+    for name in ("dout", "dshift"):
+        np.testing.assert_array_equal(np.isnan(got[name]), np.isnan(want[name]))
+    assert np.isnan(got["dout"][0, 3, 2])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", LOSSES)
+def test_nan_stays_visible_in_losses(cases: Any, name: str, dtype: type) -> None:
+    for bad in (np.nan, np.inf):
+        case = cases.loss(name, 1, 3, 2, dtype)
+        case.arguments["z"][0, 1, 0] = bad
+        assert not np.isfinite(case.run(cpu)["value"][0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nan_stays_visible_in_steps(cases: Any, dtype: type) -> None:
+    steps = [cases.sgd(3, dtype, 0.9, flag) for flag in FLAGS]
+    steps += [cases.adam(3, dtype, flag) for flag in FLAGS]
+    for case in steps:
+        case.arguments["gradient"][[3, 40, 80]] = np.nan
+        got, want = case.run(cpu), case.run(reference)
+        assert np.isnan(want["parameters"]).sum() == 3
+        for name in ("parameters", "monitor"):
+            np.testing.assert_array_equal(np.isnan(got[name]), np.isnan(want[name]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_clip_leaves_divergence_alone(cases: Any, bad: float) -> None:
+    case = cases.clip(3, np.float32, 0.5)
+    case.arguments["gradient"][40] = bad
+    check(case)
+
+
+def test_group_without_weight(cases: Any) -> None:
+    case = cases.batch_backward(2, 9, 5, np.float32, codes.TANH, groups=(0, 4, 9))
+    case.arguments["weight"][:, 4:] = 0.0
+    case.forward.arguments["weight"][:, 4:] = 0.0
+    check(case.forward)
+    check(case)
+
+
+APPLY = """
+import sys
+import numpy as np
+from sknorm.kernels import cpu
+z = np.repeat([[[1.0], [-1.0]]], 3, axis=2)
+one, zero, seed = np.ones((1, 3)), np.zeros(1), np.zeros(1, dtype=np.uint32)
+for code in map(int, sys.argv[1:]):
+    out = np.empty((1, 2, 3))
+    cpu.batch_block_forward(
+        z, np.ones((1, 2)), one, one, np.array([0, 2]), 1e-5, code, zero, seed, 0, 0, 0, 3,
+        np.zeros((1, 2, 3)), zero, np.empty((1, 1, 8, 3)), np.empty((1, 2, 3)), out,
+    )
+    print(out[0, 0, 0])
+"""
+
+
+def test_kernels_compiled_by_different_processes_do_not_mix(tmp_path: Path) -> None:
+    """Machine code on disk carries symbol names, which the processes must not share."""
+
+    def apply(*activations: int) -> list[float]:
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", APPLY, *map(str, activations)],
+            env=environment, check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return [float(line) for line in done.stdout.split()]
+
+    alone = apply(codes.LEAKY_RELU) + apply(codes.TANH)
+    np.testing.assert_allclose(alone, [2.0, np.tanh(2.0)], rtol=1e-5)
+    np.testing.assert_array_equal(apply(codes.LEAKY_RELU, codes.TANH), alone)

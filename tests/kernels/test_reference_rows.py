@@ -1,0 +1,65 @@
+"""Rows: taking them, their moments, products."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sknorm.kernels import reference
+
+
+@pytest.mark.parametrize(("R", "M"), [(1, 1), (1, 3), (3, 1), (3, 3)])
+@pytest.mark.parametrize("classes", [True, False])
+def test_gather(cases: Any, R: int, M: int, classes: bool) -> None:
+    case = cases.gather(R, M, 8, 4, np.float64, np.float64, classes)
+    a, got = case.arguments, case.run(reference)
+    np.testing.assert_array_equal(got["x_out"], (a["X"][a["rows"]] - a["offset"]) * a["factor"])
+    np.testing.assert_array_equal(got["y_out"], a["y"][a["rows"]])
+    for m in range(max(R, M)):
+        want = a["weight"][m if M > 1 else 0][a["rows"][m if R > 1 else 0]]
+        np.testing.assert_array_equal(got["weight_out"][m], want)
+
+
+def test_gather_subtracts_in_float64(cases: Any) -> None:
+    case = cases.gather(1, 1, 8, 4, np.float32, np.float64, False)
+    a = case.arguments
+    a["X"] += 1e8
+    a["offset"] += 1e8
+    want = (a["X"][a["rows"]] - a["offset"]) * a["factor"]
+    np.testing.assert_allclose(case.run(reference)["x_out"], want, rtol=1e-7)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_column_moments(cases: Any, shared: bool) -> None:
+    case = cases.moments(3, 40, 5, np.float64, shared)
+    a, got = case.arguments, case.run(reference)["moments"]
+    for k in range(3):
+        w = a["weight"][0 if shared else k]
+        mean = np.average(a["z"][k], axis=0, weights=w)
+        np.testing.assert_allclose(got[k, 0], mean, rtol=1e-13)
+        variance = np.average((a["z"][k] - mean) ** 2, axis=0, weights=w)
+        np.testing.assert_allclose(got[k, 1], variance, rtol=1e-11)
+
+
+def test_moments_far_from_zero() -> None:
+    """Exact numbers: the naive E[x^2] - E[x]^2 is wrong by a factor here."""
+    z = (2.0**30 + np.array([0.0, 1.0, 2.0, 1.0])).reshape(1, 4, 1)
+    moments = np.full((1, 2, 1), np.nan)
+    reference.column_moments(z, np.ones((1, 4)), moments)
+    np.testing.assert_array_equal(moments[0, :, 0], [2.0**30 + 1.0, 0.5])
+
+
+def test_moments_correct_the_rounding_of_the_mean() -> None:
+    z = 1e12 + np.random.default_rng(0).normal(size=(1, 500, 20))
+    small = z - 1e12  # exact, since both are multiples of the same power of two
+    weight = np.ones((1, 500))
+    moments = np.full((1, 2, 20), np.nan)
+    reference.column_moments(z, weight, moments)
+    np.testing.assert_allclose(moments[:, 1], small.var(axis=1), rtol=1e-12)
+
+
+@pytest.mark.parametrize("broadcast", [True, False])
+def test_matmul(cases: Any, broadcast: bool) -> None:
+    case = cases.matmul(3, broadcast, np.float64)
+    a = case.arguments
+    np.testing.assert_allclose(case.run(reference)["out"], np.matmul(a["a"], a["b"]), rtol=1e-14)
