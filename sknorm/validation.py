@@ -135,8 +135,10 @@ def class_weights(
 def column_scaling(
     X: np.ndarray, weight: np.ndarray | None, names: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean and reciprocal deviation of each column, in float64, chunk by chunk.
+    """Offset and factor that standardize each column, in float64, chunk by chunk.
 
+    The weighted mean and the reciprocal weighted deviation. A column of two values is mapped
+    to 0 and 1 instead, because an indicator of deviation 1 would make its rare value huge.
     Constant columns (deviation lost in rounding) get factor 1: centred, they are zero.
 
     Raises
@@ -167,7 +169,22 @@ def column_scaling(
         mean, total = mean + share * delta, total + count
     deviation = np.sqrt(np.maximum(variance, 0.0))
     constant = deviation <= 8 * np.finfo(X.dtype).eps * np.abs(mean)
-    return mean, 1.0 / np.where(constant, 1.0, deviation)
+    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+    indicator = _is_indicator(X, low, high) & ~constant
+    scale = np.where(constant, 1.0, np.where(indicator, high - low, deviation))
+    return np.where(indicator, low, mean), 1.0 / scale
+
+
+def _is_indicator(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Which columns hold no values but their lowest and highest."""
+    indicator = np.ones(X.shape[1], dtype=bool)
+    rows = max(1, _CHUNK // max(1, X.shape[1]))
+    for start in range(0, X.shape[0], rows):
+        chunk = X[start : start + rows]
+        indicator &= np.all((chunk == low) | (chunk == high), axis=0)
+        if not indicator.any():
+            break
+    return indicator
 
 
 def _weighted_chunks(X: np.ndarray, weight: np.ndarray | None):

@@ -174,7 +174,6 @@ class BaseMLP(BaseEstimator, ABC):
             X=asarray(X),
             y=asarray(target),
             weight=asarray(rows[None, :], dtype=dtype),
-            mean_weight=float(rows.mean()),
             offset=asarray(offset),
             factor=asarray(factor),
         )
@@ -192,6 +191,7 @@ class BaseMLP(BaseEstimator, ABC):
     def _random_states(self) -> list[RandomState]:
         """One generator a member; a single network uses ``random_state`` itself."""
         random_state = check_random_state(self.random_state)
+        self.__dict__.pop("member_seeds_", None)
         if self.n_members == 1:
             return [random_state]
         self.member_seeds_ = random_state.randint(np.iinfo(np.int32).max, size=self.n_members)

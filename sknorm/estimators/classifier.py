@@ -10,10 +10,57 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from sknorm import validation
 from sknorm.estimators.base import BaseMLP
+from sknorm.estimators.documentation import documented
 from sknorm.objective.losses import BinaryLogLoss, Loss, MulticlassLogLoss
 
 
+@documented
 class MLPClassifier(ClassifierMixin, BaseMLP):
+    """Multi-layer perceptron classifier with batch norm, dropout and an elastic-net penalty.
+
+    {algorithm}
+
+    The loss is the log loss: binary, or of the softmax over the classes.
+
+    Parameters
+    ----------
+    {parameters}
+    class_weight : dict, 'balanced' or None, default=None
+        Weights of the classes, times ``sample_weight``. 'balanced' makes the classes' total
+        weights equal.
+    {tail}
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    {attributes}
+
+    See Also
+    --------
+    MLPRegressor : The same networks for numeric targets.
+    sklearn.neural_network.MLPClassifier : scikit-learn's, without norms and dropout.
+
+    References
+    ----------
+    Ioffe and Szegedy (2015), Batch normalization: accelerating deep network training by
+    reducing internal covariate shift. Srivastava et al. (2014), Dropout: a simple way to
+    prevent neural networks from overfitting. Kingma and Ba (2015), Adam: a method for
+    stochastic optimization. Zou and Hastie (2005), Regularization and variable selection via
+    the elastic net.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sknorm import MLPClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = MLPClassifier(dropout=0.2, learning_rate="cosine", max_iter=20, random_state=0)
+    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.97
+    True
+    """
+
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],

@@ -8,10 +8,57 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 
 from sknorm.estimators.base import BaseMLP
+from sknorm.estimators.documentation import documented
 from sknorm.objective.losses import Loss, SquaredError
 
 
+@documented
 class MLPRegressor(RegressorMixin, BaseMLP):
+    """Multi-layer perceptron regressor with batch norm, dropout and an elastic-net penalty.
+
+    {algorithm}
+
+    The loss of a row is half its squared error, summed over the outputs. With a norm, targets
+    are standardized as well (see ``standardize_target``), and J is in their units.
+
+    Parameters
+    ----------
+    loss : {'squared_error'}, default='squared_error'
+        The loss.
+    {parameters}
+    standardize_target : bool or 'auto', default='auto'
+        Whether to train on targets of weighted mean 0 and deviation 1, so that step sizes and
+        alpha mean the same in any unit. 'auto' does so with a norm, not without.
+    {tail}
+
+    Attributes
+    ----------
+    target_mean_, target_scale_ : ndarray of shape (n_outputs_,)
+        What the standardized targets were shifted by and divided by.
+    {attributes}
+
+    See Also
+    --------
+    MLPClassifier : The same networks for class labels.
+    sklearn.neural_network.MLPRegressor : scikit-learn's, without norms and dropout.
+
+    References
+    ----------
+    See :class:`MLPClassifier`.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sknorm import MLPRegressor
+    >>> X, y = make_friedman1(n_samples=1000, noise=0.5, random_state=0)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+    >>> model = MLPRegressor(hidden_layer_sizes=(64, 64), learning_rate="cosine", max_iter=100,
+    ...                      random_state=0)
+    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.9
+    True
+    """
+
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"squared_error"})],

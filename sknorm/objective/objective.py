@@ -38,6 +38,8 @@ class BatchGradient:
         Rows, targets and weights, as :class:`sknorm.training.data.TrainingData`.
     rows : int
         Rows of a batch.
+    mean_weight : float64 array of shape (K,)
+        Mean weight of each member's training rows.
     orders : int
         1 if all members see the same rows, else K.
     gradient : Parameters
@@ -53,6 +55,7 @@ class BatchGradient:
         loss: Loss,
         data: Any,
         rows: int,
+        mean_weight: np.ndarray,
         orders: int,
         gradient: Parameters,
         value: Any,
@@ -65,8 +68,7 @@ class BatchGradient:
         self.gradient = gradient
         self._allocate(network, rows, orders)
         self.loss = getattr(backend.kernels, loss.kernel)
-        factor = 1.0 / (rows * data.mean_weight)
-        self.factor = backend.asarray(np.full(len(members), factor))
+        self.factor = backend.asarray(1.0 / (rows * mean_weight))
         self.input_dropout = backend.asarray(members.input_dropout)
         self.drops_inputs = bool(np.any(members.input_dropout > 0))
         self.seed = backend.asarray(members.seed)

@@ -50,9 +50,8 @@ class Batches:
     def epoch(self) -> Iterator[np.ndarray]:
         """Rows of each batch, an int64 array of shape (K, rows of the batch)."""
         if self.shuffle:
-            order = np.arange(self.rows.shape[1])
             for k, random_state in enumerate(self.random_states):
-                order.sort()
+                order = np.arange(self.rows.shape[1])
                 random_state.shuffle(order)
                 self.rows[k] = self.rows[k, order]
         edges = boundaries(self.rows.shape[1], self.batch_size)

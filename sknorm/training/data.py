@@ -16,8 +16,6 @@ class TrainingData:
         Targets in the compute dtype, or int64 class indices.
     weight : array of shape (1, N)
         Row weights in the compute dtype, all positive.
-    mean_weight : float
-        Mean of ``weight`` over the training rows.
     offset, factor : float64 arrays of shape (n_features,)
         ``(X - offset) * factor`` is what the networks see.
     """
@@ -25,6 +23,5 @@ class TrainingData:
     X: Any
     y: Any
     weight: Any
-    mean_weight: float
     offset: Any
     factor: Any

@@ -149,7 +149,7 @@ class _Run:
         rates = self._steps()
         rows = self.batches.rows.shape[1]
         backend = self.network.backend
-        value = backend.to_numpy(self.value) / (rows * self.data.mean_weight)
+        value = backend.to_numpy(self.value) / (rows * self.mean_weight)
         monitor = backend.to_numpy(self.monitor) / rows
         penalty = self._penalty(monitor)
         self.epochs[self.active] += 1
@@ -188,12 +188,15 @@ class _Run:
         if self.plan.norm_statistics != "running":
             momentum = np.zeros_like(momentum)
         self.momentum = momentum.copy()
+        weight = backend.to_numpy(self.data.weight)[0]
+        self.mean_weight = weight[self.batches.rows].mean(axis=1, dtype=np.float64)
         binding = replace(self.members, norm_momentum=self.momentum)
         orders = self.batches.rows.shape[0]
         self.passes = {
             rows: BatchGradient(
-                network, binding, self.plan.loss, self.data, rows, orders, self.gradient, self.value
-            )
+                network, binding, self.plan.loss, self.data, rows, self.mean_weight, orders,
+                self.gradient, self.value,
+            )  # fmt: skip
             for rows in self.batches.sizes
         }
         self.sparse = backend.asarray((self.members.alpha > 0) & (self.members.l1_ratio > 0))

@@ -59,7 +59,8 @@ def _scalars(real: type, exp: Callable, expm1: Callable, erf: Callable) -> dict[
 
     @scalar
     def dmish(x):
-        e = exp(far if x > far else x)
+        x = far if x > far else x
+        e = exp(x)
         n = e * (e + two)
         m = n + two
         return n / m + x * (four * (n + one) / (m * m)) * (e / (one + e))
@@ -78,11 +79,11 @@ def _scalars(real: type, exp: Callable, expm1: Callable, erf: Callable) -> dict[
         ),
         codes.ELU: (
             scalar(lambda x: expm1(x) if x < zero else x),
-            scalar(lambda x: exp(x) if x < zero else one),
+            scalar(lambda x: exp(x) if x <= zero else one),
         ),
         codes.SELU: (
             scalar(lambda x: alpha * expm1(x) if x < zero else scale * x),
-            scalar(lambda x: alpha * exp(x) if x < zero else scale),
+            scalar(lambda x: alpha * exp(x) if x <= zero else scale),
         ),
         codes.GELU: (scalar(lambda x: half * x * (one + erf(x * root))), dgelu),
         codes.SILU: (silu, dsilu),

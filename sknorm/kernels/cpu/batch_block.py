@@ -33,13 +33,15 @@ def _statistics(z, weight, start, stop, first, epsilon, scale, shift, sums, squa
     total = 0.0
     for i in range(start, stop):
         total += weight[i]
+    share = 1.0 / total if total > 0.0 else 0.0  # a group without weight has mean 0
     add_sums(z, weight, start, stop, first, sums)
     for j in range(mean.size):
-        mean[j] = mean.dtype.type(sums[j] / total)
+        mean[j] = mean.dtype.type(sums[j] * share)
     add_deviations(z, weight, start, stop, first, mean, sums, squares)
     for j in range(mean.size):
-        correction = sums[j] / total
-        variance = max(squares[j] / total - correction * correction, 0.0)
+        correction = sums[j] * share
+        variance = squares[j] * share - correction * correction
+        variance = 0.0 if variance < 0.0 else variance
         rest[j] = mean.dtype.type(correction)
         deviation = 1.0 / np.sqrt(variance + epsilon)
         inverse[j] = mean.dtype.type(deviation)
@@ -115,7 +117,7 @@ def _forward(code: int) -> Callable:
             for c0 in range(start, stop, width):
                 c1 = min(c0 + width, stop)
                 sums, squares = accumulators[k, 0, c0:c1], accumulators[k, 1, c0:c1]
-                if momentum[k] > 0.0:
+                if momentum[k] > 0.0 and overall > 0.0:
                     for j in range(c0, c1):
                         running[k, 0, j] *= 1.0 - momentum[k]
                         running[k, 1, j] *= 1.0 - momentum[k]
@@ -127,7 +129,7 @@ def _forward(code: int) -> Callable:
                         epsilon, sums, squares, rows, (key, late_key, rate[k]), out[k],
                     )  # fmt: skip
                     if momentum[k] > 0.0:
-                        share = total / overall
+                        share = total / overall if overall > 0.0 else 0.0
                         _average_in(sums, squares, share, total, momentum[k], running[k], c0)
 
     batch_block_forward.__qualname__ += f"_{code}"
@@ -229,12 +231,13 @@ def _backward(code: int) -> Callable:
             if not cheap:
                 differentiate(z, i, e, c0, mean, gain, offset, dout)
             add(z, dout, i, e, c0, mean, gain, offset, s1, s2)
+        share = 1.0 / total if total > 0.0 else 0.0
         for j in range(mean.size):
             s2[j] -= rest[j] * s1[j]
             dshift[j] += mean.dtype.type(s1[j])
             dscale[j] += mean.dtype.type(s2[j] * inverse[j])
-            c = gain[j] * s1[j] / total
-            s = gain[j] * s2[j] / total * inverse[j] * inverse[j]
+            c = gain[j] * s1[j] * share
+            s = gain[j] * s2[j] * share * inverse[j] * inverse[j]
             centre[j] = mean.dtype.type(c - rest[j] * s)
             slope[j] = mean.dtype.type(s)
         finish(z, weight, begin, end, c0, mean, gain, offset, centre, slope, dout)

@@ -42,18 +42,36 @@ def helper(function: Callable) -> Callable:
     Array arguments are declared ``noalias``: without it every row of every loop pays for
     overlap checks, which cost more than the arithmetic on rows of a hundred values.
     """
-    return numba.njit(pipeline_class=_NoAliasCompiler, **OPTIONS)(function)
+    return numba.njit(pipeline_class=_NoAliasCompiler, **OPTIONS)(_named(function))
 
 
 def reduction(function: Callable) -> Callable:
     """Compile a sum over an array, whose terms may be added in the order of the vector lanes."""
     flags = {"contract", "reassoc", "nsz"}
-    return numba.njit(pipeline_class=_NoAliasCompiler, **{**OPTIONS, "fastmath": flags})(function)
+    options = {**OPTIONS, "fastmath": flags}
+    return numba.njit(pipeline_class=_NoAliasCompiler, **options)(_named(function))
 
 
 def scalar(function: Callable) -> Callable:
     """Compile a function of scalars into its caller, so that the caller's loop is vector code."""
-    return numba.njit(forceinline=True, **OPTIONS)(function)
+    return numba.njit(forceinline=True, **OPTIONS)(_named(function))
+
+
+def _named(function: Callable) -> Callable:
+    """Name a function by what it closes over, so that no two meanings share a symbol.
+
+    Names become symbols of machine code. Numba tells functions of one name apart by a counter
+    that starts anew in every process, so code that two processes put on disk would clash.
+    """
+    code = function.__code__
+    cells = [_identity(cell.cell_contents) for cell in function.__closure__ or ()]
+    content = repr((code.co_code, code.co_consts, code.co_names, cells))
+    function.__qualname__ += "_" + hashlib.sha256(content.encode()).hexdigest()[:12]
+    return function
+
+
+def _identity(value: Any) -> str:
+    return getattr(value, "py_func", value).__qualname__ if callable(value) else repr(value)
 
 
 class _NoAliasCompiler(Compiler):

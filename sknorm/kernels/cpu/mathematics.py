@@ -29,6 +29,7 @@ def generic(single: Callable, double: Callable) -> Callable:
             return lambda x: single(x)
         return lambda x: double(x)
 
+    stub.__qualname__ = "_or_".join(f.py_func.__qualname__ for f in (single, double))
     return stub
 
 

@@ -26,6 +26,11 @@ def _squares(values, begin, end):
         for i in range(U(first), U(min(first + _BLOCK, end))):
             part += values[i] * values[i]
         total += np.float64(part)
+    if total < np.inf:
+        return total
+    total = 0.0  # float32 squares overflowed, or there is a NaN
+    for i in range(begin, end):
+        total += np.float64(values[i]) * np.float64(values[i])
     return total
 
 

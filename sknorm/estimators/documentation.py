@@ -1,0 +1,175 @@
+"""The parts of the docstrings that the classifier and the regressor share."""
+
+from textwrap import indent
+from typing import TypeVar
+
+Class = TypeVar("Class", bound=type)
+
+ALGORITHM = r"""
+Each hidden layer is Linear, norm, activation, dropout. For rows i with weights w_i and the
+weight matrices W of all layers (never biases, scales or shifts), training minimizes
+
+.. math::
+
+    J = \frac{\sum_i w_i \ell_i}{\sum_i w_i}
+        + \alpha \left( \rho \|W\|_1 + \frac{1 - \rho}{2} \|W\|_2^2 \right),
+
+with :math:`\rho` = ``l1_ratio``, independent of the batch size. scikit-learn's MLP divides its
+alpha by the number of rows of the batch: its ``alpha`` is ``alpha / batch_size`` here.
+The L1 part acts through its proximal operator (soft thresholding), so zeros are exact.
+
+**What alpha does depends on the norm.** Without one, alpha shrinks the function. Under a norm,
+a layer's output does not change when its incoming weights are scaled, so shrinking them costs
+nothing: the L2 part then acts only through the effective learning rate (the gradient grows as
+the weights shrink), and an L1 part would send all weights towards zero together. Where
+``l1_ratio > 0``, the incoming weights of each normalized unit are therefore kept at their
+initial norm (those of the whole layer under layer norm), and the L1 part decides how that norm
+is shared out between the inputs: its strength is stable, and it selects.
+
+With a norm, inputs are standardized too (weighted mean and deviation of the training rows;
+columns of two values become 0 and 1): columns of any scale train alike.
+``normalization=None`` takes them as they are.
+"""
+
+PARAMETERS = """
+hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(256, 256)
+    Widths of the hidden layers.
+activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', \
+'silu', 'mish'}, default='relu'
+    Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
+solver : {'sgd', 'adam', 'adamw'}, default='adam'
+    'sgd' with momentum, 'adam' with the penalty in its gradient and the proximal step in its
+    metric, 'adamw' with the whole penalty decoupled from the adaptive step sizes.
+alpha : float, default=1e-4
+    Strength of the penalty; see above for what it means.
+batch_size : int or 'auto', default='auto'
+    Largest number of rows of a batch; n rows make ``ceil(n / batch_size)`` batches whose
+    sizes differ by at most one. 'auto' is 64 below 4,000 rows, 128 below 20,000, else 256.
+learning_rate : {'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}, \
+default='constant'
+    Schedule. 'invscaling' and 'adaptive' are scikit-learn's and act with 'sgd' only.
+    'cosine' falls to zero over ``max_iter`` epochs; 'one_cycle' first rises over 30% of them.
+learning_rate_init : float, default=1e-3
+    Initial (or, under 'one_cycle', largest) step size.
+power_t : float, default=0.5
+    Exponent of 'invscaling'.
+max_iter : int, default=200
+    Largest number of epochs.
+shuffle : bool, default=True
+    Whether each epoch draws a new order of the rows.
+random_state : int, RandomState instance or None, default=None
+    Initial weights, splits, orders and dropout masks. The same seed gives the same model bit
+    for bit, whatever the number of threads.
+tol : float, default=1e-4
+    Improvement of the loss or score that counts.
+verbose : bool, default=False
+    Whether to print the loss of each epoch.
+momentum : float, default=0.9
+    Momentum of 'sgd', in [0, 1].
+nesterovs_momentum : bool, default=True
+    Whether that is Nesterov's.
+early_stopping : bool or 'auto', default='auto'
+    Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
+    improves, and to keep the weights of the best epoch. 'auto' does so above 10,000 rows.
+validation_fraction : float, default=0.1
+    Share of rows held out, in (0, 1).
+beta_1, beta_2 : float, default=0.9, 0.999
+    Decay rates of Adam's moments.
+epsilon : float, default=1e-8
+    Numerical stability of Adam.
+n_iter_no_change : int, default=10
+    Epochs without improvement before a network has converged.
+normalization : {'batch', 'ghost', 'layer'} or None, default='batch'
+    Norm between each hidden Linear and its activation: batch norm (Ioffe and Szegedy, 2015),
+    ghost batch norm with statistics over sub-batches (Hoffer et al., 2017), layer norm (Ba et
+    al., 2016), or none.
+norm_momentum : float, default=0.1
+    Weight of a new batch in the running statistics, in (0, 1], as in PyTorch.
+norm_epsilon : float, default=1e-5
+    Added to the variance before its root.
+norm_affine : bool, default=True
+    Whether norms learn a scale and a shift.
+norm_statistics : {'running', 'cumulative', 'population'}, default='running'
+    What standardizes at prediction: the exponential average over batches, the plain average
+    over the batches of the last epoch, or the exact statistics of the training rows under the
+    final weights.
+ghost_batch_size : int, default=64
+    Largest number of rows of a sub-batch under 'ghost'.
+dropout : float, default=0.0
+    Probability with which hidden units are dropped in training, in [0, 1).
+input_dropout : float, default=0.0
+    Probability with which inputs are dropped in training, in [0, 1).
+l1_ratio : float, default=0.0
+    Share of the L1 norm in the penalty, in [0, 1].
+"""
+
+TAIL = """
+scoring : str, callable or None, default='loss'
+    What early stopping watches: the loss of the held-out rows, a scikit-learn scorer, or the
+    estimator's ``score`` (None).
+max_grad_norm : float or None, default=None
+    Euclidean norm to which the gradient is clipped.
+n_members : int, default=1
+    Number of differently seeded networks that are trained together and averaged.
+dtype : {'auto', 'float32', 'float64'}, default='auto'
+    Precision of training and prediction. 'auto' is float32, but float64 where X is float64
+    and holds fewer than 100,000 values, so that it costs nothing.
+"""
+
+ATTRIBUTES = """
+network_ : Network
+    The fitted stack: weights as trained, and the statistics of its norms.
+coefs_ : list of ndarray of shape (fan_in, fan_out)
+    Weights of the equivalent plain network: norms and scalings folded in (not under layer
+    norm). Arrays of shape (n_members, fan_in, fan_out) with several members.
+intercepts_ : list of ndarray of shape (fan_out,)
+    Biases of the equivalent plain network.
+history_ : dict of list
+    Per epoch: 'loss' (J), 'penalty' (its second term), 'validation' (the score watched by
+    early stopping, higher is better), 'learning_rate', 'gradient_norm' (mean over the batches,
+    after clipping) and 'seconds'. Floats, or arrays of shape (n_members,) with several
+    members.
+loss_ : float
+    J in the last epoch, averaged over the members.
+loss_curve_ : list of float
+    J in each epoch.
+best_loss_ : float or None
+    Lowest J; None with early stopping.
+validation_scores_ : list of float or None
+    Scores on the held-out rows; None without early stopping.
+best_validation_score_ : float or None
+    Highest of them.
+n_iter_ : int
+    Epochs trained.
+t_ : int
+    Training rows seen.
+n_layers_, n_outputs_ : int
+    Number of layers, input and output included, and of outputs.
+out_activation_ : str
+    Output activation.
+input_mean_, input_scale_ : ndarray of shape (n_features_in_,)
+    What inputs are shifted by and divided by: mean and deviation, or lower value and
+    difference of a column of two values; zeros and ones without a norm.
+member_seeds_ : ndarray of shape (n_members,)
+    ``random_state`` with which each member alone would become the same network; only with
+    several members.
+n_features_in_ : int
+    Number of features.
+feature_names_in_ : ndarray of shape (n_features_in_,)
+    Names of the features, where X had any that are strings.
+"""
+
+
+def documented(cls: Class) -> Class:
+    """Fill the shared parts into a class's docstring."""
+    parts = {
+        "{algorithm}": ALGORITHM,
+        "{parameters}": PARAMETERS,
+        "{tail}": TAIL,
+        "{attributes}": ATTRIBUTES,
+    }
+    text = cls.__doc__ or ""
+    for mark, part in parts.items():
+        text = text.replace(" " * 4 + mark, indent(part.strip("\n"), " " * 4))
+    cls.__doc__ = text
+    return cls
