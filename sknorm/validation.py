@@ -1,5 +1,6 @@
 """Checks of X, y and weights that say which column is wrong, and what to do about it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,7 @@ def check_features(estimator: Any, X: Any, *, reset: bool, y: Any = "no_validati
         X = validate_data(estimator, X, reset=reset, **settings)
         check_finite(estimator, X, names)
         return X
-    X, y = validate_data(
-        estimator, X, y, reset=reset, multi_output=True, **settings
-    )
+    X, y = validate_data(estimator, X, y, reset=reset, multi_output=True, **settings)
     check_finite(estimator, X, names)
     return X, y
 
@@ -187,7 +186,9 @@ def _is_indicator(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarra
     return indicator
 
 
-def _weighted_chunks(X: np.ndarray, weight: np.ndarray | None):
+def _weighted_chunks(
+    X: np.ndarray, weight: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     rows = max(1, _CHUNK // max(1, X.shape[1]))
     for start in range(0, X.shape[0], rows):
         chunk = X[start : start + rows].astype(np.float64)

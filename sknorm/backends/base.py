@@ -1,6 +1,6 @@
 """What the engine needs of an array library."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import ModuleType, SimpleNamespace
 from typing import Any, Protocol
@@ -11,10 +11,21 @@ from sknorm.kernels import reference
 class Backend(Protocol):
     """Arrays of one library on one device, and the kernels that compute on them."""
 
-    name: str
-    xp: Any
-    device: Any
-    kernels: SimpleNamespace
+    @property
+    def name(self) -> str:
+        """Name of the array library."""
+
+    @property
+    def xp(self) -> Any:
+        """Its array-API namespace."""
+
+    @property
+    def device(self) -> Any:
+        """Where the arrays live."""
+
+    @property
+    def kernels(self) -> SimpleNamespace:
+        """The kernels, by name."""
 
     def asarray(self, array: Any, dtype: Any = None) -> Any:
         """``array`` as a C-contiguous array of this backend, without a copy where possible."""
@@ -25,7 +36,7 @@ class Backend(Protocol):
     def session(self) -> AbstractContextManager[None]:
         """The thread limits under which training and prediction run."""
 
-    def run(self, task: Callable[..., None], arguments: Iterable[tuple]) -> None:
+    def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
         """Call ``task`` with each tuple of arguments, side by side where threads are free.
 
         The tasks must not depend on each other. Their number does not depend on the number

@@ -68,7 +68,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes=(256, 256),
+        hidden_layer_sizes=(100,),
         activation="relu",
         *,
         solver="adam",

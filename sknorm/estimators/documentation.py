@@ -32,7 +32,7 @@ columns of two values become 0 and 1): columns of any scale train alike.
 """
 
 PARAMETERS = """
-hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(256, 256)
+hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)
     Widths of the hidden layers.
 activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', \
 'silu', 'mish'}, default='relu'
@@ -70,7 +70,7 @@ nesterovs_momentum : bool, default=True
     Whether that is Nesterov's.
 early_stopping : bool or 'auto', default='auto'
     Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
-    improves, and to keep the weights of the best epoch. 'auto' does so above 10,000 rows.
+    improves, and to keep the weights of the best epoch. 'auto' does so above 2,000 rows.
 validation_fraction : float, default=0.1
     Share of rows held out, in (0, 1).
 beta_1, beta_2 : float, default=0.9, 0.999

@@ -68,7 +68,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def __init__(
         self,
         loss="squared_error",
-        hidden_layer_sizes=(256, 256),
+        hidden_layer_sizes=(100,),
         activation="relu",
         *,
         solver="adam",

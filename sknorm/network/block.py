@@ -5,6 +5,7 @@ All arrays and views are made once: on small networks, a view costs as much as a
 follows it, the gradients of its parameters and of its own Linear's output.
 """
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,7 @@ def pieces(rows: int, fan_in: int, fan_out: int) -> list[tuple[int, int]]:
         return [(0, fan_out)]
     count = _PIECES if fan_out < 8 * 128 else fan_out // 256
     bounds = [round(i * fan_out / count / 16) * 16 for i in range(count)] + [fan_out]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(itertools.pairwise(bounds))
 
 
 def ghost_groups(rows: int, size: int) -> np.ndarray:

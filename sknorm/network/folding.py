@@ -130,9 +130,7 @@ def fold(network: Network) -> FoldedNetwork:
             scales.append(xp.astype(scale, dtype))
         shift = xp.astype(shift, dtype)
         shifts = [*shifts[:layer], shift, *shifts[layer + 1 :]]
-    return FoldedNetwork(
-        network.backend, architecture, weights, [*shifts, parameters.bias], scales
-    )
+    return FoldedNetwork(network.backend, architecture, weights, [*shifts, parameters.bias], scales)
 
 
 def _affine(network: Network, layer: int) -> tuple[Any, Any]:

@@ -103,6 +103,7 @@ class Parameters:
     def __reduce__(self) -> tuple:
         return Parameters, (self.architecture, self.members, self.flat)
 
+
 def zeros_like(parameters: Parameters) -> Parameters:
     """Zeros in the layout of ``parameters``."""
     flat = array_namespace(parameters.flat).zeros_like(parameters.flat)

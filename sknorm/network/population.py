@@ -54,9 +54,7 @@ def _linear_output(network: Network, data: Any, rows: Any, layer: int) -> tuple[
     h = xp.empty((orders, count, data.X.shape[1]), dtype=dtype, device=device)
     y = xp.empty((orders, count, data.y.shape[1]), dtype=data.y.dtype, device=device)
     weight = xp.empty((orders, count), dtype=dtype, device=device)
-    kernels.gather(
-        data.X, data.y, data.weight, rows, data.offset, data.factor, h, y, weight
-    )
+    kernels.gather(data.X, data.y, data.weight, rows, data.offset, data.factor, h, y, weight)
     folded = fold(network)
     activation = ACTIVATIONS[network.architecture.activation]
     none = xp.zeros(network.members, dtype=xp.float64, device=device)

@@ -112,7 +112,8 @@ class BatchGradient:
         return backend.xp.zeros(shape, dtype=dtype, device=backend.device)
 
     def _blocks(self, network: Network, members: Members, rows: int) -> list[Block]:
-        parameters, gradient, blocks = network.parameters, self.gradient, []
+        parameters, gradient = network.parameters, self.gradient
+        blocks: list[Block] = []
         kind = BLOCKS[network.architecture.normalization]
         for layer in range(network.architecture.hidden):
             shape = (len(members), rows, network.architecture.sizes[layer + 1])

@@ -1,5 +1,6 @@
 """How the rows of an epoch are drawn and cut into batches."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ class Batches:
     def sizes(self) -> set[int]:
         """The one or two batch sizes that occur."""
         edges = boundaries(self.rows.shape[1], self.batch_size)
-        return {stop - start for start, stop in zip(edges[:-1], edges[1:], strict=True)}
+        return {stop - start for start, stop in itertools.pairwise(edges)}
 
     def epoch(self) -> Iterator[np.ndarray]:
         """Rows of each batch, an int64 array of shape (K, rows of the batch)."""
@@ -55,7 +56,7 @@ class Batches:
                 random_state.shuffle(order)
                 self.rows[k] = self.rows[k, order]
         edges = boundaries(self.rows.shape[1], self.batch_size)
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in itertools.pairwise(edges):
             yield np.ascontiguousarray(self.rows[:, start:stop])
 
     def take(self, members: list[int]) -> "Batches":

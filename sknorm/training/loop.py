@@ -136,7 +136,9 @@ class _Run:
         self.active = list(range(network.members))
         self.final = network.take(self.active)
         self.history = History(network.members)
-        self.stopping = Stopping(plan.tol, plan.patience, score is not None, self.final.take(self.active))
+        self.stopping = Stopping(
+            plan.tol, plan.patience, score is not None, self.final.take(self.active)
+        )
         self.epochs = np.zeros(network.members, dtype=np.int64)
         self.rows = batches.rows.copy()
         self.optimizer_state: Any = plan.optimizer.init(network)
@@ -194,9 +196,16 @@ class _Run:
         orders = self.batches.rows.shape[0]
         self.passes = {
             rows: BatchGradient(
-                network, binding, self.plan.loss, self.data, rows, self.mean_weight, orders,
-                self.gradient, self.value,
-            )  # fmt: skip
+                network,
+                binding,
+                self.plan.loss,
+                self.data,
+                rows,
+                self.mean_weight,
+                orders,
+                self.gradient,
+                self.value,
+            )
             for rows in self.batches.sizes
         }
         self.sparse = backend.asarray((self.members.alpha > 0) & (self.members.l1_ratio > 0))
@@ -222,9 +231,15 @@ class _Run:
                 kernels.clip_gradient(self.gradient.flat, self.segments, plan.max_grad_norm)
             rates = self.schedule.rate(self.step)
             plan.optimizer.update(
-                network, self.gradient, self.optimizer_state, self.segments, members,
-                rates, count, self.monitor,
-            )  # fmt: skip
+                network,
+                self.gradient,
+                self.optimizer_state,
+                self.segments,
+                members,
+                rates,
+                count,
+                self.monitor,
+            )
             for weight, radius in self.radii:
                 kernels.restore_norms(weight, radius, self.sparse)
             self.step += 1

@@ -18,6 +18,10 @@ SHAPES = [(1, 1), (1, 67), (2, 5), (7, 1), (7, 64), (33, 5), (33, 67), (33, 130)
 GHOSTS = {1: (0, 1), 2: (0, 1, 2), 7: (0, 3, 7), 33: (0, 10, 20, 33)}
 RATES = [0.0, 0.4]
 FLAGS = [False, True]
+# Every activation is compiled into affine blocks; the code is the same in the others, which are
+# compiled with one whose derivative is computed twice, and some whose derivative is stored.
+BATCH_ACTIVATIONS = ["identity", "relu", "silu", "gelu"]
+LAYER_ACTIVATIONS = ["relu", "silu"]
 LOSSES = ["binary_log_loss", "multiclass_log_loss", "squared_error"]
 
 
@@ -58,7 +62,7 @@ def test_signatures_are_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", ["batch", "batch_backward"])
-@pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+@pytest.mark.parametrize("activation", BATCH_ACTIVATIONS)
 def test_batch_block(cases: Any, kernel: str, activation: str) -> None:
     code = codes.ACTIVATIONS[activation]
     axes = (DTYPES, STACKS, SHAPES, RATES, FLAGS, FLAGS, FLAGS)
@@ -68,7 +72,7 @@ def test_batch_block(cases: Any, kernel: str, activation: str) -> None:
 
 
 @pytest.mark.parametrize("kernel", ["layer", "layer_backward"])
-@pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+@pytest.mark.parametrize("activation", LAYER_ACTIVATIONS)
 def test_layer_block(cases: Any, kernel: str, activation: str) -> None:
     code = codes.ACTIVATIONS[activation]
     for dtype, K, (n, d), rate in sampled(16, DTYPES, STACKS, SHAPES, RATES):

@@ -9,6 +9,7 @@ functions of the C library would be called one element at a time, fifteen times 
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import types
@@ -16,14 +17,16 @@ from numba.extending import overload
 
 from sknorm.kernels.cpu.compiler import OPTIONS, scalar
 
+_INLINE: Any = {**OPTIONS, "forceinline": True}
 
-def generic(single: Callable, double: Callable) -> Callable:
+
+def generic(single: Any, double: Any) -> Any:
     """One name for the float32 and the float64 version of a scalar function."""
 
     def stub(x: float) -> float:
         raise NotImplementedError("callable from compiled code only")
 
-    @overload(stub, jit_options={**OPTIONS, "forceinline": True})
+    @overload(stub, jit_options=_INLINE)
     def choose(x):
         if x == types.float32:
             return lambda x: single(x)
@@ -106,8 +109,8 @@ _FAR = ((1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1,
 def _error_function(real: type, exp: Callable) -> Callable:
     """``erf`` for one precision."""
 
-    def rational(pair: tuple) -> tuple[Callable, Callable]:
-        return tuple(_horner(tuple(real(c) for c in part)) for part in pair)
+    def rational(pair: tuple) -> list[Callable]:
+        return [_horner(tuple(real(c) for c in part)) for part in pair]
 
     p1, q1 = rational(_NEAR)
     p2, q2 = rational(_MIDDLE)
