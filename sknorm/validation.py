@@ -157,10 +157,10 @@ def column_scaling(
                 f"{largest[column]:.3g}, whose square overflows float64. Rescale it."
             )
         count = w.sum()
-        centre = w @ chunk / count
+        centre = _weighted_sum(w, chunk) / count
         chunk -= centre
-        centre_rest = w @ chunk / count
-        spread = w @ (chunk * chunk) / count - centre_rest**2
+        centre_rest = _weighted_sum(w, chunk) / count
+        spread = _weighted_sum(w, chunk * chunk) / count - centre_rest**2
         centre = centre + centre_rest
         share = count / (total + count)
         delta = centre - mean
@@ -172,6 +172,11 @@ def column_scaling(
     indicator = _is_indicator(X, low, high) & ~constant
     scale = np.where(constant, 1.0, np.where(indicator, high - low, deviation))
     return np.where(indicator, low, mean), 1.0 / scale
+
+
+def _weighted_sum(weight: np.ndarray, chunk: np.ndarray) -> np.ndarray:
+    """``weight @ chunk`` without BLAS, whose order of summation depends on its threads."""
+    return np.einsum("i,ij->j", weight, chunk)
 
 
 def _is_indicator(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -18,39 +18,72 @@ from threadpoolctl import ThreadpoolController
 
 
 class Limits:
-    """Counts the sessions of a process: the first takes BLAS's threads, the last returns them."""
+    """Keeps BLAS at one thread while any thread of the process is in a session.
+
+    OpenBLAS and MKL have one limit for the process: the first session lowers it, the last one
+    restores it. Where BLAS runs on OpenMP, each thread has its own.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open = 0
-        self._controller: ThreadpoolController | None = None
-        self._limiter: Any = None
+        self._libraries: list[Any] | None = None
+        self._original: list[int] = []
         self.threads = 1
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        self._enter()
+        own = self._enter()
         try:
             yield
         finally:
-            self._leave()
+            self._leave(own)
 
-    def _enter(self) -> None:
+    def limit_this_thread(self) -> None:
+        """Lower the limits that belong to the calling thread, for good."""
+        for library in self._found():
+            if _is_per_thread(library):
+                _set_threads(library, 1)
+
+    def _enter(self) -> list[int]:
         with self._lock:
+            libraries = self._found()
+            own = [library.num_threads or 1 for library in libraries]
             if self._open == 0:
-                if self._controller is None:
-                    self._controller = ThreadpoolController().select(user_api="blas")
-                allowed = [library.num_threads for library in self._controller.lib_controllers]
-                self.threads = min([os.cpu_count() or 1, *allowed])
-                self._limiter = self._controller.limit(limits=1)
+                self._original = own
+                self.threads = min([os.cpu_count() or 1, *own])
             self._open += 1
+            for library in libraries:
+                _set_threads(library, 1)
+            return own
 
-    def _leave(self) -> None:
+    def _leave(self, own: list[int]) -> None:
         with self._lock:
             self._open -= 1
-            if self._open == 0:
-                self._limiter.restore_original_limits()
-                self._limiter = None
+            for library, mine, original in zip(self._found(), own, self._original, strict=True):
+                if _is_per_thread(library):
+                    _set_threads(library, mine)
+                elif self._open == 0:
+                    _set_threads(library, original)
+
+    def _found(self) -> list[Any]:
+        if self._libraries is None:
+            self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+        return self._libraries
+
+
+def _is_per_thread(library: Any) -> bool:
+    return getattr(library, "threading_layer", None) == "openmp"
+
+
+def _set_threads(library: Any, count: int) -> None:
+    """Set a limit from any thread.
+
+    threadpoolctl lets only the thread that first set an OpenBLAS limit change it again; the
+    sessions are counted across threads, so here each of them may.
+    """
+    setter = getattr(library, "_real_set_num_threads", library.set_num_threads)
+    setter(count)
 
 
 class _Region:
@@ -106,6 +139,7 @@ class Pool:
         region.wait()
 
     def _serve(self) -> None:
+        limits.limit_this_thread()
         while True:
             self._queue.get().work()
 

@@ -16,7 +16,7 @@ from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
 
-# A layer is cut into pieces of columns where one product is at least this many operations:
+# A layer is cut into pieces of columns where its products take at least this many operations:
 # below, waking a thread costs more than it saves.
 _CUT_FROM = 2.0e7
 _NARROWEST_PIECE = 64

@@ -48,7 +48,7 @@ def _exponentials(
     low = low if real is np.float32 else float.fromhex("0x1.a39ef35793c76p-33")
     shift, bias = integer(fraction), integer(bias - 1)
     taylor = tuple(real(1 / math.factorial(k)) for k in range(degree, 1, -1))
-    series = _horner(taylor)
+    series = horner(taylor)
 
     @scalar
     def parts(x):
@@ -77,12 +77,12 @@ def _exponentials(
     return exp, expm1
 
 
-def _horner(coefficients: tuple) -> Callable:
+def horner(coefficients: tuple) -> Callable:
     """The polynomial with these coefficients, highest power first, unrolled."""
     if len(coefficients) == 1:
         constant = coefficients[0]
         return scalar(lambda x: constant)
-    head, last = _horner(coefficients[:-1]), coefficients[-1]
+    head, last = horner(coefficients[:-1]), coefficients[-1]
     return scalar(lambda x: head(x) * x + last)
 
 
@@ -110,7 +110,7 @@ def _error_function(real: type, exp: Callable) -> Callable:
     """``erf`` for one precision."""
 
     def rational(pair: tuple) -> list[Callable]:
-        return [_horner(tuple(real(c) for c in part)) for part in pair]
+        return [horner(tuple(real(c) for c in part)) for part in pair]
 
     p1, q1 = rational(_NEAR)
     p2, q2 = rational(_MIDDLE)
