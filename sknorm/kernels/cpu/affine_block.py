@@ -20,14 +20,14 @@ def _forward(code: int) -> Callable:
     @helper
     def apply(z, shift, first, last, out):
         c, n = U(first), U(last - first)
-        for i in range(z.shape[0]):
+        for i in range(U(z.shape[0])):
             for j in range(n):
                 out[i, c + j] = function(z[i, c + j] + shift[c + j])
 
     @helper
     def apply_in_place(shift, first, last, out):
         c, n = U(first), U(last - first)
-        for i in range(out.shape[0]):
+        for i in range(U(out.shape[0])):
             for j in range(n):
                 out[i, c + j] = function(out[i, c + j] + shift[c + j])
 
@@ -54,17 +54,17 @@ def affine_block_forward(z, shift, activation, rate, seed, step, layer, start, s
 @helper
 def _add_rows(dout, start, stop, first, sums):
     c, n = U(first), U(sums.size)
-    i = start
-    while i + 4 <= stop:
+    i, end = U(start), U(stop)
+    while i + U(4) <= end:
         for j in range(n):
             q = c + j
-            low, high = dout[i, q] + dout[i + 1, q], dout[i + 2, q] + dout[i + 3, q]
+            low, high = dout[i, q] + dout[i + U(1), q], dout[i + U(2), q] + dout[i + U(3), q]
             sums[j] += np.float64(low + high)
-        i += 4
-    while i < stop:
+        i += U(4)
+    while i < end:
         for j in range(n):
             sums[j] += np.float64(dout[i, c + j])
-        i += 1
+        i += U(1)
 
 
 @cache
@@ -74,7 +74,7 @@ def _backward(code: int) -> Callable:
     @helper
     def differentiate(z, shift, start, stop, first, last, dout):
         c, n = U(first), U(last - first)
-        for i in range(start, stop):
+        for i in range(U(start), U(stop)):
             for j in range(n):
                 q = c + j
                 dout[i, q] = dout[i, q] * derivative(z[i, q] + shift[q])

@@ -68,7 +68,7 @@ def _output_loops(code: int) -> tuple[Callable, Callable]:
     @helper
     def plain(z, start, stop, first, mean, gain, offset, out):
         c, n = U(first), U(mean.size)
-        for i in range(start, stop):
+        for i in range(U(start), U(stop)):
             for j in range(n):
                 q = c + j
                 out[i, q] = function((z[i, q] - mean[j]) * gain[j] + offset[j])
@@ -78,8 +78,8 @@ def _output_loops(code: int) -> tuple[Callable, Callable]:
         limit, scale = threshold(rate), out.dtype.type(1.0 / (1.0 - rate))
         zero = out.dtype.type(0)
         c, n = U(first), U(mean.size)
-        for i in range(start, stop):
-            base = np.uint32(i * out.shape[1])
+        for i in range(U(start), U(stop)):
+            base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
             for j in range(n):
                 q = c + j
                 h = function((z[i, q] - mean[j]) * gain[j] + offset[j]) * scale
@@ -154,33 +154,33 @@ def _gradient_loops(code: int) -> tuple[Callable, Callable]:
     @helper
     def sums(z, dout, start, stop, first, mean, gain, offset, s1, s2):
         c, n = U(first), U(mean.size)
-        i = start
-        while i + 4 <= stop:
+        i, end = U(start), U(stop)
+        while i + U(4) <= end:
             for j in range(n):
                 q = c + j
                 d0 = z[i, q] - mean[j]
-                d1 = z[i + 1, q] - mean[j]
-                d2 = z[i + 2, q] - mean[j]
-                d3 = z[i + 3, q] - mean[j]
+                d1 = z[i + U(1), q] - mean[j]
+                d2 = z[i + U(2), q] - mean[j]
+                d3 = z[i + U(3), q] - mean[j]
                 g0 = dout[i, q] * derivative(d0 * gain[j] + offset[j])
-                g1 = dout[i + 1, q] * derivative(d1 * gain[j] + offset[j])
-                g2 = dout[i + 2, q] * derivative(d2 * gain[j] + offset[j])
-                g3 = dout[i + 3, q] * derivative(d3 * gain[j] + offset[j])
+                g1 = dout[i + U(1), q] * derivative(d1 * gain[j] + offset[j])
+                g2 = dout[i + U(2), q] * derivative(d2 * gain[j] + offset[j])
+                g3 = dout[i + U(3), q] * derivative(d3 * gain[j] + offset[j])
                 s1[j] += np.float64((g0 + g1) + (g2 + g3))
                 s2[j] += np.float64((g0 * d0 + g1 * d1) + (g2 * d2 + g3 * d3))
-            i += 4
-        while i < stop:
+            i += U(4)
+        while i < end:
             for j in range(n):
                 d0 = z[i, c + j] - mean[j]
                 g0 = dout[i, c + j] * derivative(d0 * gain[j] + offset[j])
                 s1[j] += np.float64(g0)
                 s2[j] += np.float64(g0 * d0)
-            i += 1
+            i += U(1)
 
     @helper
     def finish(z, weight, start, stop, first, mean, gain, offset, centre, slope, dout):
         c, n = U(first), U(mean.size)
-        for i in range(start, stop):
+        for i in range(U(start), U(stop)):
             w = weight[i]
             for j in range(n):
                 q = c + j
@@ -198,7 +198,7 @@ def derivative_loop(code: int) -> Callable:
     @helper
     def loop(z, start, stop, first, mean, gain, offset, dout):
         c, n = U(first), U(mean.size)
-        for i in range(start, stop):
+        for i in range(U(start), U(stop)):
             for j in range(n):
                 q = c + j
                 a = (z[i, q] - mean[j]) * gain[j] + offset[j]

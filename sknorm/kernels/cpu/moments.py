@@ -13,21 +13,21 @@ def add_sums(z, weight, start, stop, first, sums):
     c, n = U(first), U(sums.size)
     for j in range(n):
         sums[j] = 0.0
-    i = start
-    while i + 8 <= stop:
-        w0, w1, w2, w3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
-        w4, w5, w6, w7 = weight[i + 4], weight[i + 5], weight[i + 6], weight[i + 7]
+    i, end = U(start), U(stop)
+    while i + U(8) <= end:
+        w0, w1, w2, w3 = weight[i], weight[i + U(1)], weight[i + U(2)], weight[i + U(3)]
+        w4, w5, w6, w7 = weight[i + U(4)], weight[i + U(5)], weight[i + U(6)], weight[i + U(7)]
         for j in range(n):
             q = c + j
-            low = (w0 * z[i, q] + w1 * z[i + 1, q]) + (w2 * z[i + 2, q] + w3 * z[i + 3, q])
-            high = (w4 * z[i + 4, q] + w5 * z[i + 5, q]) + (w6 * z[i + 6, q] + w7 * z[i + 7, q])
+            low = (w0 * z[i, q] + w1 * z[i + U(1), q]) + (w2 * z[i + U(2), q] + w3 * z[i + U(3), q])
+            high = (w4 * z[i + U(4), q] + w5 * z[i + U(5), q]) + (w6 * z[i + U(6), q] + w7 * z[i + U(7), q])
             sums[j] += np.float64(low + high)
-        i += 8
-    while i < stop:
+        i += U(8)
+    while i < end:
         w0 = weight[i]
         for j in range(n):
             sums[j] += np.float64(w0 * z[i, c + j])
-        i += 1
+        i += U(1)
 
 
 @helper
@@ -37,24 +37,24 @@ def add_deviations(z, weight, start, stop, first, mean, sums, squares):
     for j in range(n):
         sums[j] = 0.0
         squares[j] = 0.0
-    i = start
-    while i + 4 <= stop:
-        w0, w1, w2, w3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
+    i, end = U(start), U(stop)
+    while i + U(4) <= end:
+        w0, w1, w2, w3 = weight[i], weight[i + U(1)], weight[i + U(2)], weight[i + U(3)]
         for j in range(n):
             q = c + j
-            d0, d1 = z[i, q] - mean[j], z[i + 1, q] - mean[j]
-            d2, d3 = z[i + 2, q] - mean[j], z[i + 3, q] - mean[j]
+            d0, d1 = z[i, q] - mean[j], z[i + U(1), q] - mean[j]
+            d2, d3 = z[i + U(2), q] - mean[j], z[i + U(3), q] - mean[j]
             e0, e1, e2, e3 = w0 * d0, w1 * d1, w2 * d2, w3 * d3
             sums[j] += np.float64((e0 + e1) + (e2 + e3))
             squares[j] += np.float64((e0 * d0 + e1 * d1) + (e2 * d2 + e3 * d3))
-        i += 4
-    while i < stop:
+        i += U(4)
+    while i < end:
         w0 = weight[i]
         for j in range(n):
             d0 = z[i, c + j] - mean[j]
             sums[j] += np.float64(w0 * d0)
             squares[j] += np.float64(w0 * d0 * d0)
-        i += 1
+        i += U(1)
 
 
 @kernel

@@ -54,8 +54,8 @@ def drop(start, stop, first, count, key, late_key, rate, out):
     limit, scale = threshold(rate), out.dtype.type(1.0 / (1.0 - rate))
     zero = out.dtype.type(0)
     c, n = U(first), U(count)
-    for i in range(start, stop):
-        base = np.uint32(i * out.shape[1])
+    for i in range(U(start), U(stop)):
+        base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
         for j in range(n):
             q = c + j
             kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
