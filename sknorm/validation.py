@@ -34,6 +34,8 @@ def check_features(estimator: Any, X: Any, *, reset: bool, y: Any = "no_validati
 
 def _check_column_types(X: Any) -> None:
     """Name the first column of a data frame that is not numeric."""
+    if isinstance(X, np.ndarray) and X.dtype.kind in "OUS" and X.ndim == 2:
+        _check_text(X)
     dtypes = getattr(X, "dtypes", None)
     columns = getattr(X, "columns", None)
     if dtypes is None or columns is None:
@@ -53,9 +55,34 @@ def _check_column_types(X: Any) -> None:
             )
 
 
+def _check_text(X: np.ndarray) -> None:
+    """Name the first column of an array of objects or strings that holds text."""
+    for column in range(X.shape[1]):
+        try:
+            X[:, column].astype(np.float64)
+        except ValueError:
+            text = next(v for v in X[:, column] if isinstance(v, str | bytes) and not _is_float(v))
+            raise ValueError(
+                f"Column {column} of X is not numeric: could not convert string to float: "
+                f"{str(text)!r}. Encode it first, for example with "
+                "sklearn.preprocessing.OneHotEncoder in a ColumnTransformer."
+            ) from None
+        except TypeError:
+            return  # scikit-learn's own message says what such objects must be
+
+
+def _is_float(text: Any) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _holds_numbers(column: Any) -> bool:
     """Whether a column of objects converts to floats all the same."""
-    if "ategor" in str(column.dtype) or "Enum" in str(column.dtype):
+    name = str(column.dtype).lower()
+    if any(kind in name for kind in ("categor", "enum", "date", "duration", "timedelta")):
         return False
     try:
         np.asarray(column, dtype=np.float64)
@@ -118,11 +145,11 @@ def class_weights(
                 f"class_weight names the class {unknown[0]!r}, which y does not hold; its "
                 f"classes are {classes.tolist()}."
             )
-        negative = [label for label, value in class_weight.items() if not value >= 0]
+        negative = [label for label, value in class_weight.items() if not 0 <= value < np.inf]
         if negative:
             raise ValueError(
                 f"class_weight of class {negative[0]!r} is {class_weight[negative[0]]!r}; class "
-                "weights must be zero or positive numbers."
+                "weights must be zero or positive, finite numbers."
             )
     factors = compute_class_weight(
         class_weight, classes=classes, y=classes[codes], sample_weight=weight
@@ -196,19 +223,19 @@ def _weighted_chunks(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     rows = max(1, _CHUNK // max(1, X.shape[1]))
     for start in range(0, X.shape[0], rows):
-        chunk = X[start : start + rows].astype(np.float64)
+        chunk = X[start : start + rows].astype(np.float64, order="C")
         yield chunk, np.ones(len(chunk)) if weight is None else weight[start : start + rows]
 
 
-def check_range(X: np.ndarray, dtype: Any, names: Any = None) -> None:
-    """Raise a ValueError that names a column too large to be squared in the compute dtype."""
-    limit = np.sqrt(np.finfo(dtype).max)
+def check_range(X: np.ndarray, names: Any = None) -> None:
+    """Raise a ValueError that names a column whose squares are beyond float32."""
+    limit = np.sqrt(np.finfo(np.float32).max)
     largest = np.maximum(np.abs(X.max(axis=0)), np.abs(X.min(axis=0)))
     if largest.max(initial=0.0) > limit:
         column = int(np.argmax(largest))
         raise ValueError(
             f"Column {column if names is None else names[column]!r} of X reaches "
-            f"{largest[column]:.3g}, too large for {np.dtype(dtype).name} arithmetic without a "
-            "norm. Standardize the columns (sklearn.preprocessing.StandardScaler) or set "
+            f"{largest[column]:.3g}, too large to train on without a norm. "
+            "Standardize the columns (sklearn.preprocessing.StandardScaler) or set "
             "normalization."
         )

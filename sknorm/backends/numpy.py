@@ -1,7 +1,7 @@
 """NumPy arrays on the host, with the compiled kernels."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -34,8 +34,11 @@ class NumpyBackend:
     def to_numpy(self, array: Any) -> np.ndarray:
         return np.asarray(array)
 
-    def session(self) -> AbstractContextManager[None]:
-        return threads.limits.session()
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        # Divergence is looked for in the results; NumPy would warn of it in between.
+        with threads.limits.session(), np.errstate(over="ignore", invalid="ignore"):
+            yield
 
     def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
         threads.pool.run(task, arguments, threads.limits.threads)

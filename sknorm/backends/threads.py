@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 
@@ -140,6 +141,7 @@ class Pool:
 
     def _serve(self) -> None:
         limits.limit_this_thread()
+        np.seterr(over="ignore", invalid="ignore")  # as in a session of the calling thread
         while True:
             self._queue.get().work()
 

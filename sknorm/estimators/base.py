@@ -1,6 +1,7 @@
 """What the classifier and the regressor share: parameters, and a ``fit`` that reads top-down."""
 
 import copy
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
@@ -120,18 +121,18 @@ class BaseMLP(BaseEstimator, ABC):
         weight = validation.check_weights(sample_weight, X)
         X, y, weight = _drop_weightless(X, y, weight)
         sizes = self._hidden_sizes()
-        weight, has_weights = self._weigh(y, weight), sample_weight is not None
+        weight = self._weigh(y, weight)
         X, y, weight = _drop_weightless(X, y, weight)
         dtype = self._compute_dtype(X)
         target = self._encode_target(y, weight, dtype)
-        self._scale_inputs(X, weight, dtype, names)
+        self._scale_inputs(X, weight, names)
         data = self._training_data(X, target, weight, dtype)
         architecture = self._architecture((X.shape[1], *sizes, self._n_raw_outputs))
         random_states = self._random_states()
         network = initialize(self._backend, architecture, random_states, np.dtype(dtype))
         members = self._members(random_states)
         rows, held_out = self._split(y, len(X), random_states)
-        score = self._score_function(network, data, X, y, weight, held_out, has_weights)
+        score = self._score_function(network, data, X, y, weight, held_out)
         outcome = self._train(network, members, rows, data, random_states, score)
         self._set_outcome(outcome, rows.shape[1])
         return self
@@ -151,10 +152,10 @@ class BaseMLP(BaseEstimator, ABC):
             return np.float64 if small else np.float32
         return np.dtype(self.dtype).type
 
-    def _scale_inputs(self, X: np.ndarray, weight: Any, dtype: Any, names: Any) -> None:
+    def _scale_inputs(self, X: np.ndarray, weight: Any, names: Any) -> None:
         width = X.shape[1]
         if self.normalization is None:
-            validation.check_range(X, dtype, names)
+            validation.check_range(X, names)
             self.input_mean_, self._input_factor = np.zeros(width), np.ones(width)
         else:
             self.input_mean_, self._input_factor = validation.column_scaling(X, weight, names)
@@ -251,7 +252,6 @@ class BaseMLP(BaseEstimator, ABC):
         y: np.ndarray,
         weight: np.ndarray | None,
         held_out: np.ndarray | None,
-        has_weights: bool,
     ) -> Score | None:
         """How a stack is scored on the held-out rows of each member after an epoch."""
         if held_out is None:
@@ -260,6 +260,7 @@ class BaseMLP(BaseEstimator, ABC):
             loss = self._loss()
             return lambda stack, active: -mean_loss(stack, loss, data, held_out[active])
         scorer = check_scoring(self, scoring=self.scoring)
+        weight = weight if _takes_weights(self.scoring) else None
         tables = [(X[rows], y[rows], None if weight is None else weight[rows]) for rows in held_out]
 
         def score(stack: Network, active: list[int]) -> np.ndarray:
@@ -336,11 +337,10 @@ class BaseMLP(BaseEstimator, ABC):
         self.t_ = self.n_iter_ * rows
         self.n_layers_ = len(outcome.network.architecture.sizes)
         self.out_activation_ = self._loss().output_activation
-        curve = np.array([np.nanmean(row) for row in outcome.history.columns["loss"]])
-        self.loss_curve_ = curve.tolist()
+        self.loss_curve_ = [_mean_of_active(row) for row in outcome.history.columns["loss"]]
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         scored = bool(outcome.history.columns["validation"])
-        scores = [float(np.nanmean(row)) for row in outcome.history.columns["validation"]]
+        scores = [_mean_of_active(row) for row in outcome.history.columns["validation"]]
         self.validation_scores_ = scores if scored else None
         self.best_validation_score_ = float(np.mean(outcome.best)) if scored else None
         self.best_loss_ = None if scored else float(np.mean(outcome.best))
@@ -424,6 +424,20 @@ def _standardized_copy(X: np.ndarray, offset: Any, factor: Any, dtype: Any) -> n
     for start in range(0, len(X), rows):
         copied[start : start + rows] = (X[start : start + rows] - offset) * factor
     return copied
+
+
+def _mean_of_active(values: np.ndarray) -> float:
+    """Mean over the members that are not NaN; NaN if all are."""
+    active = values[~np.isnan(values)]
+    return float(active.mean()) if active.size else np.nan
+
+
+def _takes_weights(scoring: Any) -> bool:
+    """Whether a scorer accepts ``sample_weight``; scikit-learn's do."""
+    if not inspect.isfunction(scoring):
+        return True
+    parameters = inspect.signature(scoring).parameters.values()
+    return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _dropout_seed(random_state: RandomState) -> int:

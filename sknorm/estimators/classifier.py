@@ -57,7 +57,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> X, y = load_digits(return_X_y=True)
     >>> X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
     >>> model = MLPClassifier(dropout=0.2, learning_rate="cosine", max_iter=20, random_state=0)
-    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.97
+    >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
     True
     """
 

@@ -147,7 +147,7 @@ n_layers_, n_outputs_ : int
     Number of layers, input and output included, and of outputs.
 out_activation_ : str
     Output activation.
-input_mean_, input_scale_ : ndarray of shape (n_features_in_,)
+input_mean_, input_scale_ : ndarray of shape (n_features,)
     What inputs are shifted by and divided by: mean and deviation, or lower value and
     difference of a column of two values; zeros and ones without a norm.
 member_seeds_ : ndarray of shape (n_members,)
@@ -155,7 +155,7 @@ member_seeds_ : ndarray of shape (n_members,)
     several members.
 n_features_in_ : int
     Number of features.
-feature_names_in_ : ndarray of shape (n_features_in_,)
+feature_names_in_ : ndarray of shape (n_features,)
     Names of the features, where X had any that are strings.
 """
 

@@ -33,7 +33,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     Attributes
     ----------
-    target_mean_, target_scale_ : ndarray of shape (n_outputs_,)
+    target_mean_, target_scale_ : ndarray of shape (n_outputs,)
         What the standardized targets were shifted by and divided by.
     {attributes}
 
@@ -163,7 +163,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return weight
 
     def _encode_target(self, y: Any, weight: np.ndarray | None, dtype: Any) -> np.ndarray:
-        y = np.asarray(y, dtype=np.float64)
+        y = _as_numbers(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         self._single_output = y.ndim == 1
@@ -175,7 +175,12 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.target_mean_, self.target_scale_ = np.zeros(y.shape[1]), np.ones(y.shape[1])
         if standardize:
             self.target_mean_ = np.average(y, axis=0, weights=weight)
-            variance = np.average((y - self.target_mean_) ** 2, axis=0, weights=weight)
+            with np.errstate(over="ignore", invalid="ignore"):
+                variance = np.average((y - self.target_mean_) ** 2, axis=0, weights=weight)
+            if not np.isfinite(variance).all():
+                raise ValueError(
+                    f"y reaches {np.abs(y).max():.3g}, whose square overflows float64. Rescale it."
+                )
             constant = np.sqrt(variance) <= 1e-14 * np.abs(self.target_mean_)
             self.target_scale_ = np.where(constant, 1.0, np.sqrt(variance))
         return np.ascontiguousarray((y - self.target_mean_) / self.target_scale_, dtype=dtype)
@@ -185,3 +190,13 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def _loss(self) -> Loss:
         return SquaredError()
+
+
+def _as_numbers(y: Any) -> np.ndarray:
+    """Targets in float64."""
+    try:
+        return np.asarray(y, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(
+            f"y of MLPRegressor must be numeric: {error}. For class labels, use MLPClassifier."
+        ) from None

@@ -49,8 +49,11 @@ def pieces(rows: int, fan_in: int, fan_out: int) -> list[tuple[int, int]]:
 
 
 def ghost_groups(rows: int, size: int) -> np.ndarray:
-    """Boundaries of sub-batches of at most ``size`` rows, of sizes that differ by at most one."""
-    count = -(-rows // size)
+    """Boundaries of sub-batches of about ``size`` rows, of sizes that differ by at most one.
+
+    ``ceil(rows / size)`` of them, but never one of a single row.
+    """
+    count = max(1, min(-(-rows // size), rows // 2))
     return np.array([i * rows // count for i in range(count + 1)], dtype=np.int64)
 
 

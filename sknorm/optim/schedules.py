@@ -96,6 +96,9 @@ class Cosine(Constant):
     def rate(self, step: int) -> np.ndarray:
         return self.initial * (0.5 * (1.0 + math.cos(math.pi * min(step / self.total, 1.0))))
 
+    def on_plateau(self, member: int) -> bool:
+        return False  # the planned steps are the schedule
+
     def take(self, members: list[int]) -> "Cosine":
         return type(self)(self.initial[members], self.total)
 

@@ -11,9 +11,12 @@ from numpy.random import RandomState
 def boundaries(rows: int, batch_size: int) -> list[int]:
     """Where ``ceil(rows / batch_size)`` batches start and end; sizes differ by at most one.
 
-    No batch is so short that its statistics mean nothing, and no row is left out.
+    No row is left out. Batches of one row, of which a norm has no statistics, occur only if
+    they are asked for: 3 rows in batches of 2 make one batch of 3.
     """
     count = -(-rows // batch_size)
+    if batch_size > 1:
+        count = max(1, min(count, rows // 2))
     return [i * rows // count for i in range(count + 1)]
 
 
@@ -40,7 +43,7 @@ class Batches:
 
     @property
     def per_epoch(self) -> int:
-        return -(-self.rows.shape[1] // self.batch_size)
+        return len(boundaries(self.rows.shape[1], self.batch_size)) - 1
 
     @property
     def sizes(self) -> set[int]:

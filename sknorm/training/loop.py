@@ -154,11 +154,11 @@ class _Run:
         value = backend.to_numpy(self.value) / (rows * self.mean_weight)
         monitor = backend.to_numpy(self.monitor) / rows
         penalty = self._penalty(monitor)
-        self.epochs[self.active] += 1
-        self.schedule.epoch_ended(int(self.epochs.max()) * rows)
+        self.schedule.epoch_ended((int(self.epochs.max()) + 1) * rows)
         if self.plan.norm_statistics == "population" and self.score is not None:
             self._set_population()
-        scores = None if self.score is None else self.score(self.network, self.active)
+        scores = self._scores(np.isfinite(value + penalty))
+        self.epochs[self.active] += 1
         seconds = time.perf_counter() - started
         self.history.append(
             self.active, loss=value + penalty, penalty=penalty, learning_rate=rates,
@@ -244,6 +244,18 @@ class _Run:
                 kernels.restore_norms(weight, radius, self.sparse)
             self.step += 1
         return rates
+
+    def _scores(self, finite: np.ndarray) -> np.ndarray | None:
+        """Scores of the active members, NaN for those that have diverged."""
+        if self.score is None:
+            return None
+        scores = np.full(len(self.active), np.nan)
+        good = np.flatnonzero(finite & self.network.is_finite()).tolist()
+        if len(good) == len(self.active):
+            return self.score(self.network, self.active)
+        if good:
+            scores[good] = self.score(self.network.take(good), [self.active[k] for k in good])
+        return scores
 
     def _penalty(self, monitor: np.ndarray) -> np.ndarray:
         """Mean penalty over the epoch, (K,)."""

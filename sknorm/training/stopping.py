@@ -41,10 +41,13 @@ class Stopping:
 
     def observe(self, active: list[int], values: np.ndarray, network: Network) -> None:
         """Take in an epoch's losses or scores of the active members, and their weights."""
-        finite = network.is_finite() if np.all(np.isfinite(values)) else np.isfinite(values)
+        finite = network.is_finite()
         for k, (member, value) in enumerate(zip(active, values, strict=True)):
-            improvement = value - self.best[member] if self.by_score else self.best[member] - value
-            # As scikit-learn counts: a score may equal best + tol, a loss must be below it.
+            if not np.isfinite(value):
+                self.waiting[member] += 1
+                continue
+            best = self.best[member]
+            improvement = value - best if self.by_score else best - value
             enough = improvement >= self.tol
             self.waiting[member] = 0 if enough else self.waiting[member] + 1
             if improvement > 0 and finite[k]:

@@ -1,7 +1,6 @@
 """The two decorators of the compiled kernels: cached on disk, GIL-free, honest about NaN."""
 
 import hashlib
-import pickle
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,7 +94,7 @@ class _SourceCache(FunctionCache):
     def _guard_against_spurious_io_errors(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, EOFError, pickle.PickleError, AttributeError) as error:
+        except Exception as error:  # whatever a damaged or forbidden file leads to
             self.disable()
             _warn(error)
 

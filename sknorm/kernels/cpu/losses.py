@@ -51,9 +51,7 @@ def binary_log_loss(z, bias, y, weight, factor, value, dbias, out):
         w = weight[k if weight.shape[0] > 1 else 0]
         if o == 1:
             flat = out[k].reshape(n)  # where out is z, the same values are read and written
-            value[k] += _binary(
-                z[k].reshape(n), bias[k, 0], target.reshape(n), w, factor[k], flat
-            )
+            value[k] += _binary(z[k].reshape(n), bias[k, 0], target.reshape(n), w, factor[k], flat)
         else:
             for i in range(n):
                 scale = w[i : i + 1]

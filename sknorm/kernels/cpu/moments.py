@@ -20,7 +20,9 @@ def add_sums(z, weight, start, stop, first, sums):
         for j in range(n):
             q = c + j
             low = (w0 * z[i, q] + w1 * z[i + U(1), q]) + (w2 * z[i + U(2), q] + w3 * z[i + U(3), q])
-            high = (w4 * z[i + U(4), q] + w5 * z[i + U(5), q]) + (w6 * z[i + U(6), q] + w7 * z[i + U(7), q])
+            high = (w4 * z[i + U(4), q] + w5 * z[i + U(5), q]) + (
+                w6 * z[i + U(6), q] + w7 * z[i + U(7), q]
+            )
             sums[j] += np.float64(low + high)
         i += U(8)
     while i < end:
