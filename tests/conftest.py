@@ -1,0 +1,110 @@
+"""Small tables for estimators, read-only, and small problems for the engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import hypothesis
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification, make_regression
+
+from sknorm.backends import resolve
+from sknorm.network.members import Members
+from sknorm.network.network import Network, initialize
+from sknorm.network.parameters import Architecture, Parameters, zeros_like
+from sknorm.objective.losses import Loss
+from sknorm.objective.objective import BatchGradient
+from sknorm.training.data import TrainingData
+
+# Examples are drawn the same way on each run, and may take their time on a busy machine.
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
+
+Table = tuple[np.ndarray, np.ndarray]
+
+
+def _frozen(*arrays: np.ndarray) -> Table:
+    for array in arrays:
+        array.setflags(write=False)
+    return arrays
+
+
+@pytest.fixture(scope="session")
+def binary() -> Table:
+    """240 rows, 6 columns, labels 0 and 1."""
+    return _frozen(
+        *make_classification(240, 6, n_informative=4, class_sep=1.5, flip_y=0.05, random_state=0)
+    )
+
+
+@pytest.fixture(scope="session")
+def multiclass() -> Table:
+    """240 rows, 6 columns, labels 0, 1 and 2."""
+    return _frozen(
+        *make_classification(
+            240, 6, n_informative=4, n_redundant=0, n_classes=3, class_sep=2.0, random_state=1
+        )
+    )
+
+
+@pytest.fixture(scope="session")
+def regression() -> Table:
+    """240 rows, 6 columns, one target of standard deviation about 100."""
+    return _frozen(*make_regression(240, 6, n_informative=4, noise=5.0, random_state=2))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A stack of networks in float64 with rows to train on, as the engine takes them."""
+
+    network: Network
+    members: Members
+    data: TrainingData
+    rows: np.ndarray  # (K, n)
+
+    def batch_gradient(self, loss: Loss, rows: int) -> tuple[BatchGradient, Parameters, np.ndarray]:
+        """The gradient of a batch, where it is written, and where the loss is added."""
+        gradient, value = zeros_like(self.network.parameters), np.zeros(self.network.members)
+        weight = np.stack([self.data.weight[0, r] for r in self.rows]).mean(axis=1)
+        stack, orders = (self.network, self.members), len(self.rows)
+        compute = BatchGradient(*stack, loss, self.data, rows, weight, orders, gradient, value)
+        return compute, gradient, value
+
+
+@pytest.fixture
+def problem() -> Callable[..., Problem]:
+    """A builder of problems of 60 rows, with unequal row weights and generic parameters."""
+
+    def build(
+        sizes: tuple[int, ...] = (5, 7, 6, 2), *, classes: int = 0, members: int = 2,
+        activation: str = "tanh", normalization: str | None = "batch", affine: bool = True,
+        dropout: float = 0.0, input_dropout: float = 0.0, n: int = 60, seed: int = 0,
+    ) -> Problem:  # fmt: skip
+        rng = np.random.default_rng(seed)
+        architecture = Architecture(sizes, activation, normalization, 1e-5, affine, 16)
+        states = [np.random.RandomState(seed + k) for k in range(members)]
+        network = initialize(resolve(np.zeros(1)), architecture, states, np.dtype(np.float64))
+        network.parameters.flat[...] += 0.1 * rng.normal(size=network.parameters.flat.shape)
+        for moments in network.statistics:
+            moments[...] = rng.uniform(0.5, 2.0, moments.shape)
+        targets = rng.normal(size=(n, sizes[-1]))
+        if classes > 2:
+            targets = rng.integers(0, classes, (n, 1))
+        data = TrainingData(
+            X=rng.normal(2.0, 3.0, (n, sizes[0])),
+            y=(targets > 0).astype(float) if classes == 2 else targets,
+            weight=rng.uniform(0.2, 3.0, (1, n)),
+            offset=rng.normal(size=sizes[0]),
+            factor=rng.uniform(0.2, 0.5, sizes[0]),
+        )
+        rates = np.linspace(0.0, dropout, members + 1)[1:]
+        full = {
+            name: np.full(members, value)
+            for name, value in (("alpha", 0.1), ("l1_ratio", 0.5), ("learning_rate", 0.01),
+                                ("norm_momentum", 0.1), ("input_dropout", input_dropout))
+        }  # fmt: skip
+        seeds = np.arange(7, 7 + members, dtype=np.uint32)
+        rows = np.stack([rng.permutation(n) for _ in range(members)])
+        return Problem(network, Members(dropout=rates, seed=seeds, **full), data, rows)
+
+    return build

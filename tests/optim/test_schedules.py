@@ -1,0 +1,102 @@
+"""Learning-rate schedules, step by step and in fits."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sknorm import MLPClassifier, MLPRegressor
+from sknorm.optim import schedules
+
+RATES = np.array([0.1, 0.02])
+
+
+def curve(name: str, total: int = 101) -> np.ndarray:
+    """Rates of both members over the steps."""
+    schedule = schedules.build(name, RATES.copy(), 0.5, total - 1)
+    return np.stack([np.array(schedule.rate(step)) for step in range(total)])
+
+
+def test_constant_stays() -> None:
+    np.testing.assert_array_equal(curve("constant"), np.tile(RATES, (101, 1)))
+
+
+def test_cosine_falls_to_zero_along_half_a_wave() -> None:
+    rates = curve("cosine")
+    np.testing.assert_array_equal(rates[0], RATES)
+    np.testing.assert_allclose(rates[50], RATES / 2)
+    np.testing.assert_allclose(rates[25], RATES * (1 + np.sqrt(0.5)) / 2)
+    np.testing.assert_allclose(rates[100], 0.0, atol=1e-17)
+    assert np.all(np.diff(rates, axis=0) < 0)
+
+
+def test_one_cycle_warms_up_for_three_tenths() -> None:
+    rates = curve("one_cycle")
+    np.testing.assert_allclose(rates[0], RATES / 25)
+    np.testing.assert_allclose(rates[30], RATES)
+    np.testing.assert_allclose(rates[100], RATES * 1e-5)
+    assert np.all(np.diff(rates[:31], axis=0) > 0) and np.all(np.diff(rates[30:], axis=0) < 0)
+    assert np.abs(np.diff(rates, axis=0)).max() < 0.1 * RATES.max()
+
+
+def test_planned_schedules_stay_at_their_end() -> None:
+    for name in ("cosine", "one_cycle"):
+        schedule = schedules.build(name, RATES, 0.5, 10)
+        np.testing.assert_array_equal(schedule.rate(10), schedule.rate(1000))
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 2.0])
+def test_inverse_scaling_counts_rows(power: float) -> None:
+    schedule = schedules.build("invscaling", RATES, power, 10)
+    np.testing.assert_array_equal(schedule.rate(3), RATES)
+    schedule.epoch_ended(240)
+    np.testing.assert_allclose(schedule.rate(4), RATES / 241.0**power)
+
+
+def test_adaptive_divides_the_rate_of_the_waiting_member_until_it_is_tiny() -> None:
+    schedule = schedules.build("adaptive", RATES.copy(), 0.5, 10)
+    for divisions in range(1, 9):
+        if RATES[1] / 5.0 ** (divisions - 1) <= 1e-6:
+            break
+        assert not schedule.on_plateau(1)
+        np.testing.assert_allclose(schedule.rate(0), [0.1, 0.02 / 5.0**divisions])
+    assert schedule.on_plateau(1)
+    assert not schedule.on_plateau(0)
+
+
+@pytest.mark.parametrize("name", ["constant", "invscaling", "adaptive", "cosine", "one_cycle"])
+def test_members_that_stay_keep_their_rates(name: str) -> None:
+    schedule = schedules.build(name, RATES.copy(), 0.5, 10)
+    schedule.epoch_ended(100)
+    schedule.on_plateau(1)
+    expected = np.array(schedule.rate(7))[[1]]
+    np.testing.assert_array_equal(schedule.take([1]).rate(7), expected)
+
+
+@pytest.mark.parametrize("name", ["cosine", "one_cycle"])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_planned_schedules_use_up_their_epochs_without_a_warning(
+    binary: Any, name: str, solver: str, estimator: type
+) -> None:
+    """Even where the loss has long stopped to improve by ``tol``."""
+    X, y = binary
+    fitted = estimator(
+        hidden_layer_sizes=(4,), solver=solver, learning_rate=name, max_iter=25, tol=1.0,
+        n_iter_no_change=2, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert fitted.n_iter_ == 25 and len(fitted.loss_curve_) == 25
+    rates = fitted.history_["learning_rate"]
+    assert rates[-1] < 0.01 * max(rates)
+    assert np.argmax(rates) == 0 if name == "cosine" else 5 <= np.argmax(rates) <= 9
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_other_schedules_belong_to_sgd(binary: Any) -> None:
+    X, y = binary
+    settings = {"hidden_layer_sizes": (4,), "max_iter": 5, "random_state": 0}
+    adam = MLPClassifier(**settings, learning_rate="invscaling").fit(X, y)
+    assert len(set(adam.history_["learning_rate"])) == 1
+    sgd = MLPClassifier(**settings, learning_rate="invscaling", solver="sgd").fit(X, y)
+    expected = [1e-3, *(1e-3 / (240.0 * epoch + 1) ** 0.5 for epoch in range(1, 5))]
+    np.testing.assert_allclose(sgd.history_["learning_rate"], expected)

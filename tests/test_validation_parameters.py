@@ -1,0 +1,174 @@
+"""Every constructor parameter: values out of range are named, values on the border work."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sknorm import MLPClassifier, MLPRegressor
+
+Table = tuple[np.ndarray, np.ndarray]
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+
+NAN, INF = float("nan"), float("inf")
+BAD: dict[str, list[Any]] = {
+    "loss": ["cubic", None],
+    "hidden_layer_sizes": [0, -3, 2.5, "wide", (8, 0), (8, -1), (8, 2.5), (8, "x"), ((8,),)],
+    "activation": ["RELU", None, 3],
+    "solver": ["newton", None],
+    "alpha": [-1e-9, NAN, INF, "strong", None],
+    "batch_size": [0, -5, 2.5, "all"],
+    "learning_rate": ["linear", 0.1, None],
+    "learning_rate_init": [0, -0.1, NAN, INF],
+    "power_t": [-0.5, NAN],
+    "max_iter": [0, -1, 2.5, INF],
+    "shuffle": ["yes", None, 2],
+    "random_state": ["seed", -1, 0.5],
+    "tol": [-1e-9, NAN],
+    "verbose": [-1, "loud"],
+    "momentum": [-0.1, 1.1, NAN],
+    "nesterovs_momentum": ["yes", None],
+    "early_stopping": ["yes", None, 0.5],
+    "validation_fraction": [0, 1, -0.1, 1.5, 10],
+    "beta_1": [-0.1, 1.0, NAN],
+    "beta_2": [-0.1, 1.0, NAN],
+    "epsilon": [0, -1e-8, INF],
+    "n_iter_no_change": [0, -1, 2.5, -INF],
+    "normalization": ["instance", True, "none"],
+    "norm_momentum": [0, -0.1, 1.1, NAN],
+    "norm_epsilon": [0, -1e-5, INF],
+    "norm_affine": ["yes", None],
+    "norm_statistics": ["batch", None],
+    "ghost_batch_size": [1, 0, 2.5, None],
+    "dropout": [-0.1, 1.0, NAN, None],
+    "input_dropout": [-0.1, 1.0, NAN, None],
+    "l1_ratio": [-0.1, 1.1, NAN, None],
+    "class_weight": ["equal", 2.0],
+    "standardize_target": ["yes", None],
+    "scoring": ["precise", 3],
+    "max_grad_norm": [0, -1.0, NAN, INF],
+    "n_members": [0, -1, 2.5, None],
+    "dtype": ["float16", None, np.float32],
+}
+BORDER: dict[str, list[Any]] = {
+    "loss": ["squared_error"],
+    "hidden_layer_sizes": [1, 5, [3], (), (2, 3, 2), np.array([3, 2])],
+    "activation": [
+        "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish",
+    ],
+    "solver": ["sgd", "adam", "adamw"],
+    "alpha": [0, 10],
+    "batch_size": ["auto", 2, 240, np.int64(50)],
+    "learning_rate": ["constant", "invscaling", "adaptive", "cosine", "one_cycle"],
+    "learning_rate_init": [1e-12, np.float32(0.1)],
+    "power_t": [0, 3],
+    "max_iter": [1],
+    "shuffle": [False, np.True_],
+    "random_state": [None, 0, 2**32 - 1, np.random.RandomState(0)],
+    "tol": [0],
+    "verbose": [0, False],
+    "momentum": [0, 1],
+    "nesterovs_momentum": [False],
+    "early_stopping": [True, False, "auto"],
+    "validation_fraction": [0.01, 0.9],
+    "beta_1": [0],
+    "beta_2": [0],
+    "epsilon": [1e-300, 1],
+    "n_iter_no_change": [1, INF],
+    "normalization": ["batch", "ghost", "layer", None],
+    "norm_momentum": [1, 1e-6],
+    "norm_epsilon": [1e-12, 1],
+    "norm_affine": [False],
+    "norm_statistics": ["running", "cumulative", "population"],
+    "ghost_batch_size": [2, 10_000],
+    "dropout": [0, 0.99],
+    "input_dropout": [0, 0.99],
+    "l1_ratio": [0, 1],
+    "class_weight": ["balanced", None, {}, {0: 0.5}],
+    "standardize_target": ["auto", True, False],
+    "scoring": ["loss", None, "neg_mean_squared_error"],
+    "max_grad_norm": [None, 1e-12, 1e12],
+    "n_members": [1, 2],
+    "dtype": ["auto", "float32", "float64"],
+}  # fmt: skip
+
+
+def accepting(table: dict[str, list[Any]]) -> list[Any]:
+    """A case per estimator, parameter it has, and value."""
+    return [
+        pytest.param(estimator, name, value, id=f"{estimator.__name__}-{name}-{value!r}"[:60])
+        for estimator in (MLPClassifier, MLPRegressor)
+        for name, values in table.items()
+        if name in inspect.signature(estimator).parameters
+        for value in values
+    ]
+
+
+@each_estimator
+def test_tables_name_every_parameter(estimator: type) -> None:
+    parameters = set(estimator().get_params())
+    assert parameters <= set(BAD) & set(BORDER)
+
+
+@pytest.mark.parametrize(("estimator", "name", "value"), accepting(BAD))
+def test_value_out_of_range_is_named(binary: Table, estimator: type, name: str, value: Any) -> None:
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 1, name: value}
+    with pytest.raises((ValueError, TypeError)) as error:
+        estimator(**settings).fit(*binary)
+    assert name in str(error.value)
+    assert "must be" in str(error.value)
+    found = value if np.isscalar(value) or value is None or isinstance(value, type) else value[-1]
+    assert repr(found) in str(error.value)
+
+
+@pytest.mark.parametrize(("estimator", "name", "value"), accepting(BORDER))
+def test_value_on_the_border_works(binary: Table, estimator: type, name: str, value: Any) -> None:
+    X, y = binary
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 1, "early_stopping": True, name: value}
+    if name in ("batch_size", "max_iter", "ghost_batch_size"):
+        settings["early_stopping"] = False
+    fitted = estimator(**settings).fit(X, y)
+    result = fitted.predict(X)
+    assert result.shape == y.shape and np.isfinite(result).all()
+
+
+@each_estimator
+@pytest.mark.parametrize("normalization", ["batch", "ghost"])
+def test_one_row_a_batch_has_no_statistics(
+    binary: Table, estimator: type, normalization: str
+) -> None:
+    message = f"batch_size=1 .*normalization='{normalization}'.* at least 2"
+    with pytest.raises(ValueError, match=message):
+        estimator(batch_size=1, normalization=normalization).fit(*binary)
+
+
+@each_estimator
+@pytest.mark.parametrize("normalization", ["layer", None])
+def test_one_row_a_batch_works_without_batch_statistics(
+    binary: Table, estimator: type, normalization: str | None
+) -> None:
+    X, y = binary
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 2, "normalization": normalization}
+    fitted = estimator(batch_size=1, **settings).fit(X, y)
+    assert np.isfinite(fitted.predict(X)).all()
+
+
+@each_estimator
+def test_batch_larger_than_the_table_is_clipped_with_a_warning(
+    binary: Table, estimator: type
+) -> None:
+    X, y = binary
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 2, "random_state": 0}
+    with pytest.warns(UserWarning, match="batch_size=241 is larger than the 240 training rows"):
+        clipped = estimator(batch_size=241, **settings).fit(X, y)
+    whole = estimator(batch_size=240, **settings).fit(X, y)
+    np.testing.assert_array_equal(clipped.predict(X), whole.predict(X))
+
+
+@each_estimator
+def test_constructor_only_stores(estimator: type) -> None:
+    parameters = {name: object() for name in inspect.signature(estimator).parameters}
+    assert estimator(**parameters).get_params(deep=False) == parameters

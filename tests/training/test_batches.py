@@ -1,0 +1,67 @@
+"""Batches: every row once an epoch, in pieces of nearly equal size."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sknorm.training.batches import Batches, boundaries
+
+rows_and_sizes = st.integers(2, 3000), st.integers(2, 700)
+
+
+def batches(rows: int, size: int, shuffle: bool = True, members: int = 2) -> Batches:
+    states = [np.random.RandomState(k) for k in range(members)]
+    order = np.stack([np.arange(rows, dtype=np.int64) * 10 + k for k in range(members)])
+    return Batches(order, size, shuffle, states)
+
+
+@given(*rows_and_sizes)
+def test_sizes_differ_by_at_most_one(rows: int, size: int) -> None:
+    sizes = np.diff(boundaries(rows, size))
+    assert sizes.sum() == rows
+    assert sizes.max() - sizes.min() <= 1
+
+
+@given(*rows_and_sizes)
+def test_no_batch_has_a_single_row(rows: int, size: int) -> None:
+    assert np.diff(boundaries(rows, size)).min() >= 2
+
+
+@given(st.integers(2, 3000), st.integers(3, 700))
+def test_batches_are_as_few_as_their_size_allows(rows: int, size: int) -> None:
+    edges = boundaries(rows, size)
+    assert len(edges) - 1 == -(-rows // size)
+    assert np.diff(edges).max() <= size
+
+
+@pytest.mark.parametrize(("rows", "size"), [(100, 10), (101, 10), (7, 7), (50, 64), (9, 4)])
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_epoch_takes_every_row_of_each_member_once(rows: int, size: int, shuffle: bool) -> None:
+    made = batches(rows, size, shuffle)
+    for _ in range(3):
+        taken = list(made.epoch())
+        assert len(taken) == made.per_epoch
+        assert {batch.shape[1] for batch in taken} == made.sizes
+        assert all(batch.flags.c_contiguous and batch.dtype == np.int64 for batch in taken)
+        joined = np.concatenate(taken, axis=1)
+        for k in range(2):
+            np.testing.assert_array_equal(np.sort(joined[k]), np.arange(rows) * 10 + k)
+            if not shuffle:
+                np.testing.assert_array_equal(joined[k], np.arange(rows) * 10 + k)
+
+
+def test_each_epoch_has_its_own_order() -> None:
+    made = batches(50, 50)
+    first, second = (next(made.epoch()).copy() for _ in range(2))
+    assert np.any(first != second) and np.any(first[0] // 10 != first[1] // 10)
+
+
+def test_members_that_stay_go_on_as_before() -> None:
+    """Their orders do not depend on who left the stack."""
+    whole, left = batches(30, 8, members=3), batches(30, 8, members=3)
+    for made in (whole, left):
+        list(made.epoch())
+    left = left.take([2])
+    for ours, theirs in zip(whole.epoch(), left.epoch(), strict=True):
+        np.testing.assert_array_equal(ours[[2]], theirs)
