@@ -6,43 +6,43 @@ from functools import cache
 import numpy as np
 
 from sknorm.kernels.cpu.activations import DERIVATIVES, FUNCTIONS
-from sknorm.kernels.cpu.compiler import helper, kernel
+from sknorm.kernels.cpu.compiler import helper, kernel, reduction
 from sknorm.kernels.cpu.random import drop, keys
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
-_LANES = 16  # partial sums of one row: as many as vector code carries side by side
+
+
+@reduction
+def _sums(values, i):
+    """Sum of row i and of its squares."""
+    total = squares = values.dtype.type(0)
+    for j in range(U(values.shape[1])):
+        total += values[i, j]
+        squares += values[i, j] * values[i, j]
+    return np.float64(total), np.float64(squares)
 
 
 @helper
-def _row_sums(row, mean):
-    """Sums of the deviations from ``mean`` and of their squares, in float64."""
-    total, squares = 0.0, 0.0
-    n = row.size
-    for begin in range(0, n, _LANES):
-        a, b = row.dtype.type(0), row.dtype.type(0)
-        for j in range(begin, min(begin + _LANES, n)):
-            d = row[j] - mean
-            a += d
-            b += d * d
-        total += a
-        squares += b
-    return total, squares
+def _subtract(z, i, mean):
+    """Apart from the sums: their reordering must not undo the subtraction."""
+    for j in range(U(z.shape[1])):
+        z[i, j] -= mean
 
 
 @helper
-def _standardize(row, epsilon):
-    """Overwrite a row by its standardized values (corrected two-pass variance)."""
-    n = row.size
-    zero = row.dtype.type(0)
-    total, _ = _row_sums(row, zero)
-    mean = row.dtype.type(total / n)
-    total, squares = _row_sums(row, mean)
+def _standardize(z, i, epsilon):
+    """Overwrite row i by its standardized values (corrected two-pass variance)."""
+    n = z.shape[1]
+    total, _ = _sums(z, i)
+    _subtract(z, i, z.dtype.type(total / n))
+    total, squares = _sums(z, i)
     correction = total / n
-    variance = max(squares / n - correction * correction, 0.0)
-    inverse = row.dtype.type(1.0 / np.sqrt(variance + epsilon))
-    rest = row.dtype.type(correction)
-    for j in range(n):
-        row[j] = ((row[j] - mean) - rest) * inverse
+    variance = squares / n - correction * correction
+    variance = 0.0 if variance < 0.0 else variance
+    inverse = z.dtype.type(1.0 / np.sqrt(variance + epsilon))
+    rest = z.dtype.type(correction)
+    for j in range(U(n)):
+        z[i, j] = (z[i, j] - rest) * inverse
     return inverse
 
 
@@ -51,18 +51,18 @@ def _forward(code: int) -> Callable:
     function = FUNCTIONS[code]
 
     @helper
-    def apply(row, scale, shift, out):
-        for j in range(row.size):
-            out[j] = function(row[j] * scale[j] + shift[j])
+    def apply(z, scale, shift, epsilon, inverse_std, out):
+        for i in range(U(z.shape[0])):
+            inverse_std[i] = _standardize(z, i, epsilon)
+            for j in range(U(z.shape[1])):
+                out[i, j] = function(z[i, j] * scale[j] + shift[j])
 
     def layer_block_forward(z, scale, shift, epsilon, rate, seed, step, layer, inverse_std, out):
         for k in range(z.shape[0]):
-            key, late_key = keys(seed[k], step, layer)
-            for i in range(z.shape[1]):
-                inverse_std[k, i] = _standardize(z[k, i], epsilon)
-                apply(z[k, i], scale[k], shift[k], out[k, i])
-                if rate[k] > 0.0:
-                    drop(i, i + 1, 0, z.shape[2], key, late_key, rate[k], out[k])
+            apply(z[k], scale[k], shift[k], epsilon, inverse_std[k], out[k])
+            if rate[k] > 0.0:
+                key, late_key = keys(seed[k], step, layer)
+                drop(0, z.shape[1], 0, z.shape[2], key, late_key, rate[k], out[k])
 
     layer_block_forward.__qualname__ += f"_{code}"
     return kernel(layer_block_forward)
@@ -75,22 +75,14 @@ def layer_block_forward(
     _forward(activation)(z, scale, shift, epsilon, rate, seed, step, layer, inverse_std, out)
 
 
-@helper
-def _finish(row, scale, inverse, dout):
-    """Gradient of one row through its standardization."""
-    n = row.size
-    total, product = 0.0, 0.0
-    for begin in range(0, n, _LANES):
-        a, b = row.dtype.type(0), row.dtype.type(0)
-        for j in range(begin, min(begin + _LANES, n)):
-            g = dout[j] * scale[j]
-            a += g
-            b += g * row[j]
-        total += a
-        product += b
-    centre, slope = row.dtype.type(total / n), row.dtype.type(product / n)
-    for j in range(n):
-        dout[j] = inverse * (dout[j] * scale[j] - centre - row[j] * slope)
+@reduction
+def _projections(z, dout, i):
+    """Sum of row i of the gradient, and of its products with the standardized row."""
+    total = product = z.dtype.type(0)
+    for j in range(U(z.shape[1])):
+        total += dout[i, j]
+        product += dout[i, j] * z[i, j]
+    return np.float64(total), np.float64(product)
 
 
 @cache
@@ -98,27 +90,36 @@ def _backward(code: int) -> Callable:
     derivative = DERIVATIVES[code]
 
     @helper
-    def differentiate(row, scale, shift, sums, products, dout):
-        for j in range(row.size):
-            g = dout[j] * derivative(row[j] * scale[j] + shift[j])
-            dout[j] = g
+    def differentiate(z, i, scale, shift, sums, products, dout):
+        """Gradient of the standardized row; sums for the scale and the shift."""
+        for j in range(U(z.shape[1])):
+            g = dout[i, j] * derivative(z[i, j] * scale[j] + shift[j])
             sums[j] += np.float64(g)
-            products[j] += np.float64(g * row[j])
+            products[j] += np.float64(g * z[i, j])
+            dout[i, j] = g * scale[j]
+
+    @helper
+    def apply(z, inverse_std, scale, shift, sums, products, dout):
+        n = z.shape[1]
+        for i in range(U(z.shape[0])):
+            differentiate(z, i, scale, shift, sums, products, dout)
+            total, product = _projections(z, dout, i)
+            centre, slope = z.dtype.type(total / n), z.dtype.type(product / n)
+            inverse = inverse_std[i]
+            for j in range(U(n)):
+                dout[i, j] = inverse * (dout[i, j] - centre - z[i, j] * slope)
 
     def layer_block_backward(
         z, inverse_std, scale, shift, rate, seed, step, layer, accumulators, dscale, dshift, dout
     ):
         for k in range(z.shape[0]):
-            key, late_key = keys(seed[k], step, layer)
+            if rate[k] > 0.0:
+                key, late_key = keys(seed[k], step, layer)
+                drop(0, z.shape[1], 0, z.shape[2], key, late_key, rate[k], dout[k])
             sums, products = accumulators[k, 0], accumulators[k, 1]
             sums[:] = 0.0
             products[:] = 0.0
-            for i in range(z.shape[1]):
-                if rate[k] > 0.0:
-                    drop(i, i + 1, 0, z.shape[2], key, late_key, rate[k], dout[k])
-                row = dout[k, i]
-                differentiate(z[k, i], scale[k], shift[k], sums, products, row)
-                _finish(z[k, i], scale[k], inverse_std[k, i], row)
+            apply(z[k], inverse_std[k], scale[k], shift[k], sums, products, dout[k])
             for j in range(z.shape[2]):
                 dshift[k, j] = dshift.dtype.type(sums[j])
                 dscale[k, j] = dscale.dtype.type(products[j])
