@@ -1,7 +1,5 @@
 """What the classifier and the regressor share: parameters, and a ``fit`` that reads top-down."""
 
-import copy
-import inspect
 import warnings
 from abc import ABC, abstractmethod
 from numbers import Integral, Real
@@ -11,14 +9,14 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring, get_scorer_names
-from sklearn.model_selection import train_test_split
+from sklearn.metrics import get_scorer_names
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
 from sknorm import validation
 from sknorm.backends import resolve
+from sknorm.estimators import held_out
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.folding import fold, folded
 from sknorm.network.members import Members
@@ -131,8 +129,8 @@ class BaseMLP(BaseEstimator, ABC):
         random_states = self._random_states()
         network = initialize(self._backend, architecture, random_states, np.dtype(dtype))
         members = self._members(random_states)
-        rows, held_out = self._split(y, len(X), random_states)
-        score = self._score_function(network, data, X, y, weight, held_out)
+        rows, held_rows = self._split(y, len(X), random_states)
+        score = self._score_function(data, X, y, weight, held_rows)
         outcome = self._train(network, members, rows, data, random_states, score)
         self._set_outcome(outcome, rows.shape[1])
         return self
@@ -216,69 +214,29 @@ class BaseMLP(BaseEstimator, ABC):
         self, y: Any, count: int, random_states: list[RandomState]
     ) -> tuple[np.ndarray, np.ndarray | None]:
         """Training rows (K, n) and held-out rows (K, m), or None."""
-        everything = np.arange(count, dtype=np.int64)
         stops = self.early_stopping
         if stops == "auto":
             stops = count > _EARLY_STOPPING_FROM
         if not stops:
-            return np.tile(everything, (self.n_members, 1)), None
-        held = int(np.ceil(self.validation_fraction * count))
-        if held < 2 or count - held < 2:
-            raise ValueError(
-                f"The validation set is too small: validation_fraction={self.validation_fraction}"
-                f" of {count} rows leaves {count - held} for training and {held} for validation; "
-                "each needs at least 2. Change validation_fraction or set early_stopping=False."
-            )
-        parts = [
-            train_test_split(
-                everything,
-                random_state=random_state,
-                test_size=self.validation_fraction,
-                stratify=self._stratify(y, held),
-            )
-            for random_state in random_states
-        ]
-        train_rows, held_rows = zip(*parts, strict=True)
-        return np.stack(train_rows), np.stack(held_rows)
+            return np.tile(np.arange(count, dtype=np.int64), (self.n_members, 1)), None
+        held = held_out.size(count, self.validation_fraction)
+        return held_out.split(
+            count, self.validation_fraction, self._stratify(y, held), random_states
+        )
 
     def _stratify(self, y: Any, held: int) -> Any:
         return None
 
     def _score_function(
-        self,
-        network: Network,
-        data: TrainingData,
-        X: np.ndarray,
-        y: np.ndarray,
-        weight: np.ndarray | None,
-        held_out: np.ndarray | None,
+        self, data: TrainingData, X: np.ndarray, y: np.ndarray, weight: Any, rows: Any
     ) -> Score | None:
-        """How a stack is scored on the held-out rows of each member after an epoch."""
-        if held_out is None:
+        """How a stack is scored on the held-out rows after an epoch."""
+        if rows is None:
             return None
         if self.scoring == "loss":
             loss = self._loss()
-            return lambda stack, active: -mean_loss(stack, loss, data, held_out[active])
-        scorer = check_scoring(self, scoring=self.scoring)
-        weight = weight if _takes_weights(self.scoring) else None
-        tables = [(X[rows], y[rows], None if weight is None else weight[rows]) for rows in held_out]
-
-        def score(stack: Network, active: list[int]) -> np.ndarray:
-            values = []
-            for k, member in enumerate(active):
-                table, labels, weights = tables[member]
-                extra = {} if weights is None else {"sample_weight": weights}
-                values.append(scorer(self._view(stack.take([k])), table, labels, **extra))
-            return np.array(values, dtype=np.float64)
-
-        return score
-
-    def _view(self, network: Network) -> Any:
-        """This estimator with another network, for scorers; without the columns' names."""
-        view = copy.copy(self)
-        view.network_ = network
-        view.__dict__.pop("feature_names_in_", None)
-        return view
+            return lambda stack, active: -mean_loss(stack, loss, data, rows[active])
+        return held_out.scorer_function(self, X, y, weight, rows)
 
     def _train(
         self,
@@ -430,14 +388,6 @@ def _mean_of_active(values: np.ndarray) -> float:
     """Mean over the members that are not NaN; NaN if all are."""
     active = values[~np.isnan(values)]
     return float(active.mean()) if active.size else np.nan
-
-
-def _takes_weights(scoring: Any) -> bool:
-    """Whether a scorer accepts ``sample_weight``; scikit-learn's do."""
-    if not inspect.isfunction(scoring):
-        return True
-    parameters = inspect.signature(scoring).parameters.values()
-    return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def _dropout_seed(random_state: RandomState) -> int:
