@@ -1,7 +1,7 @@
 """The hidden block under batch or ghost normalization, forward and backward.
 
-Columns are independent, so a block of columns is taken through all of its passes while it
-lies in the cache. A kernel is compiled per activation, whose code stands in its loops.
+Columns are independent, so some at a time are taken through all passes. A kernel is compiled
+per activation, whose code stands in its loops.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,7 @@ from sknorm.kernels.cpu.random import bits, drop, keys, threshold
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
 _TILE = 16  # rows that stay in the first-level cache between the loops of one pass
-
-
-@helper
-def _columns_at_once(rows, itemsize):
-    """Columns whose values over all rows fit the second-level cache; whole cache lines."""
-    fitting = (1 << 20) // (rows * itemsize) // 64 * 64
-    return min(max(fitting, 64), 1024 // itemsize)
+_ROW_BYTES = 1024  # of a row that are taken through all passes together; measured
 
 
 @helper
@@ -107,7 +101,7 @@ def _forward(code: int) -> Callable:
         z, weight, scale, shift, groups, epsilon, rate, seed, step, layer,
         start, stop, running, momentum, statistics, accumulators, out,
     ):  # fmt: skip
-        width = _columns_at_once(z.shape[1], z.itemsize)
+        width = _ROW_BYTES // z.itemsize
         for k in range(z.shape[0]):
             w = weight[k if weight.shape[0] > 1 else 0]
             overall = 0.0
@@ -246,7 +240,7 @@ def _backward(code: int) -> Callable:
         z, weight, groups, rate, seed, step, layer,
         start, stop, statistics, accumulators, dscale, dshift, dout,
     ):  # fmt: skip
-        width = _columns_at_once(2 * z.shape[1], z.itemsize)
+        width = _ROW_BYTES // z.itemsize
         for k in range(z.shape[0]):
             w = weight[k if weight.shape[0] > 1 else 0]
             key, late_key = keys(seed[k], step, layer)
