@@ -94,8 +94,8 @@ def _holds_numbers(column: Any) -> bool:
 def check_finite(estimator: Any, X: np.ndarray, names: Any = None) -> None:
     """Raise a ValueError that names the first column with a NaN or infinite value."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.sum(X, dtype=np.float64)):
-            return
+        if np.isfinite(np.sum(X)):
+            return  # a sum that overflows is looked into below
     rows = max(1, _CHUNK // max(1, X.shape[1]))
     for start in range(0, X.shape[0], rows):
         bad = ~np.isfinite(X[start : start + rows])

@@ -7,10 +7,10 @@ BLAS thread, and who runs it does not matter.
 
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from queue import SimpleQueue
 from typing import Any
 
@@ -93,8 +93,11 @@ class _Region:
     def __init__(self, task: Callable[..., None], arguments: Iterable[tuple]) -> None:
         self._task = task
         self._waiting = deque(arguments)
-        self._total = len(self._waiting)
-        self._finished: list[BaseException | None] = []
+        self._faults: list[BaseException] = []
+        # Waiting blocks: a thread that polls takes the interpreter from the one it waits for.
+        self._unfinished = count(len(self._waiting) - 1, -1)
+        self._end = threading.Lock()
+        self._end.acquire()
 
     def work(self) -> None:
         while True:
@@ -102,19 +105,17 @@ class _Region:
                 arguments = self._waiting.popleft()
             except IndexError:
                 return
-            fault: BaseException | None = None
             try:
                 self._task(*arguments)
             except BaseException as error:
-                fault = error
-            self._finished.append(fault)
+                self._faults.append(error)
+            if next(self._unfinished) == 0:
+                self._end.release()
 
     def wait(self) -> None:
-        while len(self._finished) < self._total:
-            time.sleep(0)
-        for fault in self._finished:
-            if fault is not None:
-                raise fault
+        self._end.acquire()
+        for fault in self._faults:
+            raise fault
 
 
 class Pool:

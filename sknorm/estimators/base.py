@@ -352,6 +352,11 @@ class BaseMLP(BaseEstimator, ABC):
         inference = folded(self.network_)
         return inference.raw(X, self.input_mean_, self._input_factor), X
 
+    @staticmethod
+    def _averaged(predictions: np.ndarray) -> np.ndarray:
+        """Mean over the members of predictions (K, N, n_outputs)."""
+        return predictions[0] if len(predictions) == 1 else predictions.mean(axis=0)
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 

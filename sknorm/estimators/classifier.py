@@ -169,7 +169,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             Columns in the order of ``classes_``; rows sum to one. Of X's float dtype.
         """
         raw, X = self._raw_outputs(X)
-        probability = self._loss().inverse_link(raw.astype(X.dtype, copy=False), np).mean(axis=0)
+        probability = self._averaged(self._loss().inverse_link(raw.astype(X.dtype, copy=False), np))
         if probability.shape[1] == 1:
             probability = np.hstack([1.0 - probability, probability])
         return probability

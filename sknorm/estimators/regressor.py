@@ -155,7 +155,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             In the units of the training targets, of X's float dtype.
         """
         raw, X = self._raw_outputs(X)
-        value = self._loss().inverse_link(raw.astype(X.dtype, copy=False), np).mean(axis=0)
+        value = self._averaged(self._loss().inverse_link(raw.astype(X.dtype, copy=False), np))
         value = value * self.target_scale_.astype(X.dtype) + self.target_mean_.astype(X.dtype)
         return value[:, 0] if self._single_output else value
 
