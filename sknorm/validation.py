@@ -132,6 +132,19 @@ def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     return weight
 
 
+def drop_weightless(X: Any, y: Any, weight: np.ndarray | None) -> tuple[Any, Any, Any]:
+    """Leave out rows of weight zero, as if they had never been passed."""
+    if weight is None or weight.all():
+        return X, y, weight
+    kept = weight > 0
+    if np.count_nonzero(kept) < 2:
+        raise ValueError(
+            f"sample_weight (with class_weight) leaves {np.count_nonzero(kept)} of {len(weight)} "
+            "rows with a positive weight; at least 2 are needed."
+        )
+    return X[kept], y[kept], weight[kept]
+
+
 def class_weights(
     class_weight: Any, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None
 ) -> np.ndarray | None:

@@ -117,10 +117,10 @@ class BaseMLP(BaseEstimator, ABC):
         names = _get_feature_names(X)
         X, y = validation.check_features(self, X, reset=True, y=y)
         weight = validation.check_weights(sample_weight, X)
-        X, y, weight = _drop_weightless(X, y, weight)
+        X, y, weight = validation.drop_weightless(X, y, weight)
         sizes = self._hidden_sizes()
         weight = self._weigh(y, weight)
-        X, y, weight = _drop_weightless(X, y, weight)
+        X, y, weight = validation.drop_weightless(X, y, weight)
         dtype = self._compute_dtype(X)
         target = self._encode_target(y, weight, dtype)
         self._scale_inputs(X, weight, names)
@@ -359,19 +359,6 @@ class BaseMLP(BaseEstimator, ABC):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
-
-
-def _drop_weightless(X: Any, y: Any, weight: np.ndarray | None) -> tuple[Any, Any, Any]:
-    """Leave out rows of weight zero, as if they had never been passed."""
-    if weight is None or weight.all():
-        return X, y, weight
-    kept = weight > 0
-    if np.count_nonzero(kept) < 2:
-        raise ValueError(
-            f"sample_weight (with class_weight) leaves {np.count_nonzero(kept)} of {len(weight)} "
-            "rows with a positive weight; at least 2 are needed."
-        )
-    return X[kept], y[kept], weight[kept]
 
 
 def _moderate(weight: np.ndarray) -> np.ndarray:
