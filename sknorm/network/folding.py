@@ -51,25 +51,31 @@ class FoldedNetwork:
 
     def forward(self, h: Any) -> Any:
         """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features)."""
-        backend, kernels = self.backend, self.backend.kernels
-        xp, device, members = backend.xp, backend.device, self.weights[0].shape[0]
+        h = self.hidden(h, self.architecture.hidden)
+        return self._product(h, self.weights[-1]) + self.biases[-1][:, None, :]
+
+    def hidden(self, h: Any, layers: int) -> Any:
+        """Output of the first ``layers`` hidden blocks; the input itself for none."""
+        backend, xp, members = self.backend, self.backend.xp, self.weights[0].shape[0]
         activation = ACTIVATIONS[self.architecture.activation]
-        none = xp.zeros(members, dtype=xp.float64, device=device)
-        seed = xp.zeros(members, dtype=xp.uint32, device=device)
-        for layer, weight in enumerate(self.weights):
-            shape = (members, h.shape[1], weight.shape[2])
-            z = xp.empty(shape, dtype=weight.dtype, device=device)
-            kernels.matmul(h, weight, z)
-            if layer == len(self.weights) - 1:
-                return z + self.biases[-1][:, None, :]
+        none = xp.zeros(members, dtype=xp.float64, device=backend.device)
+        seed = xp.zeros(members, dtype=xp.uint32, device=backend.device)
+        for layer in range(layers):
+            z = self._product(h, self.weights[layer])
             if self.scales:
                 h = self._layer_norm(layer, z, activation, none, seed)
             else:
-                kernels.affine_block_forward(
+                backend.kernels.affine_block_forward(
                     z, self.biases[layer], activation, none, seed, 0, 0, 0, z.shape[2], z
                 )
                 h = z
-        raise AssertionError("a network has at least its output layer")
+        return h
+
+    def _product(self, h: Any, weight: Any) -> Any:
+        shape = (weight.shape[0], h.shape[1], weight.shape[2])
+        z = self.backend.xp.empty(shape, dtype=weight.dtype, device=self.backend.device)
+        self.backend.kernels.matmul(h, weight, z)
+        return z
 
     def _rows_at_once(self) -> int:
         members, widest = self.weights[0].shape[0], max(self.architecture.sizes)

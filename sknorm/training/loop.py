@@ -156,7 +156,7 @@ class _Run:
         penalty = self._penalty(monitor)
         self.schedule.epoch_ended((int(self.epochs.max()) + 1) * rows)
         if self.plan.norm_statistics == "population" and self.score is not None:
-            self._set_population()
+            set_population_statistics(self.network, self.data, self.rows[self.active])
         scores = self._scores(np.isfinite(value + penalty))
         self.epochs[self.active] += 1
         seconds = time.perf_counter() - started
@@ -174,7 +174,7 @@ class _Run:
         for k, member in enumerate(self.active):
             self._settle(k, member)
         if self.plan.norm_statistics == "population" and self.score is None:
-            self._keep_population()
+            set_population_statistics(self.final, self.data, self.rows)
         return Outcome(self.final, self.history, self.epochs, self.stopping.best, exhausted)
 
     def _bind(self) -> None:
@@ -285,7 +285,7 @@ class _Run:
     def _settle(self, k: int, member: int, diverged: bool = False) -> None:
         """Write a member's weights, of its last or of its best epoch, to the final stack."""
         kept_best = self.score is not None or diverged
-        if not kept_best and not self.network.take([k]).is_finite()[0]:
+        if not kept_best and not self.network.is_finite()[k]:
             self._warn_of_divergence(member, np.nan)
             kept_best = True
         if kept_best:
@@ -303,13 +303,6 @@ class _Run:
             self.schedule = self.schedule.take(staying)
             self.optimizer_state = self.optimizer_state.take(staying)
             self._bind()
-
-    def _set_population(self) -> None:
-        set_population_statistics(self.network, self.data, self.rows[self.active])
-
-    def _keep_population(self) -> None:
-        if self.final.architecture.keeps_statistics:
-            set_population_statistics(self.final, self.data, self.rows)
 
     def _warn_of_divergence(self, member: int, loss: float) -> None:
         which = f" of member {member}" if self.final.members > 1 else ""

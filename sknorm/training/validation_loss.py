@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from sknorm.network.batch import gathered
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
@@ -33,14 +34,7 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
     factor = xp.zeros(count, dtype=xp.float64, device=device)
     total: Any = 0.0
     for start in range(0, rows.shape[1], _ROWS_AT_ONCE):
-        chunk = backend.asarray(rows[:, start : start + _ROWS_AT_ONCE])
-        n = chunk.shape[1]
-        x = xp.empty((count, n, data.X.shape[1]), dtype=dtype, device=device)
-        y = xp.empty((count, n, data.y.shape[1]), dtype=data.y.dtype, device=device)
-        weight = xp.empty((count, n), dtype=dtype, device=device)
-        backend.kernels.gather(
-            data.X, data.y, data.weight, chunk, data.offset, data.factor, x, y, weight
-        )
+        x, y, weight = gathered(network, data, rows[:, start : start + _ROWS_AT_ONCE])
         raw = inference.forward(x)
         no_bias = xp.zeros((count, raw.shape[2]), dtype=dtype, device=device)
         kernel = getattr(backend.kernels, loss.kernel)

@@ -141,3 +141,15 @@ def test_failing_scorer_raises_its_error(binary: Table) -> None:
     X, y = binary
     with pytest.raises(LookupError, match="no such table"):
         classifier(scoring=fail).fit(X, y)
+
+
+@pytest.mark.parametrize("normalization", ["layer", None])
+def test_population_statistics_without_a_norm_that_keeps_them(normalization: str | None) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 4))
+    y = (X[:, 0] > 0).astype(int)
+    settings = {"hidden_layer_sizes": (5,), "max_iter": 3, "random_state": 0, "tol": 0.0}
+    settings |= {"learning_rate": "cosine", "early_stopping": True, "normalization": normalization}
+    running = MLPClassifier(**settings).fit(X, y)
+    population = MLPClassifier(norm_statistics="population", **settings).fit(X, y)
+    np.testing.assert_array_equal(running.predict_proba(X), population.predict_proba(X))
