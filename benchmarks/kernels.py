@@ -201,14 +201,22 @@ def losses(n: int) -> list[Contender]:
 
     rng = np.random.default_rng(0)
     weight, factor, value = np.ones((1, n), np.float32), np.ones(1) / n, np.zeros(1)
-    cases = [(cpu.binary_log_loss, 1), (cpu.multiclass_log_loss, 10), (cpu.squared_error, 1)]
+    cases = [
+        (cpu.binary_log_loss, 1, [0.0]), (cpu.multiclass_log_loss, 10, [0.0]),
+        (cpu.multiclass_log_loss, 10, [0.1]), (cpu.squared_error, 1, []),
+        (cpu.absolute_error, 1, []), (cpu.huber, 1, [1.35]), (cpu.pinball, 1, [0.5]),
+        (cpu.poisson, 1, []), (cpu.gamma, 1, []),
+    ]  # fmt: skip
     contenders = []
-    for loss, outputs in cases:
+    for loss, outputs, parameter in cases:
         z = rng.standard_normal((1, n, outputs), dtype=np.float32)
         y = (rng.random((1, n, 1)) * outputs).astype(np.int64 if outputs > 1 else np.float32)
         bias, out = np.zeros((1, outputs), np.float32), np.empty_like(z)
-        call = partial(loss, z, bias, y, weight, factor, value, np.empty_like(bias), out)
-        title = f"{loss.__name__} ({n} x {outputs})"
+        call = partial(
+            loss, z, bias, y, weight, factor, np.array([parameter], dtype=np.float64),
+            value, np.empty_like(bias), out,
+        )  # fmt: skip
+        title = f"{loss.__name__} {parameter} ({n} x {outputs})"
         contenders += [
             repeated(title, call),
             repeated(f"{title}: {COPY}", partial(np.copyto, out, z)),
@@ -249,7 +257,9 @@ def optimizer_steps(width: int, inputs: int = 64, outputs: int = 10) -> list[Con
 
 
 def gathers(n: int, columns: int = 64, table_rows: int = 20_000) -> list[Contender]:
-    """Random rows of float32 and float64 tables, standardized; the copy is of the batch."""
+    """Random rows of dense and sparse tables, standardized; the copy is of the batch."""
+    from scipy import sparse
+
     from sknorm.kernels import cpu
 
     rng = np.random.default_rng(0)
@@ -260,10 +270,18 @@ def gathers(n: int, columns: int = 64, table_rows: int = 20_000) -> list[Contend
     contenders = []
     for dtype in (np.float32, np.float64):
         X = rng.standard_normal((table_rows, columns)).astype(dtype)
-        call = partial(cpu.gather, X, y, weight, rows, offset, factor, x_out, y_out, weight_out)
-        title = f"gather ({n} x {columns} of {X.dtype})"
-        copy = partial(np.copyto, x_out.copy(), x_out)
-        contenders += [repeated(title, call), repeated(f"{title}: {COPY}", copy)]
+        S = sparse.random_array(X.shape, density=0.1, format="csr", dtype=dtype, rng=rng)
+        others = (y, weight, rows, offset, factor, x_out, y_out, weight_out)
+        calls = {
+            "gather": partial(cpu.gather, X, *others),
+            "gather_sparse, one in ten": partial(
+                cpu.gather_sparse, S.data, S.indices, S.indptr, *others
+            ),
+        }
+        for name, call in calls.items():
+            title = f"{name} ({n} x {columns} of {X.dtype})"
+            copy = partial(np.copyto, x_out.copy(), x_out)
+            contenders += [repeated(title, call), repeated(f"{title}: {COPY}", copy)]
     return contenders
 
 

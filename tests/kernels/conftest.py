@@ -1,75 +1,25 @@
 """Random arguments for every kernel, shared by the tests that compare two implementations."""
 
-from collections.abc import Callable, Iterator
-from types import ModuleType
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from kernel_case import Case, poison
+from step_cases import StepCases
 
 from sknorm.kernels import codes, reference
 
 STATISTICS_ROWS = 8  # of which the first four are results and the rest scratch
 
-SCRATCH = {"accumulators"}
-OUTPUTS = {
-    "x_out", "y_out", "weight_out", "out", "running", "statistics", "dscale", "dshift", "dout",
-    "inverse_std", "moments", "value", "dbias", "parameters", "velocity", "first", "second",
-    "monitor",
-}  # fmt: skip
-IN_PLACE = {
-    "layer_block_forward": {"z"},
-    "clip_gradient": {"gradient"},
-    "restore_norms": {"weight"},
-}
+DEVIANCES = ("poisson", "gamma")
+LOSSES = (
+    "binary_log_loss", "multiclass_log_loss", "soft_multiclass_log_loss", "squared_error",
+    "absolute_error", "huber", "pinball", *DEVIANCES,
+)  # fmt: skip
 
 
-class Case(NamedTuple):
-    """One call of a kernel, with the size of the terms whose rounding its results carry."""
-
-    kernel: str
-    arguments: dict[str, Any]
-    magnitude: float = 1.0
-    forward: "Case | None" = None  # to run before, for scratch that only its own library reads
-
-    def run(
-        self, kernels: ModuleType, convert: Callable[[np.ndarray], Any] = np.copy
-    ) -> dict[str, Any]:
-        """Call the kernel on converted copies of the arguments; return them all."""
-        arguments = {
-            name: convert(value) if isinstance(value, np.ndarray) else value
-            for name, value in self.arguments.items()
-        }
-        if self.forward:
-            arguments["statistics"] = self.forward.run(kernels, convert)["statistics"]
-        getattr(kernels, self.kernel)(*arguments.values())
-        return arguments
-
-    def is_output(self, name: str) -> bool:
-        """Whether the kernel writes this argument, scratch aside."""
-        return name in OUTPUTS | IN_PLACE.get(self.kernel, set())
-
-    def compare(self, got: dict[str, Any], want: dict[str, Any], ulps: float = 100.0) -> None:
-        """Outputs agree to rounding, untouched places included; inputs are unchanged."""
-        for name, expected in want.items():
-            if not isinstance(expected, np.ndarray) or name in SCRATCH:
-                continue
-            actual = np.asarray(got[name])
-            if name == "statistics":
-                actual, expected = actual[:, :, :4], expected[:, :, :4]
-                # How a mean is split into two parts depends on its last digits.
-                actual, expected = _joined(actual), _joined(expected)
-            if not self.is_output(name):
-                np.testing.assert_array_equal(actual, self.arguments[name], err_msg=name)
-                continue
-            tolerance = ulps * np.finfo(_compute_dtype(self.arguments)).eps
-            np.testing.assert_allclose(
-                actual, expected, rtol=tolerance, atol=tolerance * self.magnitude, err_msg=name
-            )
-            assert actual.dtype == expected.dtype
-
-
-class Cases:
+class Cases(StepCases):
     """Builders of cases; pure outputs are poisoned with NaN."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -184,19 +134,39 @@ class Cases:
         return arguments | {"dout": self.rng.normal(size=z.shape).astype(z.dtype)}
 
     def loss(self, name: str, K: int, n: int, o: int, dtype: type, shared: bool = True) -> Case:
-        """One of the losses; targets and weights are shared or not, independently."""
-        z = (self.rng.normal(size=(K, n, o)) * 5.0).astype(dtype)
-        R = 1 if shared else K
-        y = self.rng.uniform(size=(R, n, o)).astype(dtype)
-        if name == "multiclass_log_loss":
-            y = self.rng.integers(0, o, (R, n, 1))
+        """One of the losses of o targets; targets and weights are shared or not, independently."""
+        levels = min(o, 3) if name == "pinball" else 1
+        z = self.rng.normal(size=(K, n, o * levels)) * (2.0 if name in DEVIANCES else 5.0)
         arguments = {
-            "z": z, "bias": self.rng.normal(size=(K, o)).astype(dtype), "y": y,
+            "z": z.astype(dtype), "bias": self.rng.normal(size=(K, o * levels)).astype(dtype),
+            "y": self.targets(name, 1 if shared else K, n, o, dtype),
             "weight": self.weights(K if shared else 1, n, dtype),
-            "factor": self.rng.uniform(0.1, 1.0, K), "value": self.rng.uniform(size=K),
-            "dbias": poison(K, o, dtype=dtype), "out": poison(K, n, o, dtype=dtype),
+            "factor": self.rng.uniform(0.1, 1.0, K), "parameter": self.parameter(name, K, levels),
+            "value": self.rng.uniform(size=K), "dbias": poison(K, o * levels, dtype=dtype),
+            "out": poison(K, n, o * levels, dtype=dtype),
         }  # fmt: skip
         return Case(name, arguments, 4.0 * n)
+
+    def targets(self, name: str, R: int, n: int, o: int, dtype: type) -> np.ndarray:
+        """Targets in the range of the loss."""
+        if name == "multiclass_log_loss":
+            return self.rng.integers(0, o, (R, n, 1))
+        y = self.rng.uniform(size=(R, n, o))
+        if name == "soft_multiclass_log_loss":
+            y /= y.sum(axis=2, keepdims=True)
+        if name == "poisson":
+            y[:, ::3] = 0.0
+        return y.astype(dtype)
+
+    def parameter(self, name: str, K: int, levels: int) -> np.ndarray:
+        """Smoothing (none for the second member), width of a square, levels, or nothing."""
+        if name == "pinball":
+            return self.rng.uniform(0.1, 0.9, (K, levels))
+        if name == "huber":
+            return self.rng.uniform(2.0, 8.0, (K, 1))
+        smoothing = self.rng.uniform(0.1, 0.9, (K, 1 if name.endswith("log_loss") else 0))
+        smoothing[1:2] = 0.0
+        return smoothing
 
     def gather(
         self, R: int, M: int, n: int, d: int, dtype: type, x_dtype: type, classes: bool
@@ -215,6 +185,23 @@ class Cases:
         }  # fmt: skip
         return Case("gather", arguments)
 
+    def gather_sparse(
+        self, R: int, M: int, n: int, d: int, dtype: type, x_dtype: type, index: type
+    ) -> Case:
+        """Rows of a sparse table, some empty, their entries in random order."""
+        dense = self.gather(R, M, n, d, dtype, x_dtype, False).arguments
+        X = dense.pop("X")
+        X[self.rng.uniform(size=X.shape) < 0.7] = 0.0
+        X[::4] = 0.0
+        row, column = self.rng.permutation(np.argwhere(X).reshape(-1, 2)).T
+        starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(X)))])
+        order = np.argsort(row, kind="stable")
+        arguments = {
+            "values": X[row, column][order], "columns": column[order].astype(index),
+            "starts": starts.astype(index),
+        }  # fmt: skip
+        return Case("gather_sparse", arguments | dense)
+
     def moments(self, K: int, n: int, d: int, dtype: type, shared: bool) -> Case:
         """Column moments."""
         z = self.hidden(K, n, d, dtype)["z"]
@@ -227,62 +214,23 @@ class Cases:
         out = self.rng.normal(size=(K, n, d)).astype(dtype)
         return Case("dropout", self.key(K, 0.3) | {"out": out})
 
+    def noise(self, K: int, n: int, d: int, dtype: type) -> Case:
+        """Normal noise."""
+        key = self.key(K, 0.3)
+        arguments = {"deviation": key.pop("rate")} | key
+        return Case("noise", arguments | {"out": self.rng.normal(size=(K, n, d)).astype(dtype)})
+
+    def mixup(self, K: int, n: int, d: int, dtype: type) -> Case:
+        """Mixtures of rows; the second member of a stack keeps its own."""
+        shapes = {"x": (K, n, d), "y": (K, n, 2), "weight": (K, n)}
+        arrays = {key: self.rng.normal(size=shape).astype(dtype) for key, shape in shapes.items()}
+        return Case("mixup", {"share": np.array([0.3, 1.0, 0.0])[:K]} | arrays)
+
     def matmul(self, K: int, broadcast: bool, dtype: type) -> Case:
         """Product of stacks; the first factor may be shared."""
         a = self.rng.normal(size=(1 if broadcast else K, 7, 33)).astype(dtype)
         b = self.rng.normal(size=(K, 33, 5)).astype(dtype)
         return Case("matmul", {"a": a, "b": b, "out": poison(K, 7, 5, dtype=dtype)}, 10.0)
-
-    def buffers(self, K: int, dtype: type) -> dict[str, Any]:
-        """Flat parameters of a weight matrix, a scale and another matrix, and a penalty."""
-        sizes, penalized = np.array([35, 7, 130]), np.array([1, 0, 1])
-        offsets = K * np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        total = K * int(sizes.sum())
-        names = ("parameters", "gradient", "state", "other")
-        flat = {name: self.rng.normal(size=total).astype(dtype) for name in names}
-        flat["parameters"][::5] = 0.0
-        flat["state"] *= 0.1
-        flat["other"] **= 2
-        hyper = {
-            "rate": self.rng.uniform(0.1, 0.5, K), "alpha": self.rng.uniform(0.5, 2.0, K),
-            "l1_ratio": np.array([0.3, 0.0, 1.0])[:K],
-        }  # fmt: skip
-        segments = np.stack([offsets, sizes, penalized], axis=1).astype(np.int64)
-        return flat | {"segments": segments, "hyper": hyper}
-
-    def sgd(self, K: int, dtype: type, momentum: float, nesterov: bool) -> Case:
-        """A step of proximal gradient descent."""
-        b = self.buffers(K, dtype)
-        arguments = {
-            "parameters": b["parameters"], "gradient": b["gradient"], "velocity": b["state"],
-            "segments": b["segments"], **b["hyper"], "momentum": momentum, "nesterov": nesterov,
-            "batch_size": 17, "monitor": self.rng.uniform(size=(K, 3)),
-        }  # fmt: skip
-        return Case("sgd_step", arguments)
-
-    def adam(self, K: int, dtype: type, decoupled: bool) -> Case:
-        """A step of proximal Adam or AdamW."""
-        b = self.buffers(K, dtype)
-        arguments = {
-            "parameters": b["parameters"], "gradient": b["gradient"], "first": b["state"],
-            "second": b["other"], "segments": b["segments"], **b["hyper"], "beta_1": 0.9,
-            "beta_2": 0.999, "epsilon": 1e-8, "correction": 0.37, "decoupled": decoupled,
-            "batch_size": 17, "monitor": self.rng.uniform(size=(K, 3)),
-        }  # fmt: skip
-        return Case("adam_step", arguments)
-
-    def clip(self, K: int, dtype: type, max_norm: float) -> Case:
-        """Gradient clipping."""
-        b = self.buffers(K, dtype)
-        arguments = {"gradient": b["gradient"], "segments": b["segments"], "max_norm": max_norm}
-        return Case("clip_gradient", arguments)
-
-    def norms(self, K: int, dtype: type) -> Case:
-        """Restoring the norms of columns, one of them zero."""
-        weight = self.rng.normal(size=(K, 9, 5)).astype(dtype)
-        weight[:, :, 2] = 0.0
-        active = np.array([True, False, True])[:K]
-        return Case("restore_norms", {"weight": weight, "radius": 1.7, "active": active})
 
     def every(self, K: int, dtype: type) -> Iterator[Case]:
         """One or more cases of each kernel, at odd sizes."""
@@ -292,33 +240,27 @@ class Cases:
                 yield build(*size, activation, 0.4)
             yield self.batch(*size, activation, 0.4, (0, 3, 7), False, (1, 4))
             yield self.batch_backward(*size, activation, 0.4, (0, 3, 7), False, (1, 4))
-        for name in ("binary_log_loss", "multiclass_log_loss", "squared_error"):
+        for name in LOSSES:
             yield self.loss(name, K, 7, 3, dtype)
         for classes in (False, True):
             yield self.gather(1, K, 6, 4, dtype, np.float32, classes)
+        for index in (np.int32, np.int64):
+            yield self.gather_sparse(1, K, 6, 4, dtype, np.float32, index)
         yield self.moments(*size, True)
         yield self.dropout(*size)
+        yield self.noise(*size)
+        yield self.mixup(*size)
         yield self.matmul(K, True, dtype)
         for flag in (False, True):
             yield self.sgd(K, dtype, 0.9, flag)
             yield self.adam(K, dtype, flag)
         yield self.clip(K, dtype, 0.5)
         yield self.norms(K, dtype)
-
-
-def poison(*shape: int, dtype: Any = np.float64) -> np.ndarray:
-    """NaN everywhere, so that what is read before it is written shows."""
-    return np.full(shape, np.nan, dtype=dtype)
-
-
-def _joined(statistics: np.ndarray) -> np.ndarray:
-    mean = statistics[:, :, 0].astype(np.float64) + statistics[:, :, 1]
-    return np.stack([mean, statistics[:, :, 2], statistics[:, :, 3]], axis=2)
-
-
-def _compute_dtype(arguments: dict[str, Any]) -> Any:
-    last = [v for v in arguments.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
-    return min((v.dtype for v in last), key=lambda dtype: dtype.itemsize)
+        yield self.group_norms(*size)
+        yield self.spectrum(*size)
+        for flag in (False, True):
+            yield self.sgd_group(*size, flag)
+            yield self.adam_group(*size, flag)
 
 
 @pytest.fixture

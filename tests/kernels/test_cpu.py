@@ -22,7 +22,10 @@ FLAGS = [False, True]
 # compiled with one whose derivative is computed twice, and some whose derivative is stored.
 BATCH_ACTIVATIONS = ["identity", "relu", "silu", "gelu"]
 LAYER_ACTIVATIONS = ["relu", "silu"]
-LOSSES = ["binary_log_loss", "multiclass_log_loss", "squared_error"]
+LOSSES = [
+    "binary_log_loss", "multiclass_log_loss", "soft_multiclass_log_loss", "squared_error",
+    "absolute_error", "huber", "pinball", "poisson", "gamma",
+]  # fmt: skip
 
 
 def sampled(count: int, *axes: list) -> list[tuple]:
@@ -101,7 +104,8 @@ def test_activations_far_from_zero(cases: Any, activation: str, dtype: type) -> 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_outputs_may_be_inputs(cases: Any, dtype: type) -> None:
-    for case in [cases.affine(3, 7, 5, dtype), *(cases.loss(n, 3, 7, 5, dtype) for n in LOSSES)]:
+    losses = [cases.loss(name, 3, 67, o, dtype) for name in LOSSES for o in (1, 5)]
+    for case in [cases.affine(3, 7, 5, dtype), *losses]:
         want = case.run(reference)
         a = {k: v.copy() if isinstance(v, np.ndarray) else v for k, v in case.arguments.items()}
         a["out"] = a["z"]
@@ -127,11 +131,21 @@ def test_gather(cases: Any, dtype: type, x_dtype: type, R: int, M: int) -> None:
             check(cases.gather(R, M, n, d, dtype, x_dtype, classes))
 
 
+@pytest.mark.parametrize("x_dtype", DTYPES)
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_gather_sparse(cases: Any, x_dtype: type, index: type) -> None:
+    stacks = [(1, 1), (1, 3), (3, 1), (3, 3)]
+    for dtype, (R, M), (n, d) in sampled(24, DTYPES, stacks, SHAPES):
+        check(cases.gather_sparse(R, M, n, d, dtype, x_dtype, index))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
 def test_rows(cases: Any, dtype: type, K: int) -> None:
     for n, d in SHAPES:
         check(cases.dropout(K, n, d, dtype))
+        check(cases.noise(K, n, d, dtype))
+        check(cases.mixup(K, n, d, dtype))
         for flag in FLAGS:
             check(cases.moments(K, n, d, dtype, flag))
             check(cases.matmul(K, flag, dtype))
@@ -149,9 +163,66 @@ def test_steps(cases: Any, dtype: type, K: int) -> None:
     check(cases.norms(K, dtype))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", STACKS)
+def test_proximal_steps_of_matrices(cases: Any, dtype: type, K: int) -> None:
+    for inputs, outputs in [*SHAPES, (3, 2500)]:
+        size = (K, inputs, outputs, dtype)
+        check(cases.group_norms(*size))
+        check(cases.spectrum(*size))
+        for flag in FLAGS:
+            check(cases.sgd_group(*size, flag))
+            check(cases.adam_group(*size, flag))
+        check(cases.adam_group(*size, False, decades=6.0))
+
+
 def test_masks_are_the_same_bits(cases: Any) -> None:
     case = cases.dropout(3, 200, 67, np.float32)
     np.testing.assert_array_equal(case.run(cpu)["out"] == 0, case.run(reference)["out"] == 0)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_of_a_member_do_not_depend_on_the_stack(cases: Any, name: str) -> None:
+    case = cases.loss(name, 3, 9, 4, np.float32, False)
+    check_alone(case, {"z", "bias", "y", "factor", "parameter", "value", "dbias", "out"})
+
+
+def test_noise_of_a_member_does_not_depend_on_the_stack(cases: Any) -> None:
+    check_alone(cases.noise(3, 33, 67, np.float32), {"deviation", "seed", "out"})
+
+
+def test_mixtures_of_a_member_do_not_depend_on_the_stack(cases: Any) -> None:
+    check_alone(cases.mixup(3, 33, 67, np.float32), {"share", "x", "y", "weight"})
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_proximal_steps_of_a_member_do_not_depend_on_the_stack(cases: Any, dtype: type) -> None:
+    size = (3, 33, 67, dtype)
+    stacked = {"weight", "velocity", "second", "rate", "strength", "monitor", "threshold", "norms"}
+    steps = [build(*size, flag) for build in (cases.sgd_group, cases.adam_group) for flag in FLAGS]
+    for case in [*steps, cases.group_norms(*size), cases.spectrum(*size)]:
+        check_alone(case, stacked)
+
+
+def check_alone(case: Any, stacked: set[str]) -> None:
+    """The last member alone gives the same bits."""
+    alone = case._replace(
+        arguments={k: v[2:].copy() if k in stacked else v for k, v in case.arguments.items()}
+    )
+    want, got = case.run(cpu), alone.run(cpu)
+    for name in filter(case.is_output, want):
+        np.testing.assert_array_equal(got[name], want[name][2:], err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["absolute_error", "huber", "pinball", "squared_error"])
+def test_no_slope_at_the_target(cases: Any, name: str, dtype: type) -> None:
+    case = cases.loss(name, 2, 7, 1, dtype)
+    case.arguments["bias"][...] = 0.0
+    case.arguments["z"][...] = case.arguments["y"]
+    got = case.run(cpu)
+    np.testing.assert_array_equal(got["out"], 0.0)
+    np.testing.assert_array_equal(got["value"], case.arguments["value"])
 
 
 @pytest.mark.parametrize("groups", [(0, 999), (0, 333, 999)])
@@ -214,11 +285,23 @@ def test_nan_stays_visible_in_steps(cases: Any, dtype: type) -> None:
     steps = [cases.sgd(3, dtype, 0.9, flag) for flag in FLAGS]
     steps += [cases.adam(3, dtype, flag) for flag in FLAGS]
     for case in steps:
-        case.arguments["gradient"][[3, 40, 80]] = np.nan
+        case.arguments["gradient"][[3, 40, 80, 700]] = np.nan
         got, want = case.run(cpu), case.run(reference)
-        assert np.isnan(want["parameters"]).sum() == 3
+        assert np.isnan(want["parameters"]).sum() == 4
         for name in ("parameters", "monitor"):
             np.testing.assert_array_equal(np.isnan(got[name]), np.isnan(want[name]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nan_stays_visible_in_proximal_steps_of_matrices(cases: Any, dtype: type) -> None:
+    size = (3, 7, 5, dtype)
+    steps = [cases.sgd_group(*size, flag) for flag in FLAGS]
+    steps += [cases.adam_group(*size, flag) for flag in FLAGS]
+    for case in [*steps, cases.spectrum(*size)]:
+        case.arguments["weight"][0, 3, 2] = np.nan
+        got, want = (np.isnan(case.run(kernels)["weight"]) for kernels in (cpu, reference))
+        np.testing.assert_array_equal(got, want)
+        assert got[0, 3, 2] and not got[0, 4:].any() and not got[1:].any()
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

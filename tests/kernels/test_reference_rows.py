@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
-from sknorm.kernels import reference
+from sknorm.kernels import cpu, reference
 
 
 @pytest.mark.parametrize(("R", "M"), [(1, 1), (1, 3), (3, 1), (3, 3)])
@@ -27,6 +28,43 @@ def test_gather_subtracts_in_float64(cases: Any) -> None:
     a["offset"] += 1e8
     want = (a["X"][a["rows"]] - a["offset"]) * a["factor"]
     np.testing.assert_allclose(case.run(reference)["x_out"], want, rtol=1e-7)
+
+
+@pytest.mark.parametrize(("R", "M"), [(1, 1), (1, 3), (3, 1), (3, 3)])
+@pytest.mark.parametrize("x_dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_gather_sparse(cases: Any, R: int, M: int, x_dtype: type, index: type) -> None:
+    """Bit for bit what comes of the dense table."""
+    case = cases.gather_sparse(R, M, 8, 5, np.float32, x_dtype, index)
+    check_sparse(case, densified(case, 5))
+
+
+def test_gather_sparse_of_nothing(cases: Any) -> None:
+    case = cases.gather_sparse(1, 1, 8, 5, np.float32, np.float64, np.int32)
+    a = case.arguments
+    a["values"], a["columns"] = a["values"][:0], a["columns"][:0]
+    a["starts"][...] = 0
+    check_sparse(case, np.zeros((a["starts"].size - 1, 5)))
+
+
+def densified(case: Any, d: int) -> np.ndarray:
+    """The table, by SciPy."""
+    a = case.arguments
+    table = sparse.csr_array((a["values"], a["columns"], a["starts"]), (a["starts"].size - 1, d))
+    dense = table.toarray()
+    rows = np.diff(a["starts"])
+    assert 0 in rows[a["rows"]] and rows[a["rows"]].max() > 1  # empty and full rows are taken
+    return dense
+
+
+def check_sparse(case: Any, dense: np.ndarray) -> None:
+    names = [name for name in case.arguments if name not in ("values", "columns", "starts")]
+    arguments = {"X": dense} | {name: case.arguments[name] for name in names}
+    want = case._replace(kernel="gather", arguments=arguments).run(reference)
+    for kernels in (reference, cpu):
+        got = case.run(kernels)
+        for name in ("x_out", "y_out", "weight_out"):
+            np.testing.assert_array_equal(got[name], want[name], err_msg=name)
 
 
 @pytest.mark.parametrize("shared", [True, False])

@@ -5,40 +5,44 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sknorm.kernels import reference
+from sknorm.kernels import codes, reference
 
 SIZE = 6
-SEGMENTS = np.array([[0, SIZE, 1]])
+SEGMENTS = np.array([[0, SIZE, codes.ELASTIC_NET]])
 
 
 def soft(w: float, threshold: float) -> float:
     return float(np.sign(w) * max(abs(w) - threshold, 0.0))
 
 
-def naive_sgd(a: dict[str, Any], i: int, k: int, l1: float, l2: float) -> dict[str, float]:
+def hard(w: float, threshold: float) -> float:
+    return w if w**2 > 2 * threshold or threshold == 0 else 0.0
+
+
+def naive_sgd(a: dict[str, Any], i: int, k: int, prox: Any, l1: float, l2: float) -> dict:
     w, v, rate, momentum = a["parameters"][i], a["velocity"][i], a["rate"][k], a["momentum"]
     g = a["gradient"][i] + l2 * w
     v = momentum * v - rate * g
     if not a["nesterov"]:
-        new = soft(w + v, rate * l1)
+        new = prox(w + v, rate * l1)
         return {"parameters": new, "velocity": new - w}
-    x = soft(w - rate * g, rate * l1)
+    x = prox(w - rate * g, rate * l1)
     v += x - (w - rate * g)
     if l1 > 0 and x == 0:
         return {"parameters": 0.0, "velocity": 0.0}
     return {"parameters": x + momentum * v, "velocity": v}
 
 
-def naive_adam(a: dict[str, Any], i: int, k: int, l1: float, l2: float) -> dict[str, float]:
+def naive_adam(a: dict[str, Any], i: int, k: int, prox: Any, l1: float, l2: float) -> dict:
     w, g, rate = a["parameters"][i], a["gradient"][i], a["rate"][k]
     g += 0.0 if a["decoupled"] else l2 * w
     m = a["beta_1"] * a["first"][i] + (1 - a["beta_1"]) * g
     v = a["beta_2"] * a["second"][i] + (1 - a["beta_2"]) * g**2
     eta = rate * a["correction"] / (np.sqrt(v) + a["epsilon"])
     if a["decoupled"]:
-        new = soft(w * (1 - rate * l2) - eta * m, rate * l1)
+        new = prox(w * (1 - rate * l2) - eta * m, rate * l1)
     else:
-        new = soft(w - eta * m, eta * l1)
+        new = prox(w - eta * m, eta * l1)
     return {"parameters": new, "first": m, "second": v}
 
 
@@ -47,15 +51,18 @@ def check_step(case: Any, naive: Any) -> None:
     a, got = case.arguments, case.run(reference)
     K = a["rate"].size
     monitor = np.zeros((K, 3))
-    for offset, size, penalized in a["segments"]:
+    for offset, size, code in a["segments"]:
         for i in range(offset, offset + K * size):
             k = (i - offset) // size
-            alpha = a["alpha"][k] * penalized
-            l1, l2 = alpha * a["l1_ratio"][k], alpha * (1 - a["l1_ratio"][k])
-            for name, want in naive(a, i, k, l1, l2).items():
+            w, alpha, ratio = a["parameters"][i], a["alpha"][k], a["l1_ratio"][k]
+            prox, strength, l2, watched = {
+                codes.UNPENALIZED: (soft, 0.0, 0.0, (0.0, 0.0)),
+                codes.ELASTIC_NET: (soft, alpha * ratio, alpha * (1 - ratio), (abs(w), w * w)),
+                codes.L0: (hard, alpha, 0.0, (float(w != 0), 0.0)),
+            }[code]
+            for name, want in naive(a, i, k, prox, strength, l2).items():
                 np.testing.assert_allclose(got[name][i], want, rtol=1e-10, atol=1e-14)
-            w = a["parameters"][i] * penalized
-            monitor[k] += a["gradient"][i] ** 2, abs(w), w * w
+            monitor[k] += a["gradient"][i] ** 2, *watched
     monitor[:, 0] = np.sqrt(monitor[:, 0])
     np.testing.assert_allclose(got["monitor"], a["monitor"] + a["batch_size"] * monitor)
 

@@ -102,7 +102,8 @@ class _SourceCache(FunctionCache):
 @cache
 def _source_digest() -> str:
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for source in [*sorted(here.glob("*.py")), here.parent / "codes.py"]:
         digest.update(source.read_bytes())
     return digest.hexdigest()
 

@@ -5,6 +5,7 @@ All build on :math:`e^x = 2^n e^r`, :math:`n = \lfloor x / \ln 2 + 1/2 \rfloor`,
 float32, 13 in float64; truncation below half a unit in the last place). NaN passes
 through, overflow gives inf, results below the normal numbers are zero. The scalar
 functions of the C library would be called one element at a time, fifteen times slower.
+The logarithm and the cosine have a series of their own.
 """
 
 import math
@@ -137,6 +138,46 @@ def _error_function(real: type, exp: Callable) -> Callable:
     return erf
 
 
+def _logarithm() -> Callable:
+    """``log`` in float64: n log 2 + 2 artanh((m - 1) / (m + 1)) for x = 2^n m, m^2 in [1/2, 2).
+
+    Numbers below the normal ones count as zero.
+    """
+    # The squared argument of artanh is at most 0.0295, so ten terms reach the last digit.
+    series = horner(tuple(2.0 / (2 * k + 1) for k in range(9, 0, -1)))
+    fraction, root = np.int64(52), np.float64(math.sqrt(0.5)).view(np.int64)
+    one, tiny, inf, nan = 1.0, float(np.finfo(np.float64).tiny), math.inf, math.nan
+    high, low = float.fromhex("0x1.62e42fee00000p-1"), float.fromhex("0x1.a39ef35793c76p-33")
+
+    @scalar
+    def log(x):
+        word = np.float64(x).view(np.int64)
+        n = (word - root) >> fraction
+        m = np.int64(word - (n << fraction)).view(np.float64)
+        s = (m - one) / (m + one)
+        u = s * s
+        y = n * high + (n * low + (s * u * series(u) + (s + s)))
+        y = -inf if x < tiny else y
+        y = inf if x == inf else y
+        return y if x >= 0.0 else nan
+
+    return log
+
+
+def _cosine() -> Callable:
+    """Cosine of so many turns over 2^32, in float64: cos(2 pi t) = sin(pi (1/2 - |t|))."""
+    signs = (math.pi * (-1) ** k / math.factorial(2 * k + 1) for k in range(10, -1, -1))
+    series = horner(tuple(signs))
+    half, unit, pi2 = 0.5, 0.5**31, math.pi**2
+
+    @scalar
+    def cosine(word):
+        r = half - abs(np.float64(np.int32(word))) * unit  # exact, and at most 1/2
+        return r * series(r * r * pi2)
+
+    return cosine
+
+
 _EXP32, _EXPM1_32 = _exponentials(np.float32, np.int32, 7, 23, 127, -86.9, 88.722839)
 _EXP64, _EXPM1_64 = _exponentials(np.float64, np.int64, 13, 52, 1023, -708.0, 709.782712893384)
 _ERF32, _ERF64 = _error_function(np.float32, _EXP32), _error_function(np.float64, _EXP64)
@@ -144,3 +185,5 @@ _ERF32, _ERF64 = _error_function(np.float32, _EXP32), _error_function(np.float64
 exp = generic(_EXP32, _EXP64)
 expm1 = generic(_EXPM1_32, _EXPM1_64)
 erf = generic(_ERF32, _ERF64)
+log = _logarithm()
+cosine = _cosine()

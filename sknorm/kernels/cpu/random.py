@@ -1,13 +1,15 @@
-"""The counter-based random bits behind dropout; the reference holds their description."""
+"""The counter-based random bits behind dropout and noise; the reference describes them."""
 
 import numpy as np
 
 from sknorm.kernels.cpu.compiler import helper, scalar
+from sknorm.kernels.cpu.mathematics import cosine, log
 
 _M1, _M2 = np.uint32(0x21F0AAAD), np.uint32(0x735A2D97)
 _S15, _S16 = np.uint32(15), np.uint32(16)
 _GOLDEN = np.uint32(0x9E3779B9)
 _LAYER_FACTOR, _LAYER_OFFSET = np.uint32(0x85EBCA6B), np.uint32(0xC2B2AE35)
+_ANGLE_LAYER = 0x40000000  # added to the layer of the first of two words
 U = np.uint64  # an unsigned index needs no check for counting from the end
 
 
@@ -60,3 +62,18 @@ def drop(start, stop, first, count, key, late_key, rate, out):
             q = c + j
             kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
             out[i, q] = out[i, q] * scale if kept else zero
+
+
+@helper
+def add_normal(deviation, seed, step, layer, out):
+    """Add normal noise to the rows of one member."""
+    key, late_key = keys(seed, step, layer)
+    angle_key, late_angle_key = keys(seed, step, layer + _ANGLE_LAYER)
+    scale, n = out.dtype.type(deviation), U(out.shape[1])
+    for i in range(U(out.shape[0])):
+        base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
+        for j in range(n):
+            element = np.uint32(base + np.uint32(j))
+            share = (np.float64(bits(element, key, late_key)) + 1.0) * 0.5**32
+            angle = cosine(bits(element, angle_key, late_angle_key))
+            out[i, j] += scale * out.dtype.type(np.sqrt(-2.0 * log(share)) * angle)

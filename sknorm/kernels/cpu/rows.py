@@ -25,17 +25,59 @@ def _gather_targets(source, rows, out):
             out[i, j] = source[row, j]
 
 
+@helper
+def _gather_weights(source, rows, out):
+    for i in range(rows.size):
+        out[i] = source[U(rows[i])]
+
+
 @kernel
 def gather(X, y, weight, rows, offset, factor, x_out, y_out, weight_out):
     """Rows of the data, standardized, with their targets and weights."""
     for r in range(rows.shape[0]):
         _gather_rows(X, rows[r], offset, factor, x_out[r])
         _gather_targets(y, rows[r], y_out[r])
-    for r in range(weight_out.shape[0]):
-        chosen = rows[r if rows.shape[0] > 1 else 0]
-        source = weight[r if weight.shape[0] > 1 else 0]
-        for i in range(chosen.size):
-            weight_out[r, i] = source[U(chosen[i])]
+    for m in range(weight_out.shape[0]):
+        _gather_weights(weight[m % weight.shape[0]], rows[m % rows.shape[0]], weight_out[m])
+
+
+@helper
+def _empty_row(offset, factor, out):
+    for j in range(out.size):
+        out[j] = out.dtype.type((0.0 - offset[j]) * factor[j])
+
+
+@helper
+def _copy_row(source, out):
+    for j in range(out.size):
+        out[j] = source[j]
+
+
+@helper
+def _store(values, columns, offset, factor, out):
+    for p in range(values.size):
+        j = U(columns[p])
+        out[j] = out.dtype.type((np.float64(values[p]) - offset[j]) * factor[j])
+
+
+@kernel
+def gather_sparse(
+    values, columns, starts, y, weight, rows, offset, factor, x_out, y_out, weight_out
+):
+    """Rows of data in CSR format as dense rows, standardized, with their targets and weights."""
+    if rows.size > 0:
+        _empty_row(offset, factor, x_out[0, 0])
+    for r in range(rows.shape[0] - 1, -1, -1):
+        for i in range(rows.shape[1] - 1, -1, -1):
+            if r > 0 or i > 0:  # the first row takes its values last, as all start as its copy
+                _copy_row(x_out[0, 0], x_out[r, i])
+            row = U(rows[r, i])
+            first, last = starts[row], starts[row + U(1)]
+            _store(values[first:last], columns[first:last], offset, factor, x_out[r, i])
+    for r in range(rows.shape[0]):
+        _gather_targets(y, rows[r], y_out[r])
+    for m in range(weight_out.shape[0]):
+        _gather_weights(weight[m % weight.shape[0]], rows[m % rows.shape[0]], weight_out[m])
 
 
 @kernel

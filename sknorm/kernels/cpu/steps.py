@@ -1,51 +1,27 @@
-"""Optimizer steps fused with the elastic net: one pass over the parameters of a stack."""
+"""Optimizer steps fused with separable penalties: one pass over the parameters of a stack."""
 
 import math
 
 import numpy as np
 
-from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar
+from sknorm.kernels.codes import ELASTIC_NET, L0
+from sknorm.kernels.cpu.compiler import helper, kernel, scalar
+from sknorm.kernels.cpu.sums import magnitudes, nonzeros, squares
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
-_BLOCK = 1024  # values that are summed in their own precision before float64
 
 
 @scalar
 def _soft(w, threshold):
     """The proximal operator of threshold * |w|; NaN stays NaN."""
     shrunk = w - threshold if w > 0 else w + threshold
-    return shrunk if not abs(w) <= threshold else w * 0
+    return shrunk if not abs(w) <= threshold else w - w
 
 
-@reduction
-def _squares(values, begin, end):
-    """Sum of the squares of ``values[begin:end]``."""
-    total = 0.0
-    for first in range(begin, end, _BLOCK):
-        part = values.dtype.type(0)
-        for i in range(U(first), U(min(first + _BLOCK, end))):
-            part += values[i] * values[i]
-        total += np.float64(part)
-    if total < np.inf:
-        return total
-    total = 0.0  # float32 squares overflowed, or there is a NaN
-    for i in range(begin, end):
-        total += np.float64(values[i]) * np.float64(values[i])
-    return total
-
-
-@reduction
-def _norms(values, begin, end):
-    """Sums of the absolute values and of the squares of ``values[begin:end]``."""
-    absolute, squares = 0.0, 0.0
-    for first in range(begin, end, _BLOCK):
-        a = b = values.dtype.type(0)
-        for i in range(U(first), U(min(first + _BLOCK, end))):
-            a += abs(values[i])
-            b += values[i] * values[i]
-        absolute += np.float64(a)
-        squares += np.float64(b)
-    return absolute, squares
+@scalar
+def _hard(w, threshold):
+    """The proximal operator of threshold * (w != 0); NaN stays NaN."""
+    return w if not w * w <= threshold + threshold else w - w
 
 
 @helper
@@ -59,25 +35,28 @@ def _sgd(w, g, v, begin, end, rate, l2, momentum, nesterov):
         w[i] += (inertia * speed - descent) if nesterov else speed
 
 
-@helper
-def _sgd_soft(w, g, v, begin, end, rate, l1, l2, momentum, nesterov):
-    t = w.dtype.type
-    eta, decay, inertia, threshold = t(rate), t(l2), t(momentum), t(rate * l1)
-    for i in range(U(begin), U(end)):
-        descent = eta * (g[i] + decay * w[i])
-        push = inertia * v[i] - descent
-        if nesterov:
-            half = w[i] - descent
-            x = _soft(half, threshold)
-            # At the kink the momentum starts anew, so that zeros are exact.
-            speed = push + (x - half) if x != 0 else x
-            v[i] = speed
-            w[i] = x + inertia * speed
-        else:
-            half = w[i] + push
-            x = _soft(half, threshold)
-            v[i] = push + (x - half)
-            w[i] = x
+def _proximal_sgd(prox):
+    @helper
+    def proximal_sgd(w, g, v, begin, end, rate, strength, l2, momentum, nesterov):
+        t = w.dtype.type
+        eta, decay, inertia, threshold = t(rate), t(l2), t(momentum), t(rate * strength)
+        for i in range(U(begin), U(end)):
+            descent = eta * (g[i] + decay * w[i])
+            push = inertia * v[i] - descent
+            if nesterov:
+                half = w[i] - descent
+                x = prox(half, threshold)
+                # At the kink the momentum starts anew, so that zeros are exact.
+                speed = push + (x - half) if x != 0 else x
+                v[i] = speed
+                w[i] = x + inertia * speed
+            else:
+                half = w[i] + push
+                x = prox(half, threshold)
+                v[i] = push + (x - half)
+                w[i] = x
+
+    return proximal_sgd
 
 
 @helper
@@ -92,30 +71,47 @@ def _adam(w, g, m, v, begin, end, eta, decay, keep, betas, epsilon):
         w[i] = shrink * w[i] - rate * m[i] / (math.sqrt(v[i]) + tiny)
 
 
-@helper
-def _adam_soft(w, g, m, v, begin, end, eta, l1, decay, keep, betas, epsilon, fixed):
-    """Adam with the proximal step; the threshold is ``l1 * fixed`` or in Adam's metric."""
-    t = w.dtype.type
-    b1, b2, new_1, new_2 = t(betas[0]), t(betas[1]), t(1.0 - betas[0]), t(1.0 - betas[1])
-    rate, tiny, l2, shrink = t(eta), t(epsilon), t(decay), t(keep)
-    limit, constant, adaptive = t(l1), t(fixed), fixed == 0.0
-    for i in range(U(begin), U(end)):
-        d = g[i] + l2 * w[i]
-        m[i] = b1 * m[i] + new_1 * d
-        v[i] = b2 * v[i] + new_2 * (d * d)
-        step = rate / (math.sqrt(v[i]) + tiny)
-        threshold = limit * (step if adaptive else constant)
-        w[i] = _soft(shrink * w[i] - step * m[i], threshold)
+def _proximal_adam(prox):
+    @helper
+    def proximal_adam(w, g, m, v, begin, end, eta, strength, decay, keep, betas, epsilon, fixed):
+        """The threshold is ``strength * fixed``, or in Adam's metric if that is zero."""
+        t = w.dtype.type
+        b1, b2, new_1, new_2 = t(betas[0]), t(betas[1]), t(1.0 - betas[0]), t(1.0 - betas[1])
+        rate, tiny, l2, shrink = t(eta), t(epsilon), t(decay), t(keep)
+        limit, constant, adaptive = t(strength), t(fixed), fixed == 0.0
+        for i in range(U(begin), U(end)):
+            d = g[i] + l2 * w[i]
+            m[i] = b1 * m[i] + new_1 * d
+            v[i] = b2 * v[i] + new_2 * (d * d)
+            step = rate / (math.sqrt(v[i]) + tiny)
+            threshold = limit * (step if adaptive else constant)
+            w[i] = prox(shrink * w[i] - step * m[i], threshold)
+
+    return proximal_adam
+
+
+_sgd_soft, _sgd_hard = _proximal_sgd(_soft), _proximal_sgd(_hard)
+_adam_soft, _adam_hard = _proximal_adam(_soft), _proximal_adam(_hard)
 
 
 @helper
-def _observe(w, g, begin, end, penalized, batch_size, monitor):
-    """Add a segment's L1 and squared L2 norm to the monitor; return the gradient's squares."""
-    if penalized:
-        absolute, squares = _norms(w, begin, end)
+def _observe(w, g, begin, end, code, batch_size, monitor):
+    """Add a segment's penalty to the monitor; return the gradient's squares."""
+    if code == ELASTIC_NET:
+        absolute, square = magnitudes(w, begin, end)
         monitor[1] += batch_size * absolute
-        monitor[2] += batch_size * squares
-    return _squares(g, begin, end)
+        monitor[2] += batch_size * square
+    elif code == L0:
+        monitor[1] += batch_size * nonzeros(w, begin, end)
+    return squares(g, begin, end)
+
+
+@helper
+def _strengths(code, alpha, l1_ratio):
+    """Factors of the nonsmooth and of the squared part of a segment's penalty."""
+    if code == ELASTIC_NET:
+        return alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+    return (alpha if code == L0 else 0.0), 0.0
 
 
 @kernel
@@ -123,21 +119,22 @@ def sgd_step(
     parameters, gradient, velocity, segments, rate, alpha, l1_ratio,
     momentum, nesterov, batch_size, monitor,
 ):  # fmt: skip
-    """Momentum or Nesterov step with the proximal operator of the elastic net."""
+    """Momentum or Nesterov step with the proximal operator of the elastic net or of L0."""
     w, g, v = parameters, gradient, velocity
     for k in range(rate.size):
-        squares = 0.0
+        total = 0.0
         for s in range(segments.shape[0]):
-            begin = segments[s, 0] + k * segments[s, 1]
+            begin, code = segments[s, 0] + k * segments[s, 1], segments[s, 2]
             end = begin + segments[s, 1]
-            penalty = alpha[k] if segments[s, 2] else 0.0
-            squares += _observe(w, g, begin, end, segments[s, 2], batch_size, monitor[k])
-            l1, l2 = penalty * l1_ratio[k], penalty * (1.0 - l1_ratio[k])
-            if l1 > 0.0:
-                _sgd_soft(w, g, v, begin, end, rate[k], l1, l2, momentum, nesterov)
-            else:
+            total += _observe(w, g, begin, end, code, batch_size, monitor[k])
+            strength, l2 = _strengths(code, alpha[k], l1_ratio[k])
+            if not strength > 0.0:
                 _sgd(w, g, v, begin, end, rate[k], l2, momentum, nesterov)
-        monitor[k, 0] += batch_size * math.sqrt(squares)
+            elif code == L0:
+                _sgd_hard(w, g, v, begin, end, rate[k], strength, l2, momentum, nesterov)
+            else:
+                _sgd_soft(w, g, v, begin, end, rate[k], strength, l2, momentum, nesterov)
+        monitor[k, 0] += batch_size * math.sqrt(total)
 
 
 @kernel
@@ -145,23 +142,25 @@ def adam_step(
     parameters, gradient, first, second, segments, rate, alpha, l1_ratio,
     beta_1, beta_2, epsilon, correction, decoupled, batch_size, monitor,
 ):  # fmt: skip
-    """Adam or AdamW step with the proximal operator of the elastic net."""
+    """Adam or AdamW step with the proximal operator of the elastic net or of L0."""
     w, g, m, v, betas = parameters, gradient, first, second, (beta_1, beta_2)
     for k in range(rate.size):
-        squares, eta = 0.0, rate[k] * correction
+        total, eta = 0.0, rate[k] * correction
         for s in range(segments.shape[0]):
-            begin = segments[s, 0] + k * segments[s, 1]
+            begin, code = segments[s, 0] + k * segments[s, 1], segments[s, 2]
             end = begin + segments[s, 1]
-            penalty = alpha[k] if segments[s, 2] else 0.0
-            squares += _observe(w, g, begin, end, segments[s, 2], batch_size, monitor[k])
-            l1, l2 = penalty * l1_ratio[k], penalty * (1.0 - l1_ratio[k])
+            total += _observe(w, g, begin, end, code, batch_size, monitor[k])
+            strength, l2 = _strengths(code, alpha[k], l1_ratio[k])
             decay, keep = (0.0, 1.0 - rate[k] * l2) if decoupled else (l2, 1.0)
+            scales = (decay, keep, betas, epsilon)
             fixed = rate[k] if decoupled else 0.0
-            if l1 > 0.0:
-                _adam_soft(w, g, m, v, begin, end, eta, l1, decay, keep, betas, epsilon, fixed)
+            if not strength > 0.0:
+                _adam(w, g, m, v, begin, end, eta, *scales)
+            elif code == L0:
+                _adam_hard(w, g, m, v, begin, end, eta, strength, *scales, fixed)
             else:
-                _adam(w, g, m, v, begin, end, eta, decay, keep, betas, epsilon)
-        monitor[k, 0] += batch_size * math.sqrt(squares)
+                _adam_soft(w, g, m, v, begin, end, eta, strength, *scales, fixed)
+        monitor[k, 0] += batch_size * math.sqrt(total)
 
 
 @kernel
@@ -171,11 +170,11 @@ def clip_gradient(gradient, segments, max_norm):
     for s in range(segments.shape[0]):
         each += segments[s, 1]
     for k in range(gradient.size // each):
-        squares = 0.0
+        total = 0.0
         for s in range(segments.shape[0]):
             begin = segments[s, 0] + k * segments[s, 1]
-            squares += _squares(gradient, begin, begin + segments[s, 1])
-        norm = math.sqrt(squares)
+            total += squares(gradient, begin, begin + segments[s, 1])
+        norm = math.sqrt(total)
         if norm > max_norm and norm < np.inf:
             factor = gradient.dtype.type(max_norm / norm)
             for s in range(segments.shape[0]):
@@ -191,10 +190,10 @@ def restore_norms(weight, radius, active):
     for k in range(weight.shape[0]):
         if active[k]:
             for j in range(outputs):
-                squares = 0.0
+                total = 0.0
                 for i in range(inputs):
-                    squares += np.float64(weight[k, i, j]) * np.float64(weight[k, i, j])
-                if squares > 0.0:
-                    factor = weight.dtype.type(radius / math.sqrt(squares))
+                    total += np.float64(weight[k, i, j]) * np.float64(weight[k, i, j])
+                if total > 0.0:
+                    factor = weight.dtype.type(radius / math.sqrt(total))
                     for i in range(inputs):
                         weight[k, i, j] *= factor

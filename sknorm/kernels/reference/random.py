@@ -1,4 +1,6 @@
-"""Counter-based random bits: a dropout mask is a pure function of its key, so never stored."""
+"""Counter-based random bits: masks and noise are pure functions of a key, so never stored."""
+
+import math
 
 from array_api_compat import device
 
@@ -6,6 +8,7 @@ from sknorm.kernels.reference.arrays import Array, array_namespace, per_member
 
 _MASK = 0xFFFFFFFF
 _GOLDEN = 0x9E3779B9
+_ANGLE_LAYER = 0x40000000  # added to the layer of the first of two words
 
 
 def mix(x: Array) -> Array:
@@ -114,3 +117,33 @@ def drop(
     width = m if d is None else d
     keep = keep_mask(rate, seed, step, layer, n, start, start + m, width)
     return xp.where(keep, x * per_member(1.0 / (1.0 - rate), x), 0.0)
+
+
+def standard_normal(seed: Array, step: int, layer: int, n: int, d: int) -> Array:
+    r"""Standard normal numbers from two words a, b per element, in float64 [1]_.
+
+    .. math:: g = \sqrt{-2 \log((a + 1) / 2^{32})} \, \cos(2 \pi b / 2^{32})
+
+    The words are the :func:`random_bits` of the layer, and of the layer plus
+    :math:`40000000_{16}`; the largest possible number is 6.7.
+
+    Parameters
+    ----------
+    seed : array of uint32, shape (K,)
+    step, layer, n, d : int
+
+    Returns
+    -------
+    array of float64, shape (K, n, d)
+
+    References
+    ----------
+    .. [1] Box and Muller (1958), A note on the generation of random normal deviates, Ann. Math.
+       Statist. 29, 610-611.
+    """
+    xp = array_namespace(seed)
+    a = random_bits(*member_keys(seed, step, layer), n, 0, d, d)
+    b = random_bits(*member_keys(seed, step, layer + _ANGLE_LAYER), n, 0, d, d)
+    share = (xp.astype(a, xp.float64) + 1.0) / 4294967296.0
+    turns = xp.astype(b, xp.float64) / 4294967296.0
+    return xp.sqrt(-2.0 * xp.log(share)) * xp.cos(2.0 * math.pi * turns)

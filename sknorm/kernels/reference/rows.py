@@ -1,5 +1,7 @@
 """Kernels on the rows of a batch: taking them, their moments, dropout, and products."""
 
+from array_api_compat import device
+
 from sknorm.kernels.reference.arrays import Array, array_namespace
 from sknorm.kernels.reference.moments import weighted_moments
 from sknorm.kernels.reference.random import drop
@@ -40,10 +42,42 @@ def gather(
     for r in range(rows.shape[0]):
         taken = xp.astype(xp.take(X, rows[r, :], axis=0), xp.float64)
         x_out[r, ...] = xp.astype((taken - offset) * factor, x_out.dtype)
-        y_out[r, ...] = xp.take(y, rows[r, :], axis=0)
-    for m in range(weight_out.shape[0]):
-        index = rows[m % rows.shape[0], :]
-        weight_out[m, ...] = xp.take(weight[m % weight.shape[0], :], index, axis=0)
+    _take_targets(y, weight, rows, y_out, weight_out)
+
+
+def gather_sparse(
+    values: Array,
+    columns: Array,
+    starts: Array,
+    y: Array,
+    weight: Array,
+    rows: Array,
+    offset: Array,
+    factor: Array,
+    x_out: Array,
+    y_out: Array,
+    weight_out: Array,
+) -> None:
+    r"""Take a batch of rows of a sparse table: :func:`gather` for the dense table it stands for.
+
+    .. math:: x_{rij} = (X_{\rho(r, i), j} - o_j) f_j,
+
+    which is :math:`-o_j f_j` where nothing is stored. The table is in CSR format: entries
+    ``starts[i]`` to ``starts[i + 1]`` belong to row i, in any order, none of them twice.
+
+    Parameters
+    ----------
+    values : array of float32 or float64, shape (n_stored,)
+    columns : array of int32 or int64, shape (n_stored,)
+    starts : array of int32 or int64, shape (N + 1,)
+    y, weight, rows, offset, factor, x_out, y_out, weight_out
+        See :func:`gather`.
+    """
+    xp = array_namespace(values, y, weight, rows)
+    for r in range(rows.shape[0]):
+        dense = _dense_rows(values, columns, starts, rows[r, :], offset.shape[0])
+        x_out[r, ...] = xp.astype((dense - offset) * factor, x_out.dtype)
+    _take_targets(y, weight, rows, y_out, weight_out)
 
 
 def column_moments(z: Array, weight: Array, moments: Array) -> None:
@@ -95,3 +129,38 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     """
     xp = array_namespace(a, b)
     out[...] = xp.matmul(a, b)
+
+
+def _take_targets(y: Array, weight: Array, rows: Array, y_out: Array, weight_out: Array) -> None:
+    xp = array_namespace(y, weight, rows)
+    for r in range(rows.shape[0]):
+        y_out[r, ...] = xp.take(y, rows[r, :], axis=0)
+    for m in range(weight_out.shape[0]):
+        index = rows[m % rows.shape[0], :]
+        weight_out[m, ...] = xp.take(weight[m % weight.shape[0], :], index, axis=0)
+
+
+def _dense_rows(values: Array, columns: Array, starts: Array, rows: Array, d: int) -> Array:
+    """Rows of a sparse table as a dense float64 array, (n, d).
+
+    The standard has no scatter: each cell looks itself up among the sorted cells that are stored.
+    """
+    xp = array_namespace(values, columns, starts, rows)
+    n, place = rows.shape[0], device(values)
+    first = xp.astype(xp.take(starts, rows), xp.int64)
+    last = xp.astype(xp.take(starts, rows + 1), xp.int64)
+    ends = xp.cumulative_sum(last - first)
+    entry = xp.arange(int(ends[-1]), dtype=xp.int64, device=place)
+    row = xp.searchsorted(ends, entry, side="right")
+    position = entry + xp.take(last - ends, row)
+    cells = row * d + xp.astype(xp.take(columns, position), xp.int64)
+    stored = xp.astype(xp.take(values, position), xp.float64)
+    # One more cell after all others, so that every search ends at a cell.
+    cells = xp.concat([cells, xp.full((1,), n * d, dtype=xp.int64, device=place)])
+    stored = xp.concat([stored, xp.zeros((1,), dtype=xp.float64, device=place)])
+    order = xp.argsort(cells)
+    cells, stored = xp.take(cells, order), xp.take(stored, order)
+    wanted = xp.arange(n * d, dtype=xp.int64, device=place)
+    found = xp.searchsorted(cells, wanted)
+    dense = xp.where(xp.take(cells, found) == wanted, xp.take(stored, found), 0.0)
+    return xp.reshape(dense, (n, d))

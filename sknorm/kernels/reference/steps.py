@@ -1,19 +1,31 @@
 r"""Optimizer steps on flat buffers that hold the parameters of all members.
 
 Parameter follows parameter, each a C-contiguous (K, ...) array. Row s of ``segments`` says where
-it starts, how many values a member has, and whether it is penalized. In penalized segments
-:math:`\lambda_2 = \alpha (1 - \rho)` and :math:`\lambda_1 = \alpha \rho` with the L1 ratio
-:math:`\rho`; elsewhere both are 0. The L1 part acts through its proximal operator
-:math:`\mathrm{soft}(w, t) = \mathrm{sign}(w) \max(|w| - t, 0)`, so that zeros are exact.
+it starts, how many values a member has, and which penalty acts on each of them, as a code of
+:mod:`sknorm.kernels.codes`:
+
+- ``UNPENALIZED``: none, or one whose proximal operator is a kernel of its own;
+- ``ELASTIC_NET``: :math:`\lambda |w| + \lambda_2 w^2 / 2`, where :math:`\lambda = \alpha \rho` and
+  :math:`\lambda_2 = \alpha (1 - \rho)` with the L1 ratio :math:`\rho`;
+- ``L0``: :math:`\lambda [w \ne 0]` with :math:`\lambda = \alpha`.
+
+The part that is not smooth acts through its proximal operator, so that zeros are exact. With a
+step of s, :math:`\mathrm{prox}(w, s)` is :math:`\mathrm{sign}(w) \max(|w| - s \lambda, 0)` for the
+elastic net, and for L0 it is w where :math:`w^2 > 2 s \lambda`, else 0. :math:`\lambda = 0` leaves
+the plain step as it is.
 
 References
 ----------
 N. Parikh and S. Boyd (2014). Proximal algorithms. Foundations and Trends in Optimization 1(3),
 127-239.
+
+T. Blumensath and M. E. Davies (2008). Iterative thresholding for sparse approximations. Journal
+of Fourier Analysis and Applications 14, 629-654.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from sknorm.kernels.codes import ELASTIC_NET, L0
 from sknorm.kernels.reference.arrays import Array, array_namespace, per_member
 
 
@@ -35,41 +47,43 @@ def sgd_step(
     With :math:`g = \nabla + \lambda_2 w` and step size :math:`\eta`, heavy-ball momentum takes
 
     .. math::
-        v' = \mu v - \eta g, \qquad w' = \mathrm{soft}(w + v', \eta \lambda_1), \qquad
+        v' = \mu v - \eta g, \qquad w' = \mathrm{prox}(w + v', \eta), \qquad
         v \leftarrow w' - w,
 
     Nesterov's takes
 
     .. math::
-        p = w - \eta g, \quad x = \mathrm{soft}(p, \eta \lambda_1), \quad
+        p = w - \eta g, \quad x = \mathrm{prox}(p, \eta), \quad
         v' = \mu v - \eta g + (x - p), \quad w' = x + \mu v',
 
-    where :math:`v' = w' = 0` if :math:`\lambda_1 > 0` and :math:`x = 0`: the momentum restarts at
-    the kink. A fixed point satisfies :math:`w = \mathrm{soft}(w - \eta g, \eta \lambda_1)`, hence
-    is a stationary point of the penalized objective. NaN stays NaN.
+    where :math:`v' = w' = 0` if :math:`\lambda > 0` and :math:`x = 0`: the momentum restarts at
+    the kink. A fixed point satisfies :math:`w = \mathrm{prox}(w - \eta g, \eta)`, hence is a
+    stationary point of the penalized objective. NaN stays NaN.
 
     Parameters
     ----------
     parameters, gradient, velocity : arrays of T, shape (P,)
         Parameters and velocity are updated.
     segments : array of int64, shape (S, 3)
-        Offset, size per member, penalized (0 or 1).
+        Offset, size per member, penalty code.
     rate, alpha, l1_ratio : arrays of float64, shape (K,)
     momentum : float
     nesterov : bool
     batch_size : float
         Weight of this batch in ``monitor``.
     monitor : array of float64, shape (K, 3)
-        Added to: ``batch_size`` times the Euclidean norm of the gradient, and the sums of
-        :math:`|w|` and :math:`w^2` over the penalized parameters before the step.
+        Added to: ``batch_size`` times the Euclidean norm of the gradient, the sum of
+        :math:`|w|` (elastic net) or :math:`[w \ne 0]` (L0) over the penalized parameters before
+        the step, and the sum of :math:`w^2` over those of the elastic net.
     """
     _watch(parameters, gradient, segments, batch_size, monitor)
-    for span, penalized in _spans(segments, rate.shape[0]):
+    for span, code in _spans(segments, rate.shape[0]):
         w, grad, v = (_member_rows(a, span, rate) for a in (parameters, gradient, velocity))
-        l1, l2 = _penalties(alpha, l1_ratio, penalized)
+        strength, l2 = _strengths(alpha, l1_ratio, code)
         descent = per_member(rate, w) * (grad + per_member(l2, w) * w)
         update = _nesterov if nesterov else _heavy_ball
-        _store(velocity, parameters, span, update(w, v, descent, rate, l1, momentum))
+        new = update(w, v, descent, rate * strength, momentum, _hard if code == L0 else _soft)
+        _store(velocity, parameters, span, new)
 
 
 def adam_step(
@@ -95,9 +109,9 @@ def adam_step(
         m &\leftarrow \beta_1 m + (1 - \beta_1) g, \qquad
         v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \qquad
         \eta = \frac{\gamma c}{\sqrt v + \epsilon} \\
-        w' &= \mathrm{soft}(w - \eta m, \eta \lambda_1), \quad g = \nabla + \lambda_2 w
+        w' &= \mathrm{prox}(w - \eta m, \eta), \quad g = \nabla + \lambda_2 w
         & & \text{(Adam)} \\
-        w' &= \mathrm{soft}((1 - \gamma \lambda_2) w - \eta m, \gamma \lambda_1), \quad g = \nabla
+        w' &= \mathrm{prox}((1 - \gamma \lambda_2) w - \eta m, \gamma), \quad g = \nabla
         & & \text{(AdamW)}
 
     Adam thresholds in its own metric, so that a fixed point is a stationary point of the
@@ -108,7 +122,7 @@ def adam_step(
     parameters, gradient, first, second : arrays of T, shape (P,)
         Parameters and both moments are updated.
     segments : array of int64, shape (S, 3)
-        Offset, size per member, penalized (0 or 1).
+        Offset, size per member, penalty code.
     rate, alpha, l1_ratio : arrays of float64, shape (K,)
     beta_1, beta_2, epsilon : float
     correction : float
@@ -127,20 +141,21 @@ def adam_step(
     """
     xp = array_namespace(parameters, gradient, rate)
     _watch(parameters, gradient, segments, batch_size, monitor)
-    for span, penalized in _spans(segments, rate.shape[0]):
+    for span, code in _spans(segments, rate.shape[0]):
         w, g, m, v = (_member_rows(a, span, rate) for a in (parameters, gradient, first, second))
-        l1, l2 = _penalties(alpha, l1_ratio, penalized)
+        strength, l2 = _strengths(alpha, l1_ratio, code)
         if not decoupled:
             g = g + per_member(l2, w) * w
         m = beta_1 * m + (1.0 - beta_1) * g
         v = beta_2 * v + (1.0 - beta_2) * g * g
         eta = per_member(rate * correction, w) / (xp.sqrt(v) + epsilon)
         if decoupled:
-            w, threshold = per_member(1.0 - rate * l2, w) * w, per_member(rate * l1, w)
+            w, threshold = per_member(1.0 - rate * l2, w) * w, per_member(rate * strength, w)
         else:
-            threshold = eta * per_member(l1, w)
+            threshold = eta * per_member(strength, w)
         _store(first, second, span, (m, v))
-        parameters[span] = xp.reshape(_soft(w - eta * m, threshold), (-1,))
+        prox = _hard if code == L0 else _soft
+        parameters[span] = xp.reshape(prox(w - eta * m, threshold), (-1,))
 
 
 def clip_gradient(gradient: Array, segments: Array, max_norm: float) -> None:
@@ -155,7 +170,7 @@ def clip_gradient(gradient: Array, segments: Array, max_norm: float) -> None:
     gradient : array of T, shape (P,)
         Changed in place.
     segments : array of int64, shape (S, 3)
-        Offset, size per member, penalized (0 or 1).
+        Offset, size per member, penalty code.
     max_norm : float
     """
     xp = array_namespace(gradient, segments)
@@ -190,23 +205,23 @@ def restore_norms(weight: Array, radius: float, active: Array) -> None:
 
 
 def _heavy_ball(
-    w: Array, v: Array, descent: Array, rate: Array, l1: Array, momentum: float
+    w: Array, v: Array, descent: Array, threshold: Array, momentum: float, prox: Callable
 ) -> tuple[Array, Array]:
     v = momentum * v - descent
     moved = w + v
-    new = _soft(moved, per_member(rate * l1, w))
+    new = prox(moved, per_member(threshold, w))
     # new - w would round away the digits that v has and w has not.
     return v + (new - moved), new
 
 
 def _nesterov(
-    w: Array, v: Array, descent: Array, rate: Array, l1: Array, momentum: float
+    w: Array, v: Array, descent: Array, threshold: Array, momentum: float, prox: Callable
 ) -> tuple[Array, Array]:
-    xp = array_namespace(w, rate)
+    xp = array_namespace(w, threshold)
     p = w - descent
-    x = _soft(p, per_member(rate * l1, w))
+    x = prox(p, per_member(threshold, w))
     v = momentum * v - descent + (x - p)
-    restart = (l1 > 0.0)[:, None] & (x == 0.0)
+    restart = (threshold > 0.0)[:, None] & (x == 0.0)
     return xp.where(restart, 0.0, v), xp.where(restart, 0.0, x + momentum * v)
 
 
@@ -216,9 +231,17 @@ def _soft(w: Array, threshold: Array) -> Array:
     return xp.sign(w) * xp.maximum(xp.abs(w) - threshold, 0.0)
 
 
-def _penalties(alpha: Array, l1_ratio: Array, penalized: bool) -> tuple[Array, Array]:
-    on = 1.0 if penalized else 0.0
-    return on * alpha * l1_ratio, on * alpha * (1.0 - l1_ratio)
+def _hard(w: Array, threshold: Array) -> Array:
+    """Proximal operator of the indicator of w != 0; NaN passes through the comparison."""
+    xp = array_namespace(w, threshold)
+    return xp.where((threshold > 0.0) & (w * w <= 2.0 * threshold), 0.0, w)
+
+
+def _strengths(alpha: Array, l1_ratio: Array, code: int) -> tuple[Array, Array]:
+    """Factors of the nonsmooth and of the squared part of a segment's penalty, (K,)."""
+    if code == ELASTIC_NET:
+        return alpha * l1_ratio, alpha * (1.0 - l1_ratio)
+    return (alpha if code == L0 else 0.0 * alpha), 0.0 * alpha
 
 
 def _watch(
@@ -227,11 +250,14 @@ def _watch(
     xp = array_namespace(parameters, gradient, monitor)
     members = monitor.shape[0]
     monitor[:, 0] = monitor[:, 0] + batch_size * _member_norms(gradient, segments, members)
-    for span, penalized in _spans(segments, members):
-        if penalized:
-            w = xp.astype(_member_rows(parameters, span, monitor), xp.float64)
+    for span, code in _spans(segments, members):
+        w = xp.astype(_member_rows(parameters, span, monitor), xp.float64)
+        if code == ELASTIC_NET:
             monitor[:, 1] = monitor[:, 1] + batch_size * xp.sum(xp.abs(w), axis=1)
             monitor[:, 2] = monitor[:, 2] + batch_size * xp.sum(w * w, axis=1)
+        elif code == L0:
+            nonzeros = xp.sum(xp.astype(w != 0.0, xp.float64), axis=1)
+            monitor[:, 1] = monitor[:, 1] + batch_size * nonzeros
 
 
 def _member_norms(gradient: Array, segments: Array, members: int) -> Array:
@@ -244,11 +270,11 @@ def _member_norms(gradient: Array, segments: Array, members: int) -> Array:
     return xp.sqrt(total)
 
 
-def _spans(segments: Array, members: int) -> Iterator[tuple[slice, bool]]:
-    """Where each parameter of all members stands in the buffers, and if it is penalized."""
+def _spans(segments: Array, members: int) -> Iterator[tuple[slice, int]]:
+    """Where each parameter of all members stands in the buffers, and its penalty code."""
     for s in range(segments.shape[0]):
         offset, size = int(segments[s, 0]), int(segments[s, 1])
-        yield slice(offset, offset + members * size), bool(segments[s, 2])
+        yield slice(offset, offset + members * size), int(segments[s, 2])
 
 
 def _member_rows(buffer: Array, span: slice, like: Array) -> Array:
