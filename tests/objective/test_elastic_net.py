@@ -103,4 +103,6 @@ def test_value_is_the_formula() -> None:
 
 def test_only_matrices_are_penalized() -> None:
     penalty = ElasticNet(1.0, 0.5)
-    assert penalty.applies_to(np.zeros((2, 3))) and not penalty.applies_to(np.zeros(3))
+    for layer in (0, 1):
+        assert penalty.applies_to(np.zeros((2, 3)), layer)
+        assert not penalty.applies_to(np.zeros(3), layer)

@@ -1,17 +1,22 @@
 """The elastic net: a mixture of the L1 and the squared L2 norm."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from array_api_compat import array_namespace
+
+from sknorm.kernels import codes
 
 
 @dataclass(frozen=True)
 class ElasticNet:
     r"""``alpha * (l1_ratio * |W|_1 + (1 - l1_ratio) / 2 * |W|_2^2)``.
 
-    The optimizers' kernels hold the same formulas fused with their steps, for the members of
-    a stack at once; this class is where they are stated and tested.
+    Its proximal operator, that of the L1 norm, is soft thresholding,
+
+    .. math:: \mathrm{prox}(w, s) = \mathrm{sign}(w) \max(|w| - s \alpha r, 0),
+
+    with the L1 ratio r; the squared norm acts by its gradient.
 
     Parameters
     ----------
@@ -25,7 +30,24 @@ class ElasticNet:
     Zou and Hastie (2005), Regularization and variable selection via the elastic net, JRSS B
     67, 301-320. Parikh and Boyd (2014), Proximal algorithms, Foundations and Trends in
     Optimization 1, 127-239.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknorm.penalties import ElasticNet
+    >>> penalty = ElasticNet(alpha=1.0, l1_ratio=0.5)
+    >>> w = np.array([[2.0, -0.5], [0.0, -3.0]])
+    >>> penalty.value(w)
+    6.0625
+    >>> penalty.prox(w, 1.0)
+    array([[ 1.5, -0. ],
+           [ 0. , -2.5]])
     """
+
+    name: ClassVar[str] = "elasticnet"
+    separable: ClassVar[bool] = True
+    diagonal_metric: ClassVar[bool] = True
+    code: ClassVar[int] = codes.ELASTIC_NET
 
     alpha: float
     l1_ratio: float
@@ -39,6 +61,11 @@ class ElasticNet:
     def l2(self) -> float:
         """Factor of half the squared L2 norm."""
         return self.alpha * (1.0 - self.l1_ratio)
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether there is no L1 norm, which has kinks."""
+        return self.l1 == 0.0
 
     def value(self, w: Any) -> float:
         """Penalty of an array of weights."""
@@ -70,6 +97,6 @@ class ElasticNet:
         gap = xp.where(w == 0, at_zero, xp.abs(slope + self.l1 * xp.sign(w)))
         return float(xp.max(gap))
 
-    def applies_to(self, parameter: Any) -> bool:
-        """Weight matrices are penalized; biases, scales and shifts are not."""
+    def applies_to(self, parameter: Any, layer: int) -> bool:
+        """Weight matrices of all layers are penalized; biases, scales and shifts are not."""
         return parameter.ndim >= 2

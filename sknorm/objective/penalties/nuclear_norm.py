@@ -1,0 +1,107 @@
+"""The nuclear norm: the sum of the singular values, which favours matrices of low rank."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from array_api_compat import array_namespace
+
+from sknorm.kernels import codes
+
+
+@dataclass(frozen=True)
+class NuclearNorm:
+    r"""``alpha`` times the sum of the singular values of each weight matrix.
+
+    Its proximal operator shrinks the singular values and sets the small ones to zero:
+
+    .. math::
+        \mathrm{prox}(U \Sigma V^\top, s) = U \max(\Sigma - s \alpha, 0) V^\top.
+
+    In a metric that differs by coordinate, such as Adam's, it has no closed form.
+
+    Parameters
+    ----------
+    alpha : float
+        Strength, in units of the loss.
+
+    References
+    ----------
+    Cai, Candès and Shen (2010), A singular value thresholding algorithm for matrix completion,
+    SIAM Journal on Optimization 20, 1956-1982. Watson (1992), Characterization of the
+    subdifferential of some matrix norms, Linear Algebra and its Applications 170, 33-45.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sknorm.penalties import NuclearNorm
+    >>> penalty = NuclearNorm(alpha=0.5)
+    >>> w = np.diag([4.0, 1.0, 0.25])
+    >>> penalty.value(w)
+    2.625
+    >>> np.linalg.svd(penalty.prox(w, 1.0), compute_uv=False)
+    array([3.5, 0.5, 0. ])
+    """
+
+    name: ClassVar[str] = "nuclear"
+    separable: ClassVar[bool] = False
+    diagonal_metric: ClassVar[bool] = False
+    code: ClassVar[int] = codes.UNPENALIZED
+
+    alpha: float
+
+    @property
+    def is_smooth(self) -> bool:
+        """Whether the penalty is zero; otherwise it has kinks."""
+        return self.alpha == 0.0
+
+    def value(self, w: Any) -> float:
+        """Penalty of a weight matrix."""
+        xp = array_namespace(w)
+        return self.alpha * float(xp.sum(xp.linalg.svdvals(w)))
+
+    def smooth_gradient(self, w: Any) -> Any:
+        """Zeros of the shape of ``w``."""
+        return array_namespace(w).zeros_like(w)
+
+    def prox(self, w: Any, step: Any) -> Any:
+        """``argmin_u step * alpha * |u|_* + |u - w|^2 / 2``, for a float as ``step``.
+
+        Raises
+        ------
+        ValueError
+            If ``step`` is an array, but for one without axes.
+        """
+        if getattr(step, "ndim", 0):
+            raise ValueError(
+                "The nuclear norm's proximal operator is known for one step size of all weights "
+                f"only; got an array of shape {step.shape}. Pass a float."
+            )
+        xp = array_namespace(w)
+        left, values, right = xp.linalg.svd(w, full_matrices=False)
+        shrunk = values - step * self.alpha
+        kept = xp.where(shrunk > 0, shrunk, xp.zeros_like(values))
+        return (left * kept) @ right
+
+    def optimality_gap(self, w: Any, gradient: Any) -> float:
+        r"""Distance, in the Frobenius norm, of ``-gradient`` to the penalty's subdifferential.
+
+        For :math:`W = U \Sigma V^\top` with the singular vectors of positive values, that set is
+        :math:`\alpha (U V^\top + M)` with :math:`U^\top M = 0`, :math:`M V = 0` and no singular
+        value of M above one. The distance is zero exactly at the stationary points of loss plus
+        penalty. Singular values below rounding count as zero.
+        """
+        xp = array_namespace(w)
+        left, values, right = xp.linalg.svd(w, full_matrices=False)
+        tiny = max(w.shape) * float(xp.finfo(w.dtype).eps) * float(xp.max(values))
+        rank = int(xp.sum(xp.astype(values > tiny, xp.int64)))
+        left, right = left[:, :rank], right[:rank, :]
+        outside = gradient - left @ (left.T @ gradient)
+        outside = outside - (outside @ right.T) @ right
+        inside = gradient - outside + self.alpha * (left @ right)
+        excess = xp.linalg.svdvals(outside) - self.alpha
+        excess = xp.where(excess > 0, excess, xp.zeros_like(excess))
+        return float(xp.sqrt(xp.sum(inside * inside) + xp.sum(excess * excess)))
+
+    def applies_to(self, parameter: Any, layer: int) -> bool:
+        """Weight matrices of all layers are penalized; biases, scales and shifts are not."""
+        return parameter.ndim >= 2
