@@ -1,7 +1,17 @@
 """Multi-layer perceptrons for tables, with batch normalization, dropout and elastic nets."""
 
+from sknorm import functional, penalties
 from sknorm._show_versions import show_versions
 from sknorm._version import __version__
 from sknorm.estimators import MLPClassifier, MLPRegressor
+from sknorm.model_selection import regularization_path
 
-__all__ = ["MLPClassifier", "MLPRegressor", "__version__", "show_versions"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "__version__",
+    "functional",
+    "penalties",
+    "regularization_path",
+    "show_versions",
+]

@@ -1,17 +1,21 @@
 """Checks of X, y and weights that say which column is wrong, and what to do about it."""
 
-from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from scipy import sparse
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import _check_sample_weight, _get_feature_names, validate_data
 
 _CHUNK = 1 << 20  # values that are looked at together
 
 
-def check_features(estimator: Any, X: Any, *, reset: bool, y: Any = "no_validation") -> Any:
-    """X (and y) as scikit-learn's ``validate_data`` returns them, finite, X float.
+def check_features(
+    estimator: Any, X: Any, *, reset: bool, y: Any = "no_validation", at_least: int = 1
+) -> Any:
+    """X (and y) as scikit-learn's ``validate_data`` returns them, finite, X float, dense or CSR.
 
     Raises
     ------
@@ -20,22 +24,36 @@ def check_features(estimator: Any, X: Any, *, reset: bool, y: Any = "no_validati
     """
     _check_column_types(X)
     names = _get_feature_names(X)
-    settings: dict[str, Any] = {"dtype": (np.float64, np.float32), "ensure_all_finite": False}
-    if reset:
-        settings.update(ensure_min_samples=2)
+    settings: dict[str, Any] = {
+        "dtype": (np.float64, np.float32),
+        "ensure_all_finite": False,
+        "accept_sparse": "csr",
+        "ensure_min_samples": at_least,
+    }
     if isinstance(y, str):
-        X = validate_data(estimator, X, reset=reset, **settings)
+        X = _without_duplicates(validate_data(estimator, X, reset=reset, **settings))
         check_finite(estimator, X, names)
         return X
     X, y = validate_data(estimator, X, y, reset=reset, multi_output=True, **settings)
+    X = _without_duplicates(X)
     check_finite(estimator, X, names)
     return X, y
+
+
+def _without_duplicates(X: Any) -> Any:
+    """A sparse table whose entries are all stored once; the caller's is left alone."""
+    if sparse.issparse(X) and not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    return X
 
 
 def _check_column_types(X: Any) -> None:
     """Name the first column of a data frame that is not numeric."""
     if isinstance(X, np.ndarray) and X.dtype.kind in "OUS" and X.ndim == 2:
         _check_text(X)
+    if sparse.issparse(X):
+        return
     dtypes = getattr(X, "dtypes", None)
     columns = getattr(X, "columns", None)
     if dtypes is None or columns is None:
@@ -94,22 +112,35 @@ def _holds_numbers(column: Any) -> bool:
 def check_finite(estimator: Any, X: np.ndarray, names: Any = None) -> None:
     """Raise a ValueError that names the first column with a NaN or infinite value."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.sum(X)):
+        if np.isfinite(np.sum(X.data if sparse.issparse(X) else X)):
             return  # a sum that overflows is looked into below
+    if sparse.issparse(X):
+        _check_finite_entries(estimator, X)
+        return
     rows = max(1, _CHUNK // max(1, X.shape[1]))
     for start in range(0, X.shape[0], rows):
         bad = ~np.isfinite(X[start : start + rows])
         if bad.any():
             row, column = (int(i[0]) for i in np.nonzero(bad))
-            value = X[start + row, column]
-            found = "NaN" if np.isnan(value) else "infinity"
             label = f"{column}" if names is None else f"{column} ({names[column]!r})"
-            raise ValueError(
-                f"Input X contains {found}: column {label}, first at row {start + row}. "
-                f"{type(estimator).__name__} does not accept missing values encoded as NaN, or "
-                "infinite ones. Impute or drop them first, for example with "
-                "sklearn.impute.SimpleImputer in a Pipeline."
-            )
+            _refuse_value(estimator, X[start + row, column], label, start + row)
+
+
+def _check_finite_entries(estimator: Any, X: Any) -> None:
+    bad = np.flatnonzero(~np.isfinite(X.data))
+    if bad.size:
+        row = int(np.searchsorted(X.indptr, bad[0], side="right")) - 1
+        _refuse_value(estimator, X.data[bad[0]], str(X.indices[bad[0]]), row)
+
+
+def _refuse_value(estimator: Any, value: float, column: str, row: int) -> None:
+    found = "NaN" if np.isnan(value) else "infinity"
+    raise ValueError(
+        f"Input X contains {found}: column {column}, first at row {row}. "
+        f"{type(estimator).__name__} does not accept missing values encoded as NaN, or "
+        "infinite ones. Impute or drop them first, for example with "
+        "sklearn.impute.SimpleImputer in a Pipeline."
+    )
 
 
 def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
@@ -132,17 +163,25 @@ def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     return weight
 
 
-def drop_weightless(X: Any, y: Any, weight: np.ndarray | None) -> tuple[Any, Any, Any]:
-    """Leave out rows of weight zero, as if they had never been passed."""
+def positive_rows(weight: np.ndarray | None, at_least: int) -> np.ndarray | None:
+    """Rows that count; those of weight zero are left out, as if they had never been passed.
+
+    None where all count.
+
+    Raises
+    ------
+    ValueError
+        If fewer than ``at_least`` rows are left.
+    """
     if weight is None or weight.all():
-        return X, y, weight
-    kept = weight > 0
-    if np.count_nonzero(kept) < 2:
+        return None
+    kept = np.flatnonzero(weight > 0)
+    if len(kept) < at_least:
         raise ValueError(
-            f"sample_weight (with class_weight) leaves {np.count_nonzero(kept)} of {len(weight)} "
-            "rows with a positive weight; at least 2 are needed."
+            f"sample_weight (with class_weight) leaves {len(kept)} of {len(weight)} rows with a "
+            f"positive weight; at least {at_least} are needed."
         )
-    return X[kept], y[kept], weight[kept]
+    return kept
 
 
 def class_weights(
@@ -171,84 +210,54 @@ def class_weights(
     return rows if weight is None else rows * weight
 
 
-def column_scaling(
-    X: np.ndarray, weight: np.ndarray | None, names: Any = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Offset and factor that standardize each column, in float64, chunk by chunk.
-
-    The weighted mean and the reciprocal weighted deviation. A column of two values is mapped
-    to 0 and 1 instead, because an indicator of deviation 1 would make its rare value huge.
-    Constant columns (deviation lost in rounding) get factor 1: centred, they are zero.
-
-    Raises
-    ------
-    ValueError
-        If a column's values are so large that their squares overflow.
-    """
-    limit = np.sqrt(np.finfo(np.float64).max) / max(2, X.shape[0])
-    total, width = 0.0, X.shape[1]
-    mean, variance = np.zeros(width), np.zeros(width)
-    for chunk, w in _weighted_chunks(X, weight):
-        largest = np.abs(chunk).max(axis=0)
-        if largest.max(initial=0.0) > limit:
-            column = int(np.argmax(largest))
+def check_pair(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
+    """Raise a ValueError if held-out rows were given in part."""
+    for name, value, other, missing in (
+        ("X_val", X_val, "y_val", y_val),
+        ("y_val", y_val, "X_val", X_val),
+        ("sample_weight_val", sample_weight_val, "X_val", X_val),
+    ):
+        if value is not None and missing is None:
             raise ValueError(
-                f"Column {column if names is None else names[column]!r} of X reaches "
-                f"{largest[column]:.3g}, whose square overflows float64. Rescale it."
+                f"{name} was given without {other}. Held-out rows need X_val and y_val; pass both, "
+                "or neither to hold out validation_fraction of X."
             )
-        count = w.sum()
-        centre = _weighted_sum(w, chunk) / count
-        chunk -= centre
-        centre_rest = _weighted_sum(w, chunk) / count
-        spread = _weighted_sum(w, chunk * chunk) / count - centre_rest**2
-        centre = centre + centre_rest
-        share = count / (total + count)
-        delta = centre - mean
-        variance = (1 - share) * (variance + share * delta * delta) + share * spread
-        mean, total = mean + share * delta, total + count
-    deviation = np.sqrt(np.maximum(variance, 0.0))
-    constant = deviation <= 8 * np.finfo(X.dtype).eps * np.abs(mean)
-    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
-    indicator = _is_indicator(X, low, high) & ~constant
-    scale = np.where(constant, 1.0, np.where(indicator, high - low, deviation))
-    return np.where(indicator, low, mean), 1.0 / scale
 
 
-def _weighted_sum(weight: np.ndarray, chunk: np.ndarray) -> np.ndarray:
-    """``weight @ chunk`` without BLAS, whose order of summation depends on its threads."""
-    return np.einsum("i,ij->j", weight, chunk)
+def check_validation(estimator: Any, X: Any, y: Any) -> tuple[Any, Any]:
+    """Held-out rows as ``fit`` checks its own, with errors that say X_val and y_val."""
+    try:
+        return check_features(estimator, X, reset=False, y=y)
+    except ValueError as error:
+        raise ValueError(f"X_val or y_val: {error}") from error
 
 
-def _is_indicator(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Which columns hold no values but their lowest and highest."""
-    indicator = np.ones(X.shape[1], dtype=bool)
-    rows = max(1, _CHUNK // max(1, X.shape[1]))
-    for start in range(0, X.shape[0], rows):
-        chunk = X[start : start + rows]
-        indicator &= np.all((chunk == low) | (chunk == high), axis=0)
-        if not indicator.any():
-            break
-    return indicator
+def check_groups(groups: Any, X: Any) -> np.ndarray:
+    """Groups of the rows, (n_samples,)."""
+    groups = column_or_1d(groups)
+    check_consistent_length(X, groups)
+    return groups
 
 
-def _weighted_chunks(
-    X: np.ndarray, weight: np.ndarray | None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    rows = max(1, _CHUNK // max(1, X.shape[1]))
-    for start in range(0, X.shape[0], rows):
-        chunk = X[start : start + rows].astype(np.float64, order="C")
-        yield chunk, np.ones(len(chunk)) if weight is None else weight[start : start + rows]
+def check_continues(previous: Any, architecture: Any, members: int) -> None:
+    """Raise a ValueError if a network cannot go on under other parameters.
 
-
-def check_range(X: np.ndarray, names: Any = None) -> None:
-    """Raise a ValueError that names a column whose squares are beyond float32."""
-    limit = np.sqrt(np.finfo(np.float32).max)
-    largest = np.maximum(np.abs(X.max(axis=0)), np.abs(X.min(axis=0)))
-    if largest.max(initial=0.0) > limit:
-        column = int(np.argmax(largest))
+    ``previous`` is a Network, ``architecture`` what the parameters ask for now.
+    """
+    if previous.members != members:
         raise ValueError(
-            f"Column {column if names is None else names[column]!r} of X reaches "
-            f"{largest[column]:.3g}, too large to train on without a norm. "
-            "Standardize the columns (sklearn.preprocessing.StandardScaler) or set "
-            "normalization."
+            f"n_members={members}, but the model to go on with has {previous.members}. Keep it, "
+            "or fit a new estimator (warm_start=False)."
+        )
+    old = previous.architecture
+    changed = [f.name for f in fields(old) if getattr(old, f.name) != getattr(architecture, f.name)]
+    if changed:
+        names = ["hidden_layer_sizes" if name == "sizes" else name for name in changed]
+        found = ", ".join(
+            f"{name} was {getattr(old, field)}, is {getattr(architecture, field)}"
+            for name, field in zip(names, changed, strict=True)
+        )
+        raise ValueError(
+            f"The model cannot go on training under other layers: {found}. Keep {names[0]} and "
+            "the kind of target, or fit a new estimator (warm_start=False)."
         )

@@ -78,10 +78,11 @@ def problem() -> Callable[..., Problem]:
     def build(
         sizes: tuple[int, ...] = (5, 7, 6, 2), *, classes: int = 0, members: int = 2,
         activation: str = "tanh", normalization: str | None = "batch", affine: bool = True,
-        dropout: float = 0.0, input_dropout: float = 0.0, n: int = 60, seed: int = 0,
+        dropout: float = 0.0, input_dropout: float = 0.0, residual: bool = False, n: int = 60,
+        seed: int = 0,
     ) -> Problem:  # fmt: skip
         rng = np.random.default_rng(seed)
-        architecture = Architecture(sizes, activation, normalization, 1e-5, affine, 16)
+        architecture = Architecture(sizes, activation, normalization, 1e-5, affine, 16, residual)
         states = [np.random.RandomState(seed + k) for k in range(members)]
         network = initialize(resolve(np.zeros(1)), architecture, states, np.dtype(np.float64))
         network.parameters.flat[...] += 0.1 * rng.normal(size=network.parameters.flat.shape)
@@ -101,7 +102,8 @@ def problem() -> Callable[..., Problem]:
         full = {
             name: np.full(members, value)
             for name, value in (("alpha", 0.1), ("l1_ratio", 0.5), ("learning_rate", 0.01),
-                                ("norm_momentum", 0.1), ("input_dropout", input_dropout))
+                                ("norm_momentum", 0.1), ("input_dropout", input_dropout),
+                                ("input_noise", 0.0), ("mixup", 0.0), ("label_smoothing", 0.0))
         }  # fmt: skip
         seeds = np.arange(7, 7 + members, dtype=np.uint32)
         rows = np.stack([rng.permutation(n) for _ in range(members)])

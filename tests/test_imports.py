@@ -18,6 +18,8 @@ LAYERS = [
 ]  # fmt: skip
 LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
     "validation": LAYERS.index("estimators"),
+    "scaling": LAYERS.index("estimators"),
+    "penalties": LAYERS.index("objective"),
     "functional": LAYERS.index("network"),
     "inspection": LAYERS.index("model_selection"),
 }

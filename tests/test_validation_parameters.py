@@ -52,14 +52,26 @@ BAD: dict[str, list[Any]] = {
     "max_grad_norm": [0, -1.0, NAN, INF],
     "n_members": [0, -1, 2.5, None],
     "dtype": ["float16", None, np.float32],
+    "penalty": ["l1", None, "elastic"],
+    "max_fun": [0, -1, 2.5],
+    "warm_start": ["yes", None],
+    "input_noise": [-0.1, NAN, INF, None],
+    "mixup_alpha": [-0.1, NAN, INF],
+    "residual": ["yes", None],
+    "swa_fraction": [-0.1, 1.1, NAN, None],
+    "label_smoothing": [-0.1, 1.0, NAN],
+    "quantile": [0.0, 1.0, -0.2, [0.5, 1.5]],
+    "huber_delta": [0, -1.0, NAN],
 }
 BORDER: dict[str, list[Any]] = {
-    "loss": ["squared_error"],
+    "loss": [
+        "squared_error", "absolute_error", "huber", "quantile",
+    ],
     "hidden_layer_sizes": [1, 5, [3], (), (2, 3, 2), np.array([3, 2])],
     "activation": [
         "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish",
     ],
-    "solver": ["sgd", "adam", "adamw"],
+    "solver": ["sgd", "adam", "adamw", "lbfgs"],
     "alpha": [0, 10],
     "batch_size": ["auto", 2, 240, np.int64(50)],
     "learning_rate": ["constant", "invscaling", "adaptive", "cosine", "one_cycle"],
@@ -93,6 +105,16 @@ BORDER: dict[str, list[Any]] = {
     "max_grad_norm": [None, 1e-12, 1e12],
     "n_members": [1, 2],
     "dtype": ["auto", "float32", "float64"],
+    "penalty": ["elasticnet", "l0", "group_lasso"],
+    "max_fun": [1, 15000],
+    "warm_start": [True, False],
+    "input_noise": [0, 0.5, 10.0],
+    "mixup_alpha": [0, 0.2, 5.0],
+    "residual": [True, False],
+    "swa_fraction": [0, 0.5, 1],
+    "label_smoothing": [0, 0.1, 0.99],
+    "quantile": [0.01, 0.99, [0.1, 0.5, 0.9]],
+    "huber_delta": [1e-3, 100],
 }  # fmt: skip
 
 

@@ -1,107 +1,98 @@
-"""What the classifier and the regressor share: parameters, and a ``fit`` that reads top-down."""
+"""What the classifier and the regressor share: a ``fit`` and a ``partial_fit`` read top-down."""
 
-import warnings
 from abc import ABC, abstractmethod
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import get_scorer_names
+from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
-from sknorm import validation
+from sknorm import scaling, validation
 from sknorm.backends import resolve
-from sknorm.estimators import held_out
-from sknorm.kernels.codes import ACTIVATIONS
-from sknorm.network.folding import fold, folded
+from sknorm.estimators import attributes, engine, held_out, parameters
+from sknorm.estimators.incremental import Progress
+from sknorm.estimators.reporting import Reporter
+from sknorm.estimators.rows import Rows, training_data
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
-from sknorm.network.parameters import NORMALIZATIONS, Architecture
 from sknorm.objective.losses import Loss
-from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
-from sknorm.training.loop import Outcome, Plan, Score, train
+from sknorm.training.full_batch import train_full_batch
+from sknorm.training.loop import train
+from sknorm.training.plan import Outcome, Score
 from sknorm.training.validation_loss import mean_loss
 
 _SMALL = 100_000  # values of X under which float64 costs nothing
 _EARLY_STOPPING_FROM = 2_000  # rows; below, a held-out part is too noisy to stop by
-_PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
 
 
-class BaseMLP(BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     """Parameters, training and raw predictions of the multi-layer perceptrons."""
 
-    _parameter_constraints: dict = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "solver": [StrOptions({"sgd", "adam", "adamw"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [
-            StrOptions({"constant", "invscaling", "adaptive", "cosine", "one_cycle"})
-        ],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": [StrOptions({"auto"}), "boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "scoring": [StrOptions({"loss"} | set(get_scorer_names())), callable, None],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
-        "normalization": [StrOptions(set(NORMALIZATIONS)), None],
-        "norm_momentum": [Interval(Real, 0, 1, closed="right")],
-        "norm_epsilon": [Interval(Real, 0, None, closed="neither")],
-        "norm_affine": ["boolean"],
-        "norm_statistics": [StrOptions({"running", "cumulative", "population"})],
-        "ghost_batch_size": [Interval(Integral, 2, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "input_dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_members": [Interval(Integral, 1, None, closed="left")],
-        "dtype": [StrOptions({"auto", "float32", "float64"})],
-    }
+    _parameter_constraints: dict = parameters.CONSTRAINTS
+    _columns: scaling.Columns
 
     @abstractmethod
-    def _encode_target(self, y: Any, weight: np.ndarray | None, dtype: Any) -> np.ndarray:
-        """Targets as the loss's kernel takes them, (N, o); sets what predictions need."""
+    def _check_target(self, y: Any) -> Any:
+        """Targets of a kind that the estimator learns, as an array."""
+
+    @abstractmethod
+    def _learn_target(self, rows: Rows, partial: bool) -> None:
+        """Set what the targets say of the task: classes, or units."""
+
+    @abstractmethod
+    def _check_same_task(self, rows: Rows) -> None:
+        """Refuse targets that a warm start cannot go on with."""
+
+    @abstractmethod
+    def _encode(self, y: Any, dtype: Any, name: str = "y") -> np.ndarray:
+        """Targets as the loss's kernel takes them, (N, o)."""
 
     @abstractmethod
     def _loss(self) -> Loss:
         """The loss of the fitted task."""
 
     @abstractmethod
-    def _weigh(self, y: Any, weight: np.ndarray | None) -> np.ndarray | None:
+    def _weigh(self, rows: Rows, partial: bool) -> np.ndarray | None:
         """Row weights, class weights included."""
 
+    @with_callbacks
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y, sample_weight=None):
+    def fit(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        X_val=None,
+        y_val=None,
+        sample_weight_val=None,
+        groups=None,
+    ):
         """Fit the networks to a table and its targets.
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
-            Numeric features, without missing values.
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+            Numeric features, without missing values. Sparse tables (CSR, CSC) are never made
+            dense as a whole, only a batch at a time.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Class labels of any sortable type, or numbers.
+            Class labels of any sortable type, a label indicator matrix, or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows in the loss, in the statistics of the norms and in early
             stopping. A row of weight 2 counts as two equal rows, a row of weight zero is
             left out.
+        X_val, y_val : like X and y, default=None
+            Held-out rows that are scored after each epoch. Early stopping watches them in
+            place of a part of X, unless ``early_stopping=False``: then the scores are recorded
+            only.
+        sample_weight_val : array-like of shape (n_val_samples,), default=None
+            Weights of the held-out rows.
+        groups : array-like of shape (n_samples,), default=None
+            Groups that the split for early stopping keeps together.
 
         Returns
         -------
@@ -114,129 +105,166 @@ class BaseMLP(BaseEstimator, ABC):
             If a parameter is out of its range, or if X, y or the weights are malformed; the
             message names the parameter or column and says what to do.
         """
-        names = _get_feature_names(X)
-        X, y = validation.check_features(self, X, reset=True, y=y)
-        weight = validation.check_weights(sample_weight, X)
-        X, y, weight = validation.drop_weightless(X, y, weight)
-        sizes = self._hidden_sizes()
-        weight = self._weigh(y, weight)
-        X, y, weight = validation.drop_weightless(X, y, weight)
-        dtype = self._compute_dtype(X)
-        target = self._encode_target(y, weight, dtype)
-        self._scale_inputs(X, weight, names)
-        data = self._training_data(X, target, weight, dtype)
-        architecture = self._architecture((X.shape[1], *sizes, self._n_raw_outputs))
-        random_states = self._random_states()
-        network = initialize(self._backend, architecture, random_states, np.dtype(dtype))
-        members = self._members(random_states)
-        rows, held_rows = self._split(y, len(X), random_states)
-        score = self._score_function(data, X, y, weight, held_rows)
-        outcome = self._train(network, members, rows, data, random_states, score)
-        self._set_outcome(outcome, rows.shape[1])
+        parameters.check_combination(self)
+        validation.check_pair(X_val, y_val, sample_weight_val)
+        previous = self.network_ if self.warm_start and self.__sklearn_is_fitted__() else None
+        rows = self._rows(X, y, sample_weight, groups, fresh=previous is None)
+        dtype = self._compute_dtype(rows.X, previous)
+        data = self._training_data(rows, dtype, fresh=previous is None)
+        random_states = self._draw_random_states()
+        network = self._initial_network(rows, data, random_states, previous, dtype)
+        self._dropout_seeds = engine.dropout_seeds(random_states)
+        members = engine.members(self, self._dropout_seeds)
+        trained, score = self._validation(
+            rows, data, random_states, (X_val, y_val, sample_weight_val)
+        )
+        weights = None if sample_weight is None else {"sample_weight": sample_weight}
+        reporter = Reporter(self, X, y, weights)
+        outcome = self._train(
+            network, members, trained, data, random_states, score, reporter, previous
+        )
+        attributes.set_outcome(self, outcome, trained.shape[1], continued=previous is not None)
+        reporter.close()
         return self
 
-    def _hidden_sizes(self) -> tuple[int, ...]:
-        sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if np.iterable(sizes) else [sizes]
-        if any(not isinstance(d, Integral) or d <= 0 for d in sizes):
-            raise ValueError(
-                f"hidden_layer_sizes must be > 0, got {sizes}: one positive integer a layer."
-            )
-        return tuple(int(d) for d in sizes)
+    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """One epoch over the given rows, from where the last call ended."""
+        parameters.check_combination(self)
+        parameters.check_incremental(self)
+        fresh = not self.__sklearn_is_fitted__()
+        rows = self._rows(X, y, sample_weight, None, fresh=fresh, partial=True)
+        previous = None if fresh else self.network_
+        batch_size = engine.rows_per_batch(self, len(rows))
+        dtype = self._compute_dtype(rows.X, previous)
+        data = self._training_data(rows, dtype, fresh=fresh, pooled=True)
+        progress: Progress | None = None if fresh else getattr(self, "_progress", None)
+        if progress is None:
+            states = self._draw_random_states()
+            network = self._initial_network(rows, data, states, previous, dtype)
+            progress = Progress(network, states, engine.dropout_seeds(states))
+        taken = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
+        batches = Batches(taken, batch_size, self.shuffle, progress.random_states)
+        members = engine.members(self, progress.seeds)
+        schedule = engine.schedule(self, members, batches)
+        result = progress.epoch(members, batches, data, engine.plan(self), schedule)
+        self._progress, self._dropout_seeds = progress, progress.seeds
+        attributes.set_increment(self, result, progress.network, len(rows), fresh)
+        return self
 
-    def _compute_dtype(self, X: np.ndarray) -> type:
+    def _rows(
+        self, X: Any, y: Any, weight: Any, groups: Any, *, fresh: bool, partial: bool = False
+    ) -> Rows:
+        """Check X, y, weights and groups; learn what y says of the task."""
+        self._column_names = _get_feature_names(X)
+        at_least = 2 if self.normalization in ("batch", "ghost") else 1
+        X, y = validation.check_features(self, X, reset=fresh, y=y, at_least=at_least)
+        weight = validation.check_weights(weight, X)
+        if groups is not None:
+            groups = validation.check_groups(groups, X)
+        rows = Rows(X, self._check_target(y), None, groups, None, X.shape[0])
+        rows = rows.weighted(weight, at_least)
+        rows = rows.weighted(self._weigh(rows, partial), at_least)
+        if fresh:
+            self._learn_target(rows, partial)
+        elif not partial:
+            self._check_same_task(rows)
+        return rows
+
+    def _compute_dtype(self, X: Any, previous: Network | None) -> Any:
+        if previous is not None:
+            return np.dtype(previous.parameters.flat.dtype).type
         if self.dtype == "auto":
-            small = X.dtype == np.float64 and X.size < _SMALL
-            return np.float64 if small else np.float32
+            small = np.prod(X.shape) < _SMALL
+            return np.float64 if X.dtype == np.float64 and small else np.float32
         return np.dtype(self.dtype).type
 
-    def _scale_inputs(self, X: np.ndarray, weight: Any, names: Any) -> None:
-        width = X.shape[1]
-        if self.normalization is None:
-            validation.check_range(X, names)
-            self.input_mean_, self._input_factor = np.zeros(width), np.ones(width)
-        else:
-            self.input_mean_, self._input_factor = validation.column_scaling(X, weight, names)
-        self.input_scale_ = 1.0 / self._input_factor
-
     def _training_data(
-        self, X: np.ndarray, target: np.ndarray, weight: np.ndarray | None, dtype: Any
+        self, rows: Rows, dtype: Any, *, fresh: bool, pooled: bool = False
     ) -> TrainingData:
-        self._backend = resolve(X)
-        offset, factor = self.input_mean_, self._input_factor
-        if not X.flags.c_contiguous:
-            X = _standardized_copy(X, offset, factor, dtype)
-            offset, factor = np.zeros_like(offset), np.ones_like(factor)
-        rows = np.ones(len(X)) if weight is None else _moderate(weight)
-        asarray = self._backend.asarray
-        return TrainingData(
-            X=asarray(X),
-            y=asarray(target),
-            weight=asarray(rows[None, :], dtype=dtype),
-            offset=asarray(offset),
-            factor=asarray(factor),
+        """The engine's view of the rows; learns the scaling of the columns.
+
+        A warm start keeps the scaling under which its weights were trained; ``partial_fit``
+        pools the columns of all calls.
+        """
+        width, names = rows.X.shape[1], self._column_names
+        target = self._encode(rows.y, dtype)
+        if self.normalization is None:
+            scaling.check_range(rows.X, names)
+            self.input_mean_, self._input_factor = np.zeros(width), np.ones(width)
+        elif fresh or pooled:
+            seen = scaling.columns(rows.X, rows.weight, names)
+            self._columns = seen if fresh else self._columns.merged(seen)
+            self.input_mean_, self._input_factor = seen.scaling()
+        self.input_scale_ = 1.0 / self._input_factor
+        self._backend = resolve(rows.X)
+        return training_data(
+            self._backend, rows, target, self.input_mean_, self._input_factor, dtype
         )
 
-    def _architecture(self, sizes: tuple[int, ...]) -> Architecture:
-        return Architecture(
-            sizes=sizes,
-            activation=self.activation,
-            normalization=self.normalization,
-            norm_epsilon=float(self.norm_epsilon),
-            norm_affine=bool(self.norm_affine),
-            ghost_batch_size=int(self.ghost_batch_size),
-        )
+    def _initial_network(
+        self,
+        rows: Rows,
+        data: TrainingData,
+        random_states: list[RandomState],
+        previous: Network | None,
+        dtype: Any,
+    ) -> Network:
+        """Weights drawn as scikit-learn draws them, or those of the previous fit.
 
-    def _random_states(self) -> list[RandomState]:
-        """One generator a member; a single network uses ``random_state`` itself."""
-        random_state = check_random_state(self.random_state)
-        self.__dict__.pop("member_seeds_", None)
-        if self.n_members == 1:
-            return [random_state]
-        self.member_seeds_ = random_state.randint(np.iinfo(np.int32).max, size=self.n_members)
-        return [RandomState(seed) for seed in self.member_seeds_]
+        With a norm, where nothing ties training to scikit-learn's, the output starts at the
+        best constant prediction.
+        """
+        architecture = engine.architecture(self, rows.X.shape[1])
+        if previous is not None:
+            validation.check_continues(previous, architecture, self.n_members)
+            return previous.take(range(previous.members))
+        network = initialize(self._backend, architecture, random_states, np.dtype(dtype))
+        if self.normalization is not None:
+            weight = np.ones(len(rows)) if rows.weight is None else rows.weight
+            start = self._loss().initial_bias(self._backend.to_numpy(data.y), weight)
+            network.parameters.bias[...] = self._backend.asarray(start, dtype=dtype)
+        return network
 
-    def _members(self, random_states: list[RandomState]) -> Members:
-        def full(value: float) -> np.ndarray:
-            return np.full(self.n_members, float(value))
-
-        return Members(
-            alpha=full(self.alpha),
-            l1_ratio=full(self.l1_ratio),
-            dropout=full(self.dropout),
-            input_dropout=full(self.input_dropout),
-            learning_rate=full(self.learning_rate_init),
-            norm_momentum=full(self.norm_momentum),
-            seed=np.array([_dropout_seed(r) for r in random_states], dtype=np.uint32),
-        )
-
-    def _split(
-        self, y: Any, count: int, random_states: list[RandomState]
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Training rows (K, n) and held-out rows (K, m), or None."""
+    def _validation(
+        self, rows: Rows, data: TrainingData, random_states: list[RandomState], given: tuple
+    ) -> tuple[np.ndarray, Score | None]:
+        """Training rows (K, n), and how a stack is scored after an epoch, if it is."""
+        everything = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
+        if given[0] is not None:
+            return everything, self._given_score(data, *given)
         stops = self.early_stopping
         if stops == "auto":
-            stops = count > _EARLY_STOPPING_FROM
+            stops = self.solver != "lbfgs" and len(rows) > _EARLY_STOPPING_FROM
         if not stops:
-            return np.tile(np.arange(count, dtype=np.int64), (self.n_members, 1)), None
-        held = held_out.size(count, self.validation_fraction)
-        return held_out.split(
-            count, self.validation_fraction, self._stratify(y, held), random_states
-        )
+            return everything, None
+        how = self.validation_fraction
+        trained, held = held_out.split(rows, how, self._stratify(rows), random_states)
+        return trained, self._score_function(data, rows, held)
 
-    def _stratify(self, y: Any, held: int) -> Any:
+    def _given_score(self, data: TrainingData, X: Any, y: Any, weight: Any) -> Score:
+        """Scores on held-out rows that ``fit`` was given."""
+        X, y = validation.check_validation(self, X, y)
+        with held_out.about("sample_weight_val"):
+            weight = validation.check_weights(weight, X)
+        with held_out.about("y_val"):
+            y = self._check_target(y)
+        rows = Rows(X, y, None, None, None, X.shape[0]).weighted(weight, 1)
+        target = self._encode(rows.y, data.weight.dtype, "y_val")
+        dtype = data.weight.dtype
+        table = training_data(
+            self._backend, rows, target, self.input_mean_, self._input_factor, dtype
+        )
+        held = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
+        return self._score_function(table, rows, held)
+
+    def _stratify(self, rows: Rows) -> Any:
         return None
 
-    def _score_function(
-        self, data: TrainingData, X: np.ndarray, y: np.ndarray, weight: Any, rows: Any
-    ) -> Score | None:
-        """How a stack is scored on the held-out rows after an epoch."""
-        if rows is None:
-            return None
+    def _score_function(self, data: TrainingData, rows: Rows, held: np.ndarray) -> Score:
         if self.scoring == "loss":
             loss = self._loss()
-            return lambda stack, active: -mean_loss(stack, loss, data, rows[active])
-        return held_out.scorer_function(self, X, y, weight, rows)
+            return lambda stack, active: -mean_loss(stack, loss, data, held[active])
+        return held_out.scorer_function(self, rows.X, rows.y, rows.weight, held)
 
     def _train(
         self,
@@ -246,69 +274,28 @@ class BaseMLP(BaseEstimator, ABC):
         data: TrainingData,
         random_states: list[RandomState],
         score: Score | None,
+        reporter: Reporter,
+        previous: Network | None,
     ) -> Outcome:
-        batches = Batches(rows, self._rows_per_batch(rows.shape[1]), self.shuffle, random_states)
-        name = self.learning_rate if self.solver == "sgd" or self._is_planned() else "constant"
-        total = self.max_iter * batches.per_epoch
-        schedule = schedules.build(name, members.learning_rate, self.power_t, total)
-        plan = Plan(
-            loss=self._loss(),
-            optimizer=self._optimizer(),
-            max_iter=self.max_iter,
-            tol=self.tol,
-            patience=self.n_iter_no_change,
-            max_grad_norm=self.max_grad_norm,
-            norm_statistics=self.norm_statistics,
-            verbose=bool(self.verbose),
-        )
-        return train(network, members, batches, data, schedule, plan, score)
-
-    def _is_planned(self) -> bool:
-        return self.learning_rate in _PLANNED
-
-    def _optimizer(self) -> SGD | Adam:
-        if self.solver == "sgd":
-            return SGD(self.momentum, self.nesterovs_momentum)
-        return Adam(self.beta_1, self.beta_2, self.epsilon, self.solver == "adamw")
-
-    def _rows_per_batch(self, count: int) -> int:
-        if self.batch_size == "auto":
-            return min(count, 64 if count < 4_000 else 128 if count < 20_000 else 256)
-        if self.batch_size > count:
-            warnings.warn(
-                f"batch_size={self.batch_size} is larger than the {count} training rows; "
-                "it is clipped to them.",
-                stacklevel=3,
+        before = 0 if previous is None else self.t_
+        plan = engine.plan(self, watches_start=previous is not None, rows_before=before)
+        if self.solver == "lbfgs":
+            return train_full_batch(
+                network, members, rows, data, plan, self.max_fun, score, reporter
             )
-        size = min(int(self.batch_size), count)
-        if size < 2 and self.normalization in ("batch", "ghost"):
-            raise ValueError(
-                f"batch_size={self.batch_size} leaves one row a batch, of which "
-                f"normalization={self.normalization!r} has no statistics. Use at least 2."
-            )
-        return size
+        batch_size = engine.rows_per_batch(self, rows.shape[1])
+        batches = Batches(rows, batch_size, self.shuffle, random_states)
+        schedule = engine.schedule(self, members, batches)
+        return train(network, members, batches, data, schedule, plan, score, reporter)
 
-    def _set_outcome(self, outcome: Outcome, rows: int) -> None:
-        self.network_ = outcome.network
-        self.history_ = outcome.history.as_lists()
-        self.n_iter_ = int(outcome.epochs.max())
-        self.t_ = self.n_iter_ * rows
-        self.n_layers_ = len(outcome.network.architecture.sizes)
-        self.out_activation_ = self._loss().output_activation
-        self.loss_curve_ = [_mean_of_active(row) for row in outcome.history.columns["loss"]]
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        scored = bool(outcome.history.columns["validation"])
-        scores = [_mean_of_active(row) for row in outcome.history.columns["validation"]]
-        self.validation_scores_ = scores if scored else None
-        self.best_validation_score_ = float(np.mean(outcome.best)) if scored else None
-        self.best_loss_ = None if scored else float(np.mean(outcome.best))
-        if outcome.exhausted and not self._is_planned():
-            warnings.warn(
-                f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the "
-                "optimization hasn't converged yet.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+    def _draw_random_states(self) -> list[RandomState]:
+        """One generator a member; a single network uses ``random_state`` itself."""
+        random_state = check_random_state(self.random_state)
+        self.__dict__.pop("member_seeds_", None)
+        if self.n_members == 1:
+            return [random_state]
+        self.member_seeds_ = random_state.randint(np.iinfo(np.int32).max, size=self.n_members)
+        return [RandomState(seed) for seed in self.member_seeds_]
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -319,71 +306,48 @@ class BaseMLP(BaseEstimator, ABC):
         the predictions. Under layer norm, which does not fold, the weights as trained. With
         several members, arrays of shape (n_members, fan_in, fan_out).
         """
-        return self._plain_network()[0]
+        return attributes.plain_network(self)[0]
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """Biases of the equivalent plain network, a list of (fan_out,) arrays; see ``coefs_``."""
-        return self._plain_network()[1]
+        return attributes.plain_network(self)[1]
 
-    def _plain_network(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        inference, dtype = fold(self.network_), self.network_.parameters.flat.dtype
-        to_numpy = self.network_.backend.to_numpy
-        weights = [to_numpy(w).astype(np.float64) for w in inference.weights]
-        biases = [to_numpy(b).astype(np.float64) for b in inference.biases]
-        if self.network_.architecture.normalization != "layer":
-            weights[0] = weights[0] * self._input_factor[:, None]
-            biases[0] = biases[0] - np.einsum("i,kij->kj", self.input_mean_, weights[0])
-        mean, scale = self._target_scaling()
-        weights[-1], biases[-1] = weights[-1] * scale, biases[-1] * scale + mean
-        arrays = [[a.astype(dtype) for a in group] for group in (weights, biases)]
-        if self.n_members == 1:
-            arrays = [[a[0] for a in group] for group in arrays]
-        return arrays[0], arrays[1]
+    @property
+    def sparsity_(self) -> np.ndarray:
+        """Share of exact zeros among the weights of each layer, (n_layers - 1,)."""
+        return attributes.sparsity(self.network_)
+
+    @property
+    def feature_importances_(self) -> np.ndarray:
+        """Norm of each feature's outgoing weights, (n_features,), scaled to a sum of one.
+
+        Of the first layer with its norm folded in, for inputs as the network sees them
+        (standardized under a norm), averaged over the members. Exactly zero for a feature
+        whose weights are all zero, as the group lasso makes them.
+        """
+        return attributes.importances(self.network_)
 
     def _target_scaling(self) -> tuple[Any, Any]:
         """What raw outputs are shifted and multiplied by."""
         return 0.0, 1.0
 
-    def _raw_outputs(self, X: Any) -> tuple[Any, Any]:
-        """Raw outputs (K, N, n_outputs), and X validated."""
+    def _checked(self, X: Any) -> Any:
+        """X to predict for."""
         check_is_fitted(self)
-        X = validation.check_features(self, X, reset=False)
-        inference = folded(self.network_)
-        return inference.raw(X, self.input_mean_, self._input_factor), X
+        return validation.check_features(self, X, reset=False)
 
-    @staticmethod
-    def _averaged(predictions: np.ndarray) -> np.ndarray:
-        """Mean over the members of predictions (K, N, n_outputs)."""
-        return predictions[0] if len(predictions) == 1 else predictions.mean(axis=0)
+    def _takes_partial_fits(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers; solver='lbfgs' is not."
+            )
+        return True
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
 
-
-def _moderate(weight: np.ndarray) -> np.ndarray:
-    """Weights within what float32 can square; their common factor does not matter."""
-    mean = weight.mean()
-    return weight if 1e-6 < mean < 1e6 else weight / mean
-
-
-def _standardized_copy(X: np.ndarray, offset: Any, factor: Any, dtype: Any) -> np.ndarray:
-    """``(X - offset) * factor`` in C order and the compute dtype, without a large temporary."""
-    copied = np.empty(X.shape, dtype=dtype)
-    rows = max(1, (1 << 20) // max(1, X.shape[1]))
-    for start in range(0, len(X), rows):
-        copied[start : start + rows] = (X[start : start + rows] - offset) * factor
-    return copied
-
-
-def _mean_of_active(values: np.ndarray) -> float:
-    """Mean over the members that are not NaN; NaN if all are."""
-    active = values[~np.isnan(values)]
-    return float(active.mean()) if active.size else np.nan
-
-
-def _dropout_seed(random_state: RandomState) -> int:
-    """A key that follows from the generator's state but does not advance it."""
-    twin = RandomState()
-    twin.set_state(random_state.get_state())
-    return int(twin.randint(0, 2**32, dtype=np.uint32))
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

@@ -1,17 +1,32 @@
 """The classifier."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from scipy import sparse
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+)
 
 from sknorm import validation
+from sknorm.estimators import held_out
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
-from sknorm.objective.losses import BinaryLogLoss, Loss, MulticlassLogLoss
+from sknorm.estimators.predictive import predictive
+from sknorm.estimators.rows import Rows
+from sknorm.objective.losses import (
+    BinaryLogLoss,
+    Loss,
+    MulticlassLogLoss,
+    SoftMulticlassLogLoss,
+)
 
 
 @documented
@@ -27,7 +42,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     {parameters}
     class_weight : dict, 'balanced' or None, default=None
         Weights of the classes, times ``sample_weight``. 'balanced' makes the classes' total
-        weights equal.
+        weights equal. Not for multilabel targets.
+    label_smoothing : float, default=0.0
+        Share of a target's mass that training spreads evenly over the classes, in [0, 1).
+        Early stopping watches the loss without it.
     {tail}
 
     Attributes
@@ -61,9 +79,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    classes_: np.ndarray
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
+        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -82,6 +102,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         random_state=None,
         tol=1e-4,
         verbose=False,
+        warm_start=False,
         momentum=0.9,
         nesterovs_momentum=True,
         early_stopping="auto",
@@ -90,6 +111,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        max_fun=15000,
         normalization="batch",
         norm_momentum=0.1,
         norm_epsilon=1e-5,
@@ -98,8 +120,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ghost_batch_size=64,
         dropout=0.0,
         input_dropout=0.0,
+        input_noise=0.0,
+        mixup_alpha=0.0,
+        residual=False,
+        swa_fraction=0.0,
+        penalty="elasticnet",
         l1_ratio=0.0,
         class_weight=None,
+        label_smoothing=0.0,
         scoring="loss",
         max_grad_norm=None,
         n_members=1,
@@ -118,6 +146,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.random_state = random_state
         self.tol = tol
         self.verbose = verbose
+        self.warm_start = warm_start
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
@@ -126,6 +155,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
         self.normalization = normalization
         self.norm_momentum = norm_momentum
         self.norm_epsilon = norm_epsilon
@@ -134,52 +164,114 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.ghost_batch_size = ghost_batch_size
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.input_noise = input_noise
+        self.mixup_alpha = mixup_alpha
+        self.residual = residual
+        self.swa_fraction = swa_fraction
+        self.penalty = penalty
         self.l1_ratio = l1_ratio
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
         self.scoring = scoring
         self.max_grad_norm = max_grad_norm
         self.n_members = n_members
         self.dtype = dtype
+
+    @available_if(BaseMLP._takes_partial_fits)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train for one epoch over the given rows, from where the last call ended.
+
+        Parameters
+        ----------
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Labels out of ``classes``, or a label indicator matrix.
+        sample_weight : array-like of shape (n_samples,), default=None
+        classes : array-like of shape (n_classes,), default=None
+            All classes of all calls; needed in the first.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If y holds a class that ``classes`` does not, or a parameter needs to know all rows
+            or steps of training in advance.
+
+        Notes
+        -----
+        Columns are standardized by the statistics of all rows seen so far. The state of the
+        optimizer, the order of the rows and the dropout masks go on from call to call: k calls
+        with the same rows are a ``fit`` of k epochs. A norm needs two rows or more a call.
+        """
+        known = getattr(self, "classes_", None)
+        same = known is not None and np.array_equal(classes, known)
+        if not same and _check_partial_fit_first_call(self, classes):
+            self.classes_ = np.asarray(self.classes_)
+            if len(self.classes_) < 2:
+                raise ValueError(
+                    f"classes must name at least 2 classes, got {self.classes_.tolist()}."
+                )
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs to know all rows; partial_fit sees a part. Pass the "
+                "weights as a dict, for example from sklearn.utils.class_weight."
+            )
+        return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X):
         """Predict class labels.
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
 
         Returns
         -------
-        ndarray of shape (n_samples,)
-            Labels out of ``classes_``.
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels out of ``classes_``; an indicator matrix for multilabel targets.
         """
         probability = self.predict_proba(X)
+        if self._multilabel:
+            labels = (probability > 0.5).astype(np.int64)
+            return sparse.csr_matrix(labels) if self._multilabel == "sparse" else labels
         return self.classes_[np.argmax(probability, axis=1)]
 
-    def predict_proba(self, X):
+    def predict_proba(self, X, return_std=False, n_samples=None):
         """Predict class probabilities, averaged over the members.
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the spread over the members, or over the dropout masks, as well.
+        n_samples : int or None, default=None
+            Number of Monte-Carlo samples with dropout as in training; None predicts without.
 
         Returns
         -------
-        ndarray of shape (n_samples, n_classes)
-            Columns in the order of ``classes_``; rows sum to one. Of X's float dtype.
+        probability : ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``; rows sum to one, except for multilabel
+            targets, whose columns are independent. Of X's float dtype.
+        std : ndarray of shape (n_samples, n_classes)
+            Standard deviation of the probabilities; only with ``return_std``.
         """
-        raw, X = self._raw_outputs(X)
-        probability = self._averaged(self._loss().inverse_link(raw.astype(X.dtype, copy=False), np))
-        if probability.shape[1] == 1:
+        X = self._checked(X)
+        probability, std = predictive(self, X, n_samples, return_std)
+        if probability.shape[1] == 1 and not self._multilabel:
             probability = np.hstack([1.0 - probability, probability])
-        return probability
+            std = None if std is None else np.hstack([std, std])
+        return (probability, std) if return_std else probability
 
     def predict_log_proba(self, X):
         """Predict logarithms of class probabilities.
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
 
         Returns
         -------
@@ -189,28 +281,104 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         with np.errstate(divide="ignore"):
             return np.log(self.predict_proba(X))
 
-    def _weigh(self, y: Any, weight: np.ndarray | None) -> np.ndarray | None:
+    def _check_target(self, y: Any) -> Any:
+        self._sparse_target = sparse.issparse(y)
+        if self._sparse_target:
+            y = y.toarray()
+        if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuUS":
+            return y  # labels beyond doubt; a closer look takes longer than a training step
+        if type_of_target(y, input_name="y").startswith("multilabel"):
+            return np.asarray(y)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-        return validation.class_weights(self.class_weight, classes, codes, weight)
+        return y
 
-    def _encode_target(self, y: Any, weight: np.ndarray | None, dtype: Any) -> np.ndarray:
-        self.classes_, codes = np.unique(np.ravel(y), return_inverse=True)
+    def _weigh(self, rows: Rows, partial: bool) -> np.ndarray | None:
+        if rows.y.ndim == 2:
+            if self.class_weight is not None:
+                raise ValueError(
+                    f"class_weight={self.class_weight!r} is ambiguous with multilabel targets, "
+                    "whose rows belong to several labels at once. Pass sample_weight instead."
+                )
+            return rows.weight
+        if self.class_weight is None:
+            return rows.weight
+        classes = self.classes_ if partial else np.unique(rows.y)
+        codes = self._codes(rows.y, classes, "y")
+        return validation.class_weights(self.class_weight, classes, codes, rows.weight)
+
+    def _learn_target(self, rows: Rows, partial: bool) -> None:
+        y = rows.y
+        self._multilabel = ("sparse" if self._sparse_target else "dense") if y.ndim == 2 else ""
+        if self._multilabel:
+            if not partial:
+                self.classes_ = np.arange(y.shape[1])
+            self.n_outputs_ = len(self.classes_)
+            return
+        if not partial:
+            self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"MLPClassifier needs at least 2 classes, but y holds only the class "
+                f"MLPClassifier needs at least 2 classes, but y holds one class only, "
                 f"{self.classes_[0]!r} (rows of weight zero do not count)."
             )
-        binary = len(self.classes_) == 2
-        self.n_outputs_ = self._n_raw_outputs = 1 if binary else len(self.classes_)
-        return codes[:, None].astype(dtype if binary else np.int64)
+        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
+
+    def _check_same_task(self, rows: Rows) -> None:
+        if rows.y.ndim == 1 and not np.array_equal(found := np.unique(rows.y), self.classes_):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {found}"
+            )
+
+    def _codes(self, y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
+        """Positions of labels among the classes."""
+        try:
+            codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+            known = bool(np.all(classes[codes] == y))
+        except TypeError:  # labels that do not compare, such as text and numbers
+            known = False
+        if not known:
+            raise ValueError(
+                f"`{name}` has classes not in `self.classes_`. `self.classes_` has {classes}. "
+                f"'{name}' has {np.unique(y)}. All classes must be known from the first call on."
+            )
+        return codes
+
+    def _encode(self, y: Any, dtype: Any, name: str = "y") -> np.ndarray:
+        if bool(self._multilabel) != (y.ndim == 2):
+            kinds = ["one label a row", "a label indicator matrix"]
+            raise ValueError(
+                f"{name} holds {kinds[y.ndim == 2]}, but the model was given "
+                f"{kinds[bool(self._multilabel)]} before. Pass targets of one kind."
+            )
+        if self._multilabel:
+            if y.shape[1] != self.n_outputs_:
+                raise ValueError(f"{name} has {y.shape[1]} labels, expected {self.n_outputs_}.")
+            return np.ascontiguousarray(y, dtype=dtype)
+        codes = self._codes(y, self.classes_, name)
+        if len(self.classes_) == 2:
+            return codes[:, None].astype(dtype)
+        if self.mixup_alpha > 0:
+            return np.eye(len(self.classes_), dtype=dtype)[codes]
+        return codes[:, None].astype(np.int64)
 
     def _loss(self) -> Loss:
-        return BinaryLogLoss() if len(self.classes_) == 2 else MulticlassLogLoss()
+        if self._multilabel or len(self.classes_) == 2:
+            return BinaryLogLoss()
+        kind = SoftMulticlassLogLoss if self.mixup_alpha > 0 else MulticlassLogLoss
+        return kind(len(self.classes_))
 
-    def _stratify(self, y: Any, held: int) -> Any:
+    def _stratify(self, rows: Rows) -> Any:
         """Stratify where every class has a row for each side."""
-        counts = np.unique(np.ravel(y), return_counts=True)[1]
-        possible = counts.min() >= 2 and min(held, len(y) - held) >= len(counts)
-        return np.ravel(y) if possible else None
+        if self._multilabel or not isinstance(self.validation_fraction, Real):
+            return None
+        counts = np.unique(rows.y, return_counts=True)[1]
+        held = held_out.held_count(len(rows), float(self.validation_fraction))
+        possible = counts.min() >= 2 and min(held, len(rows) - held) >= len(counts)
+        return rows.y if possible else None
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

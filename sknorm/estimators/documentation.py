@@ -14,17 +14,18 @@ weight matrices W of all layers (never biases, scales or shifts), training minim
     J = \frac{\sum_i w_i \ell_i}{\sum_i w_i}
         + \alpha \left( \rho \|W\|_1 + \frac{1 - \rho}{2} \|W\|_2^2 \right),
 
-with :math:`\rho` = ``l1_ratio``, independent of the batch size. scikit-learn's MLP divides its
+with :math:`\rho` = ``l1_ratio`` (see ``penalty`` for what may stand in its place), independent
+of the batch size. scikit-learn's MLP divides its
 alpha by the number of rows of the batch: its ``alpha`` is ``alpha / batch_size`` here.
-The L1 part acts through its proximal operator (soft thresholding), so zeros are exact.
+Whatever is not smooth acts through its proximal operator, so zeros are exact.
 
 **What alpha does depends on the norm.** Without one, alpha shrinks the function. Under a norm,
 a layer's output does not change when its incoming weights are scaled, so shrinking them costs
 nothing: the L2 part then acts only through the effective learning rate (the gradient grows as
-the weights shrink), and an L1 part would send all weights towards zero together. Where
-``l1_ratio > 0``, the incoming weights of each normalized unit are therefore kept at their
-initial norm (those of the whole layer under layer norm), and the L1 part decides how that norm
-is shared out between the inputs: its strength is stable, and it selects.
+the weights shrink), and an L1 part would send all weights towards zero together. Under a
+penalty that is not smooth, the incoming weights of each normalized unit are therefore kept at
+their initial norm (those of the whole layer under layer norm), and the penalty decides how that
+norm is shared out between the inputs: its strength is stable, and it selects.
 
 With a norm, inputs are standardized too (weighted mean and deviation of the training rows;
 columns of two values become 0 and 1): columns of any scale train alike.
@@ -37,9 +38,10 @@ hidden_layer_sizes : int or array-like of shape (n_layers - 2,), default=(100,)
 activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu', 'gelu', \
 'silu', 'mish'}, default='relu'
     Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
-solver : {'sgd', 'adam', 'adamw'}, default='adam'
+solver : {'sgd', 'adam', 'adamw', 'lbfgs'}, default='adam'
     'sgd' with momentum, 'adam' with the penalty in its gradient and the proximal step in its
-    metric, 'adamw' with the whole penalty decoupled from the adaptive step sizes.
+    metric, 'adamw' with the whole penalty decoupled from the adaptive step sizes, 'lbfgs' on
+    all rows at once (SciPy's L-BFGS-B; smooth objectives without random parts only).
 alpha : float, default=1e-4
     Strength of the penalty; see above for what it means.
 batch_size : int or 'auto', default='auto'
@@ -54,16 +56,20 @@ learning_rate_init : float, default=1e-3
 power_t : float, default=0.5
     Exponent of 'invscaling'.
 max_iter : int, default=200
-    Largest number of epochs.
+    Largest number of epochs, or of iterations of 'lbfgs'.
 shuffle : bool, default=True
     Whether each epoch draws a new order of the rows.
 random_state : int, RandomState instance or None, default=None
     Initial weights, splits, orders and dropout masks. The same seed gives the same model bit
     for bit, whatever the number of threads.
 tol : float, default=1e-4
-    Improvement of the loss or score that counts.
+    Improvement of the loss or score that counts; under 'lbfgs' the largest entry of the
+    gradient at which training ends.
 verbose : bool, default=False
     Whether to print the loss of each epoch.
+warm_start : bool, default=False
+    Whether ``fit`` goes on from the weights, the scaling of the columns and the curves of the
+    last fit, with a new optimizer.
 momentum : float, default=0.9
     Momentum of 'sgd', in [0, 1].
 nesterovs_momentum : bool, default=True
@@ -71,14 +77,18 @@ nesterovs_momentum : bool, default=True
 early_stopping : bool or 'auto', default='auto'
     Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
     improves, and to keep the weights of the best epoch. 'auto' does so above 2,000 rows.
-validation_fraction : float, default=0.1
-    Share of rows held out, in (0, 1).
+validation_fraction : float, CV splitter or iterable, default=0.1
+    Share of rows held out, in (0, 1), whole ``groups`` at a time where ``fit`` was given some; or
+    a splitter, whose first split counts; or the held-out rows as indices or as a mask, or
+    (training, held-out) pairs of indices, of which the first counts.
 beta_1, beta_2 : float, default=0.9, 0.999
     Decay rates of Adam's moments.
 epsilon : float, default=1e-8
     Numerical stability of Adam.
 n_iter_no_change : int, default=10
     Epochs without improvement before a network has converged.
+max_fun : int, default=15000
+    Largest number of evaluations of the objective by 'lbfgs'.
 normalization : {'batch', 'ghost', 'layer'} or None, default='batch'
     Norm between each hidden Linear and its activation: batch norm (Ioffe and Szegedy, 2015),
     ghost batch norm with statistics over sub-batches (Hoffer et al., 2017), layer norm (Ba et
@@ -99,8 +109,26 @@ dropout : float, default=0.0
     Probability with which hidden units are dropped in training, in [0, 1).
 input_dropout : float, default=0.0
     Probability with which inputs are dropped in training, in [0, 1).
+input_noise : float, default=0.0
+    Standard deviation of the normal noise that training adds to the inputs, after their
+    standardization.
+mixup_alpha : float, default=0.0
+    Training on convex combinations of pairs of rows, with shares of a beta distribution whose
+    parameters are both this (Zhang et al., 2018, mixup); 0 is none, 0.1 to 0.4 is usual.
+residual : bool, default=False
+    Whether a hidden layer's input is added to its output where their widths agree (He et al.,
+    2016, Deep residual learning).
+swa_fraction : float, default=0.0
+    Share of the epochs, at the end, whose weights are averaged (Izmailov et al., 2018,
+    Averaging weights leads to wider optima). With it training uses up ``max_iter``; with early
+    stopping the average is taken where it scores at least as well as the best epoch.
+penalty : {'elasticnet', 'l0', 'group_lasso', 'nuclear'}, default='elasticnet'
+    What alpha multiplies: the elastic net above; the number of weights that are not zero;
+    the sum over the features of the norms of their outgoing weights in the first layer, times
+    the root of that layer's width (Yuan and Lin, 2006), which switches whole features off; or
+    the sum of the singular values of each layer's weights (not with solver 'adam').
 l1_ratio : float, default=0.0
-    Share of the L1 norm in the penalty, in [0, 1].
+    Share of the L1 norm in the elastic net, in [0, 1].
 """
 
 TAIL = """
@@ -124,6 +152,11 @@ coefs_ : list of ndarray of shape (fan_in, fan_out)
     norm). Arrays of shape (n_members, fan_in, fan_out) with several members.
 intercepts_ : list of ndarray of shape (fan_out,)
     Biases of the equivalent plain network.
+feature_importances_ : ndarray of shape (n_features,)
+    Norm of each feature's outgoing weights in the first layer, norm folded in, for inputs as the
+    network sees them; scaled to a sum of one, exactly zero for features that are switched off.
+sparsity_ : ndarray of shape (n_layers - 1,)
+    Share of exact zeros among the weights of each layer.
 history_ : dict of list
     Per epoch: 'loss' (J), 'penalty' (its second term), 'validation' (the score watched by
     early stopping, higher is better), 'learning_rate', 'gradient_norm' (mean over the batches,
@@ -136,7 +169,7 @@ loss_curve_ : list of float
 best_loss_ : float or None
     Lowest J; None with early stopping.
 validation_scores_ : list of float or None
-    Scores on the held-out rows; None without early stopping.
+    Scores on the held-out rows; None without any.
 best_validation_score_ : float or None
     Highest of them.
 n_iter_ : int

@@ -2,50 +2,161 @@
 
 import copy
 import inspect
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_test_split
 
 from sknorm.network.network import Network
-from sknorm.training.loop import Score
+from sknorm.training.plan import Score
+
+Sides = tuple[np.ndarray, np.ndarray]
 
 
-def size(count: int, fraction: float) -> int:
-    """Rows held out of ``count``.
+def split(
+    rows: Any, how: Any, stratify: Any, random_states: list[RandomState]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Training rows (K, n) and held-out rows (K, m).
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows that count.
+    how : float, CV splitter or iterable
+        A share, drawn for each member as scikit-learn does, whole groups where there are
+        groups; or a splitter, whose first split all members take; or the held-out rows
+        themselves, as indices, a mask, or (training, held-out) pairs of which the first counts.
+    stratify : ndarray or None
+        Labels whose shares a random split should keep.
+    random_states : list of K RandomState
 
     Raises
     ------
     ValueError
-        If fewer than two rows remain on either side.
+        If a side is left with fewer than two rows, or an index names no row.
     """
-    held = int(np.ceil(fraction * count))
-    if held < 2 or count - held < 2:
-        raise ValueError(
-            f"The validation set is too small: validation_fraction={fraction} of {count} rows "
-            f"leaves {count - held} for training and {held} for validation; each needs at least "
-            "2. Change validation_fraction or set early_stopping=False."
-        )
-    return held
-
-
-def split(
-    count: int, fraction: float, stratify: Any, random_states: list[RandomState]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Training rows (K, n) and held-out rows (K, m), each member's own as scikit-learn draws."""
-    rows = np.arange(count, dtype=np.int64)
-    parts = [
-        train_test_split(rows, random_state=state, test_size=fraction, stratify=stratify)
-        for state in random_states
-    ]
+    count = len(rows)
+    if isinstance(how, Real):
+        parts = [_draw(rows, float(how), stratify, state) for state in random_states]
+        sizes = {len(held) for _, held in parts}
+        if len(sizes) > 1:  # groups of different sizes: all members take the first split
+            parts = [parts[0]] * len(parts)
+    else:
+        parts = [_given(rows, how, count)] * len(random_states)
     training, held = zip(*parts, strict=True)
+    if min(len(training[0]), len(held[0])) < 2:
+        raise ValueError(
+            f"The validation set is too small: validation_fraction={_shown(how)} of {count} rows "
+            f"leaves {len(training[0])} for training and {len(held[0])} for validation; each "
+            "needs at least 2. Change validation_fraction or set early_stopping=False."
+        )
     return np.stack(training), np.stack(held)
 
 
+def held_count(count: int, fraction: float) -> int:
+    """Rows that a share of ``count`` holds out."""
+    return int(np.ceil(fraction * count))
+
+
+def _draw(rows: Any, fraction: float, stratify: Any, state: RandomState) -> Sides:
+    order = np.arange(len(rows), dtype=np.int64)
+    held = held_count(len(rows), fraction)
+    if min(held, len(rows) - held) < 2:
+        return order[held:], order[:held]  # refused by the caller
+    if rows.groups is None:
+        first, second = train_test_split(
+            order, random_state=state, test_size=fraction, stratify=stratify
+        )
+        return first, second
+    if len(np.unique(rows.groups)) < 2:
+        raise ValueError(
+            "groups holds a single group, which cannot be on both sides of the split for early "
+            "stopping. Pass X_val and y_val, or set early_stopping=False."
+        )
+    splitter = GroupShuffleSplit(n_splits=1, test_size=fraction, random_state=state)
+    first, second = next(splitter.split(order, groups=rows.groups))
+    return order[first], order[second]
+
+
+def _given(rows: Any, how: Any, count: int) -> Sides:
+    """The sides that a splitter or an iterable of indices names."""
+    total = rows.total
+    sides = list(how) if isinstance(how, Iterable) else []
+    if hasattr(how, "split"):
+        first, second = _first_split(rows, how, count)
+    elif sides and isinstance(sides[0], tuple | list) and len(sides[0]) == 2:
+        first, second = (_positions(side, total, rows.positions) for side in sides[0])
+    else:
+        second = _positions(sides, total, rows.positions)
+        first = np.setdiff1d(np.arange(count, dtype=np.int64), second)
+    if len(shared := np.intersect1d(first, second)):
+        raise ValueError(
+            f"validation_fraction puts {len(shared)} rows on both sides (row {shared[0]} for "
+            "one); held-out rows must not be trained on."
+        )
+    return first, second
+
+
+def _first_split(rows: Any, how: Any, count: int) -> Sides:
+    """The sides of a splitter's first split of the rows that count."""
+    if isinstance(how, PredefinedSplit):  # which names the rows that were given to ``fit``
+        if len(how.test_fold) != rows.total:
+            raise ValueError(
+                f"validation_fraction=PredefinedSplit(...) places {len(how.test_fold)} rows, but X "
+                f"has {rows.total}."
+            )
+        if rows.positions is not None:
+            how = PredefinedSplit(how.test_fold[rows.positions])
+    pair = next(iter(how.split(rows.X, rows.y, rows.groups)), None)
+    if pair is None:
+        raise ValueError(f"validation_fraction={_shown(how)} gives no split.")
+    first, second = (_positions(side, count, None) for side in pair)
+    return first, second
+
+
+def _positions(side: Any, total: int, kept: np.ndarray | None) -> np.ndarray:
+    """Indices or a mask over the rows given to ``fit`` as positions among the rows that count."""
+    index = np.asarray(side)
+    if index.dtype == bool and index.shape == (total,):
+        index = np.flatnonzero(index)
+    if index.size == 0:
+        return np.zeros(0, dtype=np.int64)
+    if index.ndim != 1 or index.dtype.kind not in "iu":
+        raise ValueError(
+            "validation_fraction must be a share in (0, 1), a CV splitter, held-out rows (integer "
+            f"indices or a mask of {total} rows), or (training, held-out) pairs of indices; got "
+            f"an array of shape {index.shape} and dtype {index.dtype}."
+        )
+    if index.min() < 0 or index.max() >= total:
+        wrong = int(index.max() if index.max() >= total else index.min())
+        raise ValueError(f"validation_fraction names row {wrong}, but X has rows 0 to {total - 1}.")
+    index = np.unique(index).astype(np.int64)
+    if kept is None:
+        return index
+    return np.flatnonzero(np.isin(kept, index)).astype(np.int64)
+
+
+@contextmanager
+def about(name: str) -> Iterator[None]:
+    """Let an error say which argument about held-out rows it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _shown(how: Any) -> str:
+    text = repr(how)
+    return text if len(text) <= 60 else f"<{type(how).__name__}>"
+
+
 def scorer_function(
-    estimator: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarray | None, rows: np.ndarray
+    estimator: Any, X: Any, y: Any, weight: np.ndarray | None, rows: np.ndarray
 ) -> Score:
     """Scores of a stack by the estimator's ``scoring``, member by member on its own rows."""
     scorer = check_scoring(estimator, scoring=estimator.scoring)

@@ -1,15 +1,36 @@
 """The regressor."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import RegressorMixin
+from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
-from sknorm.objective.losses import Loss, SquaredError
+from sknorm.estimators.predictive import predictive
+from sknorm.estimators.rows import Rows
+from sknorm.objective.losses import (
+    AbsoluteError,
+    Gamma,
+    Huber,
+    Loss,
+    Poisson,
+    Quantile,
+    SquaredError,
+)
+
+LOSSES: dict[str, type[Loss]] = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "quantile": Quantile,
+    "poisson": Poisson,
+    "gamma": Gamma,
+}
 
 
 @documented
@@ -18,23 +39,33 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     {algorithm}
 
-    The loss of a row is half its squared error, summed over the outputs. With a norm, targets
-    are standardized as well (see ``standardize_target``), and J is in their units.
+    The loss of a row is summed over the outputs. With a norm, targets are standardized as well
+    (see ``standardize_target``), and J is in their units.
 
     Parameters
     ----------
-    loss : {'squared_error'}, default='squared_error'
-        The loss.
+    loss : {'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma'}, \
+default='squared_error'
+        What is learned of the targets: their mean ('squared_error', half of it; 'poisson' and
+        'gamma' for counts and positive amounts, half their deviance through a log link), their
+        median ('absolute_error'), a mean that outliers hardly move ('huber'), or quantiles.
     {parameters}
     standardize_target : bool or 'auto', default='auto'
-        Whether to train on targets of weighted mean 0 and deviation 1, so that step sizes and
-        alpha mean the same in any unit. 'auto' does so with a norm, not without.
+        Whether to train on targets in units of their own, so that step sizes and alpha mean the
+        same in any unit: of weighted mean 0 and deviation 1, or of median 0 and normalized
+        interquartile range 1 under the losses that are robust against outliers, or of mean 1
+        under those with a log link. 'auto' does so with a norm, not without.
+    quantile : float or list of float, default=0.5
+        Level or increasing levels in (0, 1) that ``loss='quantile'`` estimates; several at once
+        share the network, and add an axis to the predictions.
+    huber_delta : float, default=1.35
+        Where ``loss='huber'`` turns from squared to absolute, in the units of training.
     {tail}
 
     Attributes
     ----------
     target_mean_, target_scale_ : ndarray of shape (n_outputs,)
-        What the standardized targets were shifted by and divided by.
+        What the targets were shifted by and divided by.
     {attributes}
 
     See Also
@@ -61,8 +92,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions({"squared_error"})],
+        "loss": [StrOptions(set(LOSSES))],
         "standardize_target": [StrOptions({"auto"}), "boolean"],
+        "quantile": [Real, "array-like"],
+        "huber_delta": [Interval(Real, 0, None, closed="neither")],
     }
 
     def __init__(
@@ -82,6 +115,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         random_state=None,
         tol=1e-4,
         verbose=False,
+        warm_start=False,
         momentum=0.9,
         nesterovs_momentum=True,
         early_stopping="auto",
@@ -90,6 +124,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         beta_2=0.999,
         epsilon=1e-8,
         n_iter_no_change=10,
+        max_fun=15000,
         normalization="batch",
         norm_momentum=0.1,
         norm_epsilon=1e-5,
@@ -98,8 +133,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         ghost_batch_size=64,
         dropout=0.0,
         input_dropout=0.0,
+        input_noise=0.0,
+        mixup_alpha=0.0,
+        residual=False,
+        swa_fraction=0.0,
+        penalty="elasticnet",
         l1_ratio=0.0,
         standardize_target="auto",
+        quantile=0.5,
+        huber_delta=1.35,
         scoring="loss",
         max_grad_norm=None,
         n_members=1,
@@ -119,6 +161,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.random_state = random_state
         self.tol = tol
         self.verbose = verbose
+        self.warm_start = warm_start
         self.momentum = momentum
         self.nesterovs_momentum = nesterovs_momentum
         self.early_stopping = early_stopping
@@ -127,6 +170,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
         self.normalization = normalization
         self.norm_momentum = norm_momentum
         self.norm_epsilon = norm_epsilon
@@ -135,61 +179,171 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.ghost_batch_size = ghost_batch_size
         self.dropout = dropout
         self.input_dropout = input_dropout
+        self.input_noise = input_noise
+        self.mixup_alpha = mixup_alpha
+        self.residual = residual
+        self.swa_fraction = swa_fraction
+        self.penalty = penalty
         self.l1_ratio = l1_ratio
         self.standardize_target = standardize_target
+        self.quantile = quantile
+        self.huber_delta = huber_delta
         self.scoring = scoring
         self.max_grad_norm = max_grad_norm
         self.n_members = n_members
         self.dtype = dtype
 
-    def predict(self, X):
+    @available_if(BaseMLP._takes_partial_fits)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train for one epoch over the given rows, from where the last call ended.
+
+        Parameters
+        ----------
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        sample_weight : array-like of shape (n_samples,), default=None
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            If a parameter needs to know all rows or steps of training in advance.
+
+        Notes
+        -----
+        Columns are standardized by the statistics of all rows seen so far, targets by those of
+        the first call. The state of the optimizer, the order of the rows and the dropout masks
+        go on from call to call: k calls with the same rows are a ``fit`` of k epochs. A norm
+        needs two rows or more a call.
+        """
+        return self._partial_fit(X, y, sample_weight)
+
+    def predict(self, X, return_std=False, n_samples=None):
         """Predict targets, averaged over the members.
 
         Parameters
         ----------
-        X : array-like or data frame of shape (n_samples, n_features)
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+        return_std : bool, default=False
+            Whether to return the spread over the members, or over the dropout masks, as well.
+        n_samples : int or None, default=None
+            Number of Monte-Carlo samples with dropout as in training (Gal and Ghahramani,
+            2016); None predicts without.
 
         Returns
         -------
-        ndarray of shape (n_samples,) or (n_samples, n_outputs)
-            In the units of the training targets, of X's float dtype.
+        y : ndarray of shape (n_samples,), (n_samples, n_outputs), (n_samples, n_quantiles) or \
+                (n_samples, n_outputs, n_quantiles)
+            In the units of the training targets, of X's float dtype. Several quantiles are
+            sorted, so that they never cross (Chernozhukov et al., 2010, Quantile and
+            probability curves without crossing).
+        std : ndarray of the same shape
+            Standard deviation over the members and masks; only with ``return_std``. It
+            measures what the networks disagree on, not the noise of the targets.
         """
-        raw, X = self._raw_outputs(X)
-        value = self._averaged(self._loss().inverse_link(raw.astype(X.dtype, copy=False), np))
-        value = value * self.target_scale_.astype(X.dtype) + self.target_mean_.astype(X.dtype)
+        X = self._checked(X)
+        loss = self._loss()
+        repeats = loss.outputs(self.n_outputs_) // self.n_outputs_
+        scale, location = (
+            np.repeat(a, repeats).astype(X.dtype) for a in (self.target_scale_, self.target_mean_)
+        )
+        value, std = predictive(self, X, n_samples, return_std, scale)
+        value = self._shaped(value * scale + location)
+        return (value, self._shaped(std)) if return_std else value
+
+    def _shaped(self, value: Any) -> np.ndarray:
+        """Raw outputs (n, o) in the shape of the targets, with an axis of several quantiles."""
+        several = self.loss == "quantile" and np.ndim(self.quantile) == 1
+        if several:
+            value = np.sort(value.reshape(len(value), self.n_outputs_, -1), axis=2)
         return value[:, 0] if self._single_output else value
 
-    def _weigh(self, y: Any, weight: np.ndarray | None) -> np.ndarray | None:
-        return weight
-
-    def _encode_target(self, y: Any, weight: np.ndarray | None, dtype: Any) -> np.ndarray:
+    def _check_target(self, y: Any) -> np.ndarray:
         y = _as_numbers(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        self._single_output = y.ndim == 1
-        y = y.reshape(len(y), -1)
-        self.n_outputs_ = self._n_raw_outputs = y.shape[1]
+        return y
+
+    def _weigh(self, rows: Rows, partial: bool) -> np.ndarray | None:
+        return rows.weight
+
+    def _learn_target(self, rows: Rows, partial: bool) -> None:
+        self._single_output = rows.y.ndim == 1
+        y = rows.y.reshape(len(rows), -1)
+        self.n_outputs_ = y.shape[1]
+        self._check_range(y, "y")
         standardize = self.standardize_target
         if standardize == "auto":
             standardize = self.normalization is not None
         self.target_mean_, self.target_scale_ = np.zeros(y.shape[1]), np.ones(y.shape[1])
         if standardize:
-            self.target_mean_ = np.average(y, axis=0, weights=weight)
-            with np.errstate(over="ignore", invalid="ignore"):
-                variance = np.average((y - self.target_mean_) ** 2, axis=0, weights=weight)
-            if not np.isfinite(variance).all():
+            weight = np.ones(len(rows)) if rows.weight is None else rows.weight
+            self.target_mean_, self.target_scale_ = self._loss().target_units(y, weight)
+            if not np.isfinite(self.target_scale_).all():
                 raise ValueError(
                     f"y reaches {np.abs(y).max():.3g}, whose square overflows float64. Rescale it."
                 )
-            constant = np.sqrt(variance) <= 1e-14 * np.abs(self.target_mean_)
-            self.target_scale_ = np.where(constant, 1.0, np.sqrt(variance))
+
+    def _check_same_task(self, rows: Rows) -> None:
+        """A change of the number of outputs is a change of the layers."""
+        outputs = 1 if rows.y.ndim == 1 else rows.y.shape[1]
+        if outputs != self.n_outputs_:
+            raise ValueError(
+                f"y has {outputs} outputs, but the model to go on with has {self.n_outputs_}. "
+                "Pass targets of the same kind, or fit a new estimator."
+            )
+
+    def _encode(self, y: np.ndarray, dtype: Any, name: str = "y") -> np.ndarray:
+        y = y.reshape(len(y), -1)
+        if y.shape[1] != self.n_outputs_:
+            raise ValueError(f"{name} has {y.shape[1]} outputs, expected {self.n_outputs_}.")
+        self._check_range(y, name)
         return np.ascontiguousarray((y - self.target_mean_) / self.target_scale_, dtype=dtype)
 
+    def _check_range(self, y: np.ndarray, name: str) -> None:
+        """Refuse targets on which the loss is not defined."""
+        low = y.min(initial=np.inf)
+        if self.loss == "poisson" and low < 0:
+            raise ValueError(
+                f"loss='poisson' needs targets that are not negative, but {name} holds {low:g} at "
+                f"row {int(np.argmin(y.min(axis=1)))}. Use another loss, or shift the targets."
+            )
+        if self.loss == "gamma" and low <= 0:
+            raise ValueError(
+                f"loss='gamma' needs positive targets, but {name} holds {low:g} at row "
+                f"{int(np.argmin(y.min(axis=1)))}. Use loss='poisson' or another loss."
+            )
+
     def _target_scaling(self) -> tuple[Any, Any]:
-        return self.target_mean_, self.target_scale_
+        repeats = self._loss().outputs(self.n_outputs_) // self.n_outputs_
+        return np.repeat(self.target_mean_, repeats), np.repeat(self.target_scale_, repeats)
 
     def _loss(self) -> Loss:
-        return SquaredError()
+        levels = _levels(self.quantile)
+        if self.loss == "quantile":
+            return Quantile(levels)
+        return Huber(float(self.huber_delta)) if self.loss == "huber" else LOSSES[self.loss]()
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _levels(quantile: Any) -> tuple[float, ...]:
+    """The levels asked for, each in (0, 1)."""
+    levels = np.atleast_1d(np.asarray(quantile, dtype=np.float64))
+    if levels.ndim != 1 or levels.size == 0 or not np.all((levels > 0) & (levels < 1)):
+        raise ValueError(
+            f"quantile={quantile!r} must be a level in (0, 1), or a list of such levels."
+        )
+    if np.any(np.diff(levels) <= 0):
+        raise ValueError(f"quantile={quantile!r} must be increasing, without repetitions.")
+    return tuple(levels.tolist())
 
 
 def _as_numbers(y: Any) -> np.ndarray:

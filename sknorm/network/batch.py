@@ -1,11 +1,28 @@
-"""Rows of the training data in arrays of their own, outside of the training steps."""
+"""Rows of a table in arrays of their own: dense tables, or sparse ones a batch at a time."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from sknorm.network.network import Network
+from sknorm.backends import Backend
 
 
-def gathered(network: Network, data: Any, rows: Any) -> tuple[Any, Any, Any]:
+class SparseRows(NamedTuple):
+    """A sparse table in CSR format, as arrays of one backend, without duplicate entries."""
+
+    values: Any
+    columns: Any
+    starts: Any
+    shape: tuple[int, int]
+
+
+def gather(kernels: Any, X: Any, *arguments: Any) -> None:
+    """Run the gathering kernel of a dense or sparse table; rows come out dense."""
+    if isinstance(X, SparseRows):
+        kernels.gather_sparse(X.values, X.columns, X.starts, *arguments)
+    else:
+        kernels.gather(X, *arguments)
+
+
+def gathered(network: Any, data: Any, rows: Any) -> tuple[Any, Any, Any]:
     """Standardized inputs (K, n, d), targets (K, n, o) and weights (K, n) of rows (K, n)."""
     backend, xp = network.backend, network.backend.xp
     dtype, device = network.parameters.flat.dtype, backend.device
@@ -13,7 +30,26 @@ def gathered(network: Network, data: Any, rows: Any) -> tuple[Any, Any, Any]:
     x = xp.empty((*rows.shape, data.X.shape[1]), dtype=dtype, device=device)
     y = xp.empty((*rows.shape, data.y.shape[1]), dtype=data.y.dtype, device=device)
     weight = xp.empty(rows.shape, dtype=dtype, device=device)
-    backend.kernels.gather(
-        data.X, data.y, data.weight, rows, data.offset, data.factor, x, y, weight
+    gather(
+        backend.kernels, data.X, data.y, data.weight, rows, data.offset, data.factor, x, y, weight
     )
     return x, y, weight
+
+
+def standardized(
+    backend: Backend, X: Any, start: int, stop: int, offset: Any, factor: Any, dtype: Any
+) -> Any:
+    """``(X - offset) * factor`` of consecutive rows as an array of shape (1, n, d)."""
+    xp, device = backend.xp, backend.device
+    if not isinstance(X, SparseRows):  # a chunk of X in C order, whatever X's own order
+        X, start, stop = backend.asarray(X[start:stop, :]), 0, stop - start
+    count, width = X.shape
+    rows = xp.arange(start, stop, dtype=xp.int64, device=device)[None, :]
+    nothing = xp.zeros((count, 0), dtype=dtype, device=device)
+    unweighted = xp.zeros((0, count), dtype=dtype, device=device)
+    out = xp.empty((1, stop - start, width), dtype=dtype, device=device)
+    gather(
+        backend.kernels, X, nothing, unweighted, rows, offset, factor,
+        out, nothing[None, : stop - start], unweighted[:, : stop - start],
+    )  # fmt: skip
+    return out

@@ -82,6 +82,9 @@ class Block:
         self.weight = weight
         self.linear = linear
         self.width = linear.out.shape[2]
+        # The gradient of the output, which also reaches the block's input past the block.
+        skips = architecture.skips(layer)
+        self.skip = network.backend.xp.zeros_like(linear.out) if skips else None
         self.pieces = self._cut()
         self._bind(network, gradient, members)
 
@@ -91,19 +94,29 @@ class Block:
         if len(self.pieces) == 1:
             self.matmul(linear.x, linear.weight, linear.z)
             self._activate(step, 0, self.width)
+            if self.skip is not None:
+                linear.out += linear.x
         else:
             self.backend.run(self._forward_piece, [(step, *piece) for piece in self.pieces])
 
-    def follow(self, weight: Any, gradient: Any) -> None:
-        """Bind the block to the next Linear's weights and its output's gradient."""
+    def follow(self, weight: Any, gradient: Any, skip: Any = None) -> None:
+        """Bind the block to the next Linear's weights and its output's gradient.
+
+        ``skip`` is what reaches the block's output past the next block, if that adds its input.
+        """
         self.next_weight = weight.mT
         self.next_gradient = gradient
+        self.next_skip = skip
 
     def backward(self, step: int) -> None:
         """Compute the gradients of the block's parameters and of its Linear's output."""
         linear = self.linear
         if len(self.pieces) == 1:
             self.matmul(self.next_gradient, self.next_weight, linear.dout)
+            if self.next_skip is not None:
+                linear.dout += self.next_skip
+            if self.skip is not None:
+                self.skip[...] = linear.dout
             self._differentiate(step, 0, self.width)
             self.matmul(self.transposed, linear.dout, linear.dweight)
         else:
@@ -113,10 +126,16 @@ class Block:
         linear = self.linear
         self.matmul(linear.x, linear.weight[..., start:stop], linear.z[..., start:stop])
         self._activate(step, start, stop)
+        if self.skip is not None:
+            linear.out[..., start:stop] += linear.x[..., start:stop]
 
     def _backward_piece(self, step: int, start: int, stop: int) -> None:
         dout, dweight = self.linear.dout[..., start:stop], self.linear.dweight[..., start:stop]
         self.matmul(self.next_gradient, self.next_weight[..., start:stop], dout)
+        if self.next_skip is not None:
+            dout += self.next_skip[..., start:stop]
+        if self.skip is not None:
+            self.skip[..., start:stop] = dout
         self._differentiate(step, start, stop)
         self.matmul(self.transposed, dout, dweight)
 

@@ -5,10 +5,43 @@ from typing import Any
 
 from sknorm.backends import Backend
 from sknorm.kernels.codes import ACTIVATIONS
+from sknorm.network.batch import standardized
 from sknorm.network.network import Network
 from sknorm.network.parameters import Architecture
 
 _CHUNK_BYTES = 1 << 20  # activations of a chunk of rows that stay in the second-level cache
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Dropout at prediction: one Monte-Carlo sample of the masks.
+
+    Attributes
+    ----------
+    dropout, input_dropout : float64 arrays of shape (K,)
+    seed : uint32 array of shape (K,)
+    sample : int
+        Number of the sample; each has its own masks.
+    drops_inputs : bool
+        Whether a member drops inputs.
+    """
+
+    dropout: Any
+    input_dropout: Any
+    seed: Any
+    sample: int
+    drops_inputs: bool
+
+    @classmethod
+    def none(cls, backend: Backend, members: int) -> "Noise":
+        """No dropout."""
+        xp, device = backend.xp, backend.device
+        rate = xp.zeros(members, dtype=xp.float64, device=device)
+        return cls(rate, rate, xp.zeros(members, dtype=xp.uint32, device=device), 0, False)
+
+    def step(self, chunk: int) -> int:
+        """Key of the masks of a chunk of rows: far from the steps of training."""
+        return (1 << 31) + self.sample * (1 << 16) + chunk
 
 
 @dataclass
@@ -31,8 +64,11 @@ class FoldedNetwork:
     biases: list[Any]
     scales: list[Any]
 
-    def raw(self, X: Any, offset: Any, factor: Any) -> Any:
-        """Raw outputs of shape (K, N, n_outputs) for X of shape (N, n_features)."""
+    def raw(self, X: Any, offset: Any, factor: Any, noise: "Noise | None" = None) -> Any:
+        """Raw outputs of shape (K, N, n_outputs) for X of shape (N, n_features).
+
+        With ``noise``, units are dropped as in training.
+        """
         backend, count = self.backend, X.shape[0]
         shape = (self.weights[0].shape[0], count, self.architecture.sizes[-1])
         out = backend.xp.zeros(shape, dtype=self.weights[0].dtype, device=backend.device)
@@ -40,35 +76,36 @@ class FoldedNetwork:
 
         def chunk(start: int) -> None:
             stop = min(start + rows, count)
-            batch = backend.asarray(X[start:stop, :])
-            out[:, start:stop, :] = self.forward(
-                standardized(backend, batch, offset, factor, out.dtype)
-            )
+            batch = standardized(backend, X, start, stop, offset, factor, out.dtype)
+            out[:, start:stop, :] = self.forward(batch, noise, start // rows)
 
         with backend.session():
             backend.run(chunk, [(start,) for start in range(0, count, rows)])
         return out
 
-    def forward(self, h: Any) -> Any:
+    def forward(self, h: Any, noise: "Noise | None" = None, chunk: int = 0) -> Any:
         """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features)."""
-        h = self.hidden(h, self.architecture.hidden)
+        h = self.hidden(h, self.architecture.hidden, noise, chunk)
         return self._product(h, self.weights[-1]) + self.biases[-1][:, None, :]
 
-    def hidden(self, h: Any, layers: int) -> Any:
+    def hidden(self, h: Any, layers: int, noise: "Noise | None" = None, chunk: int = 0) -> Any:
         """Output of the first ``layers`` hidden blocks; the input itself for none."""
-        backend, xp, members = self.backend, self.backend.xp, self.weights[0].shape[0]
-        activation = ACTIVATIONS[self.architecture.activation]
-        none = xp.zeros(members, dtype=xp.float64, device=backend.device)
-        seed = xp.zeros(members, dtype=xp.uint32, device=backend.device)
+        backend, members = self.backend, self.weights[0].shape[0]
+        noise = Noise.none(backend, members) if noise is None else noise
+        if noise.drops_inputs:
+            h = h + backend.xp.zeros((members, 1, 1), dtype=h.dtype, device=backend.device)
+            backend.kernels.dropout(noise.input_dropout, noise.seed, noise.step(chunk), 0, h)
         for layer in range(layers):
             z = self._product(h, self.weights[layer])
             if self.scales:
-                h = self._layer_norm(layer, z, activation, none, seed)
+                out = self._layer_norm(layer, z, noise, chunk)
             else:
                 backend.kernels.affine_block_forward(
-                    z, self.biases[layer], activation, none, seed, 0, 0, 0, z.shape[2], z
-                )
-                h = z
+                    z, self.biases[layer], ACTIVATIONS[self.architecture.activation],
+                    noise.dropout, noise.seed, noise.step(chunk), layer + 1, 0, z.shape[2], z,
+                )  # fmt: skip
+                out = z
+            h = out + h if self.architecture.skips(layer) else out
         return h
 
     def _product(self, h: Any, weight: Any) -> Any:
@@ -82,29 +119,16 @@ class FoldedNetwork:
         itemsize = 4 if "32" in str(self.weights[0].dtype) else 8
         return max(64, _CHUNK_BYTES // (members * widest * itemsize) // 64 * 64)
 
-    def _layer_norm(self, layer: int, z: Any, activation: int, none: Any, seed: Any) -> Any:
+    def _layer_norm(self, layer: int, z: Any, noise: "Noise", chunk: int) -> Any:
         xp, device = self.backend.xp, self.backend.device
         out = xp.empty(z.shape, dtype=z.dtype, device=device)
         inverse_std = xp.empty(z.shape[:2], dtype=z.dtype, device=device)
         self.backend.kernels.layer_block_forward(
             z, self.scales[layer], self.biases[layer], self.architecture.norm_epsilon,
-            activation, none, seed, 0, 0, inverse_std, out,
+            ACTIVATIONS[self.architecture.activation], noise.dropout, noise.seed,
+            noise.step(chunk), layer + 1, inverse_std, out,
         )  # fmt: skip
         return out
-
-
-def standardized(backend: Backend, X: Any, offset: Any, factor: Any, dtype: Any) -> Any:
-    """``(X - offset) * factor`` as an array of shape (1, n, d)."""
-    xp, (count, width) = backend.xp, X.shape
-    device = backend.device
-    rows = xp.arange(count, dtype=xp.int64, device=device)[None, :]
-    nothing = xp.zeros((count, 0), dtype=dtype, device=device)
-    unweighted = xp.zeros((0, count), dtype=dtype, device=device)
-    out = xp.empty((1, count, width), dtype=dtype, device=device)
-    backend.kernels.gather(
-        X, nothing, unweighted, rows, offset, factor, out, nothing[None, ...], unweighted
-    )
-    return out
 
 
 def folded(network: Network) -> FoldedNetwork:

@@ -15,6 +15,12 @@ class Members:
         Strength and L1 share of the penalty.
     dropout, input_dropout : float64 arrays of shape (K,)
         Probabilities with which hidden units and inputs are dropped.
+    input_noise : float64 array of shape (K,)
+        Standard deviation of the normal noise on standardized inputs.
+    mixup : float64 array of shape (K,)
+        Parameter of the symmetric beta distribution of mixup's shares; 0 is none.
+    label_smoothing : float64 array of shape (K,)
+        Share of the targets' mass that is spread over the classes.
     learning_rate : float64 array of shape (K,)
         Initial step size.
     norm_momentum : float64 array of shape (K,)
@@ -27,6 +33,9 @@ class Members:
     l1_ratio: np.ndarray
     dropout: np.ndarray
     input_dropout: np.ndarray
+    input_noise: np.ndarray
+    mixup: np.ndarray
+    label_smoothing: np.ndarray
     learning_rate: np.ndarray
     norm_momentum: np.ndarray
     seed: np.ndarray

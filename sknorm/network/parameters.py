@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
+from sknorm.kernels.codes import UNPENALIZED
+
 NORMALIZATIONS = ("batch", "ghost", "layer")
 
 
@@ -28,6 +30,8 @@ class Architecture:
         Whether norms have a learned scale and shift.
     ghost_batch_size : int
         Rows whose statistics are taken together under ghost norm.
+    residual : bool
+        Whether a hidden block's input is added to its output where their widths agree.
     """
 
     sizes: tuple[int, ...]
@@ -36,6 +40,7 @@ class Architecture:
     norm_epsilon: float
     norm_affine: bool
     ghost_batch_size: int
+    residual: bool = False
 
     @property
     def hidden(self) -> int:
@@ -47,6 +52,10 @@ class Architecture:
         """Whether inference needs statistics gathered in training."""
         return self.normalization in ("batch", "ghost")
 
+    def skips(self, layer: int) -> bool:
+        """Whether hidden block ``layer`` adds its input: the table itself is never added."""
+        return self.residual and layer > 0 and self.sizes[layer] == self.sizes[layer + 1]
+
     def shapes(self) -> list[tuple[int, ...]]:
         """Shapes of one network's parameters: weights, then scales, shifts, output bias."""
         weights: list[tuple[int, ...]] = list(pairwise(self.sizes))
@@ -55,12 +64,15 @@ class Architecture:
         scales = widths if self.normalization is not None and self.norm_affine else []
         return [*weights, *scales, *(widths if learned else []), (self.sizes[-1],)]
 
-    def segments(self, members: int) -> np.ndarray:
-        """Rows (offset, size per member, penalized) of the flat buffer of a stack."""
+    def segments(self, members: int, penalty: int) -> np.ndarray:
+        """Rows (offset, size per member, penalty code) of the flat buffer of a stack.
+
+        ``penalty`` is the code of the weight matrices; nothing else is penalized.
+        """
         sizes = [int(np.prod(shape)) for shape in self.shapes()]
         offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]) * members
-        penalized = [len(shape) == 2 for shape in self.shapes()]
-        return np.stack([offsets, sizes, penalized], axis=1).astype(np.int64)
+        codes = [penalty if len(shape) == 2 else UNPENALIZED for shape in self.shapes()]
+        return np.stack([offsets, sizes, codes], axis=1).astype(np.int64)
 
 
 class Parameters:

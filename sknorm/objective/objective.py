@@ -4,8 +4,9 @@ For rows i with weights w_i and weight matrices W (never biases, scales and shif
 
 .. math::
 
-    J = \frac{\sum_i w_i \ell_i}{\sum_i w_i}
-        + \alpha \left( \rho \|W\|_1 + \frac{1 - \rho}{2} \|W\|_2^2 \right),
+    J = \frac{\sum_i w_i \ell_i}{\sum_i w_i} + \alpha \, \Omega(W),
+    \qquad \Omega(W) = \rho \|W\|_1 + \frac{1 - \rho}{2} \|W\|_2^2
+    \text{ for the elastic net},
 
 with alpha and the L1 ratio rho of each member. A batch B of n rows out of N contributes
 :math:`\sum_{i \in B} w_i \ell_i / (n \bar w)` with the mean weight :math:`\bar w` of all
@@ -19,10 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from sknorm.network.batch import gather
 from sknorm.network.block import BLOCKS, Block, Linear
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
+from sknorm.objective.augmentation import Augmentation
 from sknorm.objective.losses import Loss
 
 
@@ -69,9 +72,10 @@ class BatchGradient:
         self._allocate(network, rows, orders)
         self.loss = getattr(backend.kernels, loss.kernel)
         self.factor = backend.asarray(1.0 / (rows * mean_weight))
-        self.input_dropout = backend.asarray(members.input_dropout)
-        self.drops_inputs = bool(np.any(members.input_dropout > 0))
-        self.seed = backend.asarray(members.seed)
+        self.parameter = backend.asarray(
+            loss.parameter(len(members), members.label_smoothing), dtype=backend.xp.float64
+        )
+        self.augment = Augmentation(backend, members)
         self.logits = self._buffer(len(members), rows, sizes[-1])
         self.weights, self.bias = network.parameters.weights[-1], network.parameters.bias
         self.dweights, self.dbias = gradient.weights[-1], gradient.bias
@@ -79,19 +83,33 @@ class BatchGradient:
         self.features = self.blocks[-1].linear.out if self.blocks else self.x
         self.transposed = self.features.mT
 
+    def feed(self, data: Any, mean_weight: np.ndarray) -> None:
+        """Go on with the rows of another table of the same kind."""
+        self.data = data
+        self.factor[...] = self.network.backend.asarray(1.0 / (self.x.shape[1] * mean_weight))
+
     def __call__(self, rows: Any, step: int) -> None:
         """Write the gradient for the batch of these ``rows``; add its loss to ``value``."""
-        data, kernels = self.data, self.kernels
-        kernels.gather(
-            data.X, data.y, data.weight, rows, data.offset, data.factor, self.x, self.y, self.weight
-        )
-        if self.drops_inputs:
-            kernels.dropout(self.input_dropout, self.seed, step, 0, self.x)
+        self.load(rows, step)
+        self.differentiate(step)
+
+    def load(self, rows: Any, step: int) -> None:
+        """Gather the batch of these ``rows``."""
+        data = self.data
+        gather(
+            self.kernels, data.X, data.y, data.weight, rows, data.offset, data.factor,
+            self.x, self.y, self.weight,
+        )  # fmt: skip
+        self.augment(step, self.x, self.y, self.weight)
+
+    def differentiate(self, step: int) -> None:
+        """Write the gradient for the batch that is loaded; add its loss to ``value``."""
+        kernels = self.kernels
         for block in self.blocks:
             block.forward(step)
         kernels.matmul(self.features, self.weights, self.logits)
         self.loss(
-            self.logits, self.bias, self.y, self.weight, self.factor,
+            self.logits, self.bias, self.y, self.weight, self.factor, self.parameter,
             self.value, self.dbias, self.logits,
         )  # fmt: skip
         kernels.matmul(self.transposed, self.logits, self.dweights)
@@ -129,8 +147,9 @@ class BatchGradient:
             )  # fmt: skip
             blocks.append(kind(layer, network, gradient, members, self.weight, linear))
         signals = [*(block.linear.dout for block in blocks[1:]), self.logits]
-        for block, weight, signal in zip(blocks, parameters.weights[1:], signals, strict=False):
-            block.follow(weight, signal)
+        skips = [*(block.skip for block in blocks[1:]), None]
+        for block, *following in zip(blocks, parameters.weights[1:], signals, skips, strict=False):
+            block.follow(*following)
         return blocks
 
     def _vectors(

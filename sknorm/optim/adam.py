@@ -15,6 +15,7 @@ class AdamState:
     first: Parameters
     second: Parameters
     steps: int
+    scratch: Any = None
 
     def take(self, members: list[int]) -> "AdamState":
         first, second = (take_parameters(p, members) for p in (self.first, self.second))
@@ -50,6 +51,10 @@ class Adam:
         """Moments of zero."""
         return AdamState(zeros_like(network.parameters), zeros_like(network.parameters), 0)
 
+    def owns(self, state: Any) -> bool:
+        """Whether a state is of this kind of optimizer."""
+        return isinstance(state, AdamState)
+
     def update(
         self,
         network: Network,
@@ -63,9 +68,36 @@ class Adam:
     ) -> None:
         """One step of all members, in place."""
         state.steps += 1
-        bias = (1.0 - self.beta_2**state.steps) ** 0.5 / (1.0 - self.beta_1**state.steps)
+        bias = self._correction(state)
         network.backend.kernels.adam_step(
             network.parameters.flat, gradient.flat, state.first.flat, state.second.flat,
             segments, rate, members.alpha, members.l1_ratio, self.beta_1, self.beta_2,
             self.epsilon, bias, self.decoupled, batch_size, monitor,
         )  # fmt: skip
+
+    def group_step(
+        self, network: Network, state: AdamState, layer: int, rate: Any, strength: Any
+    ) -> None:
+        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a layer, after the update."""
+        weight = network.parameters.weights[layer]
+        if state.scratch is None or state.scratch.shape[0] != weight.shape[2]:
+            xp, device = network.backend.xp, network.backend.device
+            state.scratch = xp.zeros(weight.shape[2], dtype=weight.dtype, device=device)
+        network.backend.kernels.adam_group_step(
+            weight, state.second.weights[layer], rate, strength, self._correction(state),
+            self.epsilon, self.decoupled, state.scratch,
+        )  # fmt: skip
+
+    def spectral_step(
+        self, network: Network, state: AdamState, layer: int, rate: Any, strength: Any, norms: Any
+    ) -> None:
+        """Proximal step of ``strength`` times the nuclear norm of a layer; writes the norms.
+
+        With the plain learning rate: the operator has no closed form in Adam's metric.
+        """
+        weight = network.parameters.weights[layer]
+        network.backend.kernels.singular_value_threshold(weight, rate * strength, norms)
+
+    def _correction(self, state: AdamState) -> float:
+        """Correction of the moments' bias towards zero, of the last step taken."""
+        return float((1.0 - self.beta_2**state.steps) ** 0.5 / (1.0 - self.beta_1**state.steps))

@@ -12,6 +12,8 @@ _FLOOR = 1e-6  # the adaptive schedule stops a member whose learning rate is thi
 class Schedule(Protocol):
     """A learning rate that changes with time; rates are float64 arrays of shape (K,)."""
 
+    initial: np.ndarray
+
     def rate(self, step: int) -> np.ndarray:
         """Learning rates of step number ``step``, which counts from 0."""
 

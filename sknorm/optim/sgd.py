@@ -44,6 +44,10 @@ class SGD:
         """Velocities of zero."""
         return SGDState(zeros_like(network.parameters))
 
+    def owns(self, state: Any) -> bool:
+        """Whether a state is of this kind of optimizer."""
+        return isinstance(state, SGDState)
+
     def update(
         self,
         network: Network,
@@ -60,3 +64,24 @@ class SGD:
             network.parameters.flat, gradient.flat, state.velocity.flat, segments, rate,
             members.alpha, members.l1_ratio, self.momentum, self.nesterov, batch_size, monitor,
         )  # fmt: skip
+
+    def group_step(
+        self, network: Network, state: SGDState, layer: int, rate: Any, strength: Any
+    ) -> None:
+        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a layer, after the update."""
+        network.backend.kernels.sgd_group_step(
+            network.parameters.weights[layer], state.velocity.weights[layer], rate, strength,
+            self.momentum, self.nesterov,
+        )  # fmt: skip
+
+    def spectral_step(
+        self, network: Network, state: SGDState, layer: int, rate: Any, strength: Any, norms: Any
+    ) -> None:
+        """Proximal step of ``strength`` times the nuclear norm of a layer; writes the norms."""
+        weight, velocity = network.parameters.weights[layer], state.velocity.weights[layer]
+        ahead = self.momentum if self.nesterov else 0.0
+        weight -= ahead * velocity
+        moved = weight + 0.0
+        network.backend.kernels.singular_value_threshold(weight, rate * strength, norms)
+        velocity += weight - moved
+        weight += ahead * velocity

@@ -29,6 +29,14 @@ class History:
             row[active] = value
             self.columns[key].append(row)
 
+    def put(self, epoch: int, member: int, **values: float) -> None:
+        """Add one member's values of an epoch, where members are trained one after another."""
+        for key, value in values.items():
+            rows = self.columns[key]
+            while len(rows) <= epoch:
+                rows.append(np.full(self.members, np.nan))
+            rows[epoch][member] = value
+
     def as_lists(self) -> dict[str, list]:
         """Lists of floats for one network, lists of arrays for several; empty keys left out."""
         filled = {key: rows for key, rows in self.columns.items() if rows}

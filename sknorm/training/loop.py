@@ -2,79 +2,21 @@
 
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sknorm.network.initializers import column_radius
 from sknorm.network.members import Members
 from sknorm.network.network import Network
-from sknorm.network.parameters import Parameters, zeros_like
 from sknorm.network.population import set_population_statistics
-from sknorm.objective.losses import Loss
-from sknorm.objective.objective import BatchGradient
-from sknorm.optim import SGD, Adam
 from sknorm.optim.schedules import Schedule
+from sknorm.training.averaging import Averaging
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.history import History
+from sknorm.training.plan import Observer, Outcome, Plan, Score
+from sknorm.training.steps import Epoch, Steps
 from sknorm.training.stopping import Stopping
-
-Score = Callable[[Network, list[int]], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and by which rules a stack is trained.
-
-    Attributes
-    ----------
-    loss : Loss
-    optimizer : SGD or Adam
-    max_iter : int
-        Largest number of epochs.
-    tol, patience : float
-        See :class:`sknorm.training.stopping.Stopping`.
-    max_grad_norm : float or None
-        Euclidean norm to which gradients are clipped.
-    norm_statistics : {"running", "cumulative", "population"}
-    verbose : bool
-    """
-
-    loss: Loss
-    optimizer: SGD | Adam
-    max_iter: int
-    tol: float
-    patience: float
-    max_grad_norm: float | None
-    norm_statistics: str
-    verbose: bool
-
-
-@dataclass
-class Outcome:
-    """What training leaves behind.
-
-    Attributes
-    ----------
-    network : Network
-        The fitted stack.
-    history : History
-    epochs : int64 array of shape (K,)
-        Epochs each member was trained.
-    best : float64 array of shape (K,)
-        Lowest training loss or highest validation score of each member.
-    exhausted : bool
-        Whether a member used up ``max_iter`` before it had converged.
-    """
-
-    network: Network
-    history: History
-    epochs: np.ndarray
-    best: np.ndarray
-    exhausted: bool
 
 
 def train(
@@ -84,7 +26,8 @@ def train(
     data: TrainingData,
     schedule: Schedule,
     plan: Plan,
-    score: Score | None,
+    score: Score | None = None,
+    observer: Observer | None = None,
 ) -> Outcome:
     """Train a stack until each member has converged, diverged or used up its epochs.
 
@@ -100,17 +43,19 @@ def train(
     score : callable or None
         Validation scores of a stack, given it and the positions of its members in the
         whole stack. With it, each member ends with the weights of its best epoch.
+    observer : Observer or None
+        Who hears of every epoch.
 
     Returns
     -------
     Outcome
     """
-    run = _Run(network, members, batches, data, schedule, plan, score)
+    run = _Run(network, members, batches, data, schedule, plan, score, observer or Observer())
     with network.backend.session():
         try:
+            run.start()
             for epoch in range(plan.max_iter):
-                run.epoch(epoch)
-                if not run.active:
+                if run.epoch(epoch) or not run.active:
                     break
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
@@ -129,126 +74,74 @@ class _Run:
         schedule: Schedule,
         plan: Plan,
         score: Score | None,
+        observer: Observer,
     ) -> None:
         self.plan, self.data, self.score = plan, data, score
-        self.network, self.members, self.batches = network, members, batches
-        self.schedule = schedule
+        self.schedule, self.observer = schedule, observer
         self.active = list(range(network.members))
         self.final = network.take(self.active)
         self.history = History(network.members)
-        self.stopping = Stopping(
-            plan.tol, plan.patience, score is not None, self.final.take(self.active)
-        )
+        by_score = score is not None and plan.keeps_best
+        best = self.final.take(self.active)
+        self.stopping = Stopping(plan.tol, plan.patience, by_score, best)
+        self.averaging = Averaging(self.final, plan.averaged, plan.max_iter)
         self.epochs = np.zeros(network.members, dtype=np.int64)
         self.rows = batches.rows.copy()
-        self.optimizer_state: Any = plan.optimizer.init(network)
         self.step = 0
-        self._bind()
+        self.stopped = False
+        self.steps = Steps(network, members, batches, data, plan)
 
-    def epoch(self, epoch: int) -> None:
-        """Train one epoch, look at the result, and let finished members go."""
+    @property
+    def network(self) -> Network:
+        """The active stack."""
+        return self.steps.network
+
+    def start(self) -> None:
+        """Let the weights that a warm start begins with take part in the choice."""
+        if self.plan.watches_start and self.stopping.by_score:
+            finite = np.ones(len(self.active), dtype=bool)
+            scores = self._scores(finite)
+            self.stopping.observe(self.active, scores, self.network)
+            self.stopping.waiting[...] = 0
+
+    def epoch(self, epoch: int) -> bool:
+        """Train one epoch, look at the result, let finished members go; True ends training."""
         started = time.perf_counter()
-        rates = self._steps()
-        rows = self.batches.rows.shape[1]
-        backend = self.network.backend
-        value = backend.to_numpy(self.value) / (rows * self.mean_weight)
-        monitor = backend.to_numpy(self.monitor) / rows
-        penalty = self._penalty(monitor)
-        self.schedule.epoch_ended((int(self.epochs.max()) + 1) * rows)
+        self.observer.epoch_begins()
+        done = self.steps.epoch(self.schedule, self.step)
+        self.step += self.steps.batches.per_epoch
+        rows = self.rows.shape[1]
+        seen = self.plan.rows_before + (int(self.epochs.max()) + 1) * rows
+        self.schedule.epoch_ended(seen)
         if self.plan.norm_statistics == "population" and self.score is not None:
             set_population_statistics(self.network, self.data, self.rows[self.active])
-        scores = self._scores(np.isfinite(value + penalty))
+        losses = done.loss + done.penalty
+        scores = None if self.score is None else self._scores(np.isfinite(losses))
         self.epochs[self.active] += 1
-        seconds = time.perf_counter() - started
-        self.history.append(
-            self.active, loss=value + penalty, penalty=penalty, learning_rate=rates,
-            gradient_norm=monitor[:, 0], seconds=seconds,
-            **({} if scores is None else {"validation": scores}),
-        )  # fmt: skip
-        self._say(epoch, value + penalty, scores)
-        self._judge(value + penalty, scores)
+        self.averaging.observe(epoch, self.active, self.network)
+        self._record(done, scores, time.perf_counter() - started)
+        score = None if scores is None else float(np.mean(scores))
+        self.stopped = self.observer.epoch_ends(
+            epoch, float(np.mean(losses)), score, self._snapshot
+        )
+        self._judge(losses, scores)
+        return self.stopped
 
     def outcome(self) -> Outcome:
         """Settle the members still in training and gather the results."""
-        exhausted = bool(self.active) and int(self.epochs.max(initial=0)) >= self.plan.max_iter
+        used_up = int(self.epochs.max(initial=0)) >= self.plan.max_iter
+        exhausted = bool(self.active) and used_up and not self.stopped
+        last = list(self.active)
         for k, member in enumerate(self.active):
             self._settle(k, member)
         if self.plan.norm_statistics == "population" and self.score is None:
             set_population_statistics(self.final, self.data, self.rows)
+        self._take_averages(self.averaging.averaged(last))
         return Outcome(self.final, self.history, self.epochs, self.stopping.best, exhausted)
 
-    def _bind(self) -> None:
-        """Allocate gradients and buffers for the active stack."""
-        network, backend, count = self.network, self.network.backend, len(self.active)
-        xp, device = backend.xp, backend.device
-        architecture = network.architecture
-        self.gradient = zeros_like(network.parameters)
-        self.value = xp.zeros(count, dtype=xp.float64, device=device)
-        self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
-        self.segments = backend.asarray(architecture.segments(count))
-        momentum = self.members.norm_momentum
-        if self.plan.norm_statistics != "running":
-            momentum = np.zeros_like(momentum)
-        self.momentum = momentum.copy()
-        weight = backend.to_numpy(self.data.weight)[0]
-        self.mean_weight = weight[self.batches.rows].mean(axis=1, dtype=np.float64)
-        binding = replace(self.members, norm_momentum=self.momentum)
-        orders = self.batches.rows.shape[0]
-        self.passes = {
-            rows: BatchGradient(
-                network,
-                binding,
-                self.plan.loss,
-                self.data,
-                rows,
-                self.mean_weight,
-                orders,
-                self.gradient,
-                self.value,
-            )
-            for rows in self.batches.sizes
-        }
-        self.sparse = backend.asarray((self.members.alpha > 0) & (self.members.l1_ratio > 0))
-        restores = architecture.normalization is not None and bool(np.any(self.sparse))
-        self.radii = [
-            (_norm_groups(network.parameters, layer), _radius(network, layer))
-            for layer in range(architecture.hidden if restores else 0)
-        ]
-
-    def _steps(self) -> np.ndarray:
-        """All steps of an epoch; returns the learning rates of the last."""
-        plan, network, members = self.plan, self.network, self.members
-        kernels = network.backend.kernels
-        self.value[...] = 0.0
-        self.monitor[...] = 0.0
-        rates = self.schedule.rate(self.step)
-        for index, rows in enumerate(self.batches.epoch()):
-            count = rows.shape[1]
-            if plan.norm_statistics == "cumulative":
-                self.momentum[...] = 1.0 / (index + 1)
-            self.passes[count](rows, self.step)
-            if plan.max_grad_norm is not None:
-                kernels.clip_gradient(self.gradient.flat, self.segments, plan.max_grad_norm)
-            rates = self.schedule.rate(self.step)
-            plan.optimizer.update(
-                network,
-                self.gradient,
-                self.optimizer_state,
-                self.segments,
-                members,
-                rates,
-                count,
-                self.monitor,
-            )
-            for weight, radius in self.radii:
-                kernels.restore_norms(weight, radius, self.sparse)
-            self.step += 1
-        return rates
-
-    def _scores(self, finite: np.ndarray) -> np.ndarray | None:
+    def _scores(self, finite: np.ndarray) -> np.ndarray:
         """Scores of the active members, NaN for those that have diverged."""
-        if self.score is None:
-            return None
+        assert self.score is not None
         scores = np.full(len(self.active), np.nan)
         good = np.flatnonzero(finite & self.network.is_finite()).tolist()
         if len(good) == len(self.active):
@@ -257,34 +150,45 @@ class _Run:
             scores[good] = self.score(self.network.take(good), [self.active[k] for k in good])
         return scores
 
-    def _penalty(self, monitor: np.ndarray) -> np.ndarray:
-        """Mean penalty over the epoch, (K,)."""
-        alpha, l1_ratio = self.members.alpha, self.members.l1_ratio
-        return alpha * (l1_ratio * monitor[:, 1] + 0.5 * (1.0 - l1_ratio) * monitor[:, 2])
+    def _record(self, done: Epoch, scores: np.ndarray | None, seconds: float) -> None:
+        self.history.append(
+            self.active, loss=done.loss + done.penalty, penalty=done.penalty,
+            learning_rate=done.rate, gradient_norm=done.gradient_norm, seconds=seconds,
+            **({} if scores is None else {"validation": scores}),
+        )  # fmt: skip
 
     def _judge(self, losses: np.ndarray, scores: np.ndarray | None) -> None:
         """Let go of the members that have diverged or converged."""
-        observed = losses if scores is None else np.where(np.isfinite(losses), scores, np.nan)
+        observed = losses
+        if self.stopping.by_score and scores is not None:
+            observed = np.where(np.isfinite(losses), scores, np.nan)
         self.stopping.observe(self.active, observed, self.network)
+        watched = self.score is not None and not self.stopping.by_score
         staying = []
         for k, member in enumerate(self.active):
             if not np.isfinite(losses[k]):
                 self._warn_of_divergence(member, losses[k])
                 self._settle(k, member, diverged=True)
-            elif self.stopping.has_converged(member):
-                if self.schedule.on_plateau(k):
-                    self._settle(k, member)
-                else:
-                    self.stopping.waiting[member] = 0
-                    staying.append(k)
+            elif watched or not self.stopping.has_converged(member):
+                staying.append(k)
+            elif self._leaves(k, member):
+                self._settle(k, member)
             else:
+                self.stopping.waiting[member] = 0
                 staying.append(k)
         if len(staying) < len(self.active):
             self._compact(staying)
 
+    def _leaves(self, k: int, member: int) -> bool:
+        """Whether a plateau ends a member's training: not if weights are yet to be averaged."""
+        leaves = self.schedule.on_plateau(k) and not self.plan.averaged
+        rate = None if leaves else float(self.schedule.rate(self.step)[k])
+        self.observer.plateau(member, self.stopping.by_score, rate)
+        return leaves
+
     def _settle(self, k: int, member: int, diverged: bool = False) -> None:
         """Write a member's weights, of its last or of its best epoch, to the final stack."""
-        kept_best = self.score is not None or diverged
+        kept_best = self.stopping.by_score or diverged
         if not kept_best and not self.network.is_finite()[k]:
             self._warn_of_divergence(member, np.nan)
             kept_best = True
@@ -293,18 +197,39 @@ class _Run:
         else:
             self.final.assign([member], self.network, [k])
 
+    def _take_averages(self, members: list[int]) -> None:
+        """Replace members by their averages, where held-out rows do not speak against it."""
+        if not members:
+            return
+        stack = self.averaging.network(members, self.data, self.rows[members])
+        better = stack.is_finite()
+        if self.stopping.by_score and self.score is not None:
+            scores = self.score(stack, members)
+            better &= scores >= self.stopping.best[members]
+            self.stopping.best[members] = np.maximum(self.stopping.best[members], scores)
+        for k in np.flatnonzero(better).tolist():
+            self.final.assign([members[k]], stack, [k])
+
+    def _snapshot(self) -> Network:
+        """A copy of the whole stack: settled members, and the others as they are."""
+        stack = self.final.take(range(self.final.members))
+        stack.assign(self.active, self.network, range(len(self.active)))
+        if self.plan.norm_statistics == "population" and self.score is None:
+            set_population_statistics(stack, self.data, self.rows)
+        return stack
+
     def _compact(self, staying: list[int]) -> None:
         """Go on with a smaller stack; a member's result does not depend on its stack."""
         self.active = [self.active[k] for k in staying]
         if staying:
-            self.network = self.network.take(staying)
-            self.members = self.members.take(staying)
-            self.batches = self.batches.take(staying)
             self.schedule = self.schedule.take(staying)
-            self.optimizer_state = self.optimizer_state.take(staying)
-            self._bind()
+            old = self.steps
+            self.steps = Steps(
+                old.network.take(staying), old.members.take(staying), old.batches.take(staying),
+                self.data, self.plan, old.state.take(staying),
+            )  # fmt: skip
 
-    def _warn_of_divergence(self, member: int, loss: float) -> None:
+    def _warn_of_divergence(self, member: int, loss: Any) -> None:
         which = f" of member {member}" if self.final.members > 1 else ""
         epoch = int(self.epochs[member])
         warnings.warn(
@@ -314,26 +239,3 @@ class _Run:
             RuntimeWarning,
             stacklevel=2,
         )
-
-    def _say(self, epoch: int, losses: np.ndarray, scores: np.ndarray | None) -> None:
-        if self.plan.verbose:
-            print(f"Iteration {epoch + 1}, loss = {float(np.mean(losses)):.8f}")
-            if scores is not None:
-                print(f"Validation score: {float(np.mean(scores)):f}")
-
-
-def _norm_groups(parameters: Parameters, layer: int) -> Any:
-    """A layer's weights as columns whose norm the block's norm cancels."""
-    weight = parameters.weights[layer]
-    if parameters.architecture.normalization == "layer":
-        return weight.reshape((parameters.members, -1, 1))
-    return weight
-
-
-def _radius(network: Network, layer: int) -> float:
-    """The norm at which those columns are held under an L1 penalty."""
-    architecture = network.architecture
-    radius = column_radius(architecture, layer)
-    if architecture.normalization == "layer":
-        return radius * float(np.sqrt(architecture.sizes[layer + 1]))
-    return radius

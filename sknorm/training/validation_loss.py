@@ -14,7 +14,7 @@ _ROWS_AT_ONCE = 4096
 
 
 def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> np.ndarray:
-    """Weighted mean loss of each member on its rows, without the penalty.
+    """Weighted mean loss of each member on its rows, without penalty and label smoothing.
 
     Parameters
     ----------
@@ -32,12 +32,13 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
     inference = fold(network)
     value = xp.zeros(count, dtype=xp.float64, device=device)
     factor = xp.zeros(count, dtype=xp.float64, device=device)
+    parameter = backend.asarray(loss.parameter(count), dtype=xp.float64)
     total: Any = 0.0
     for start in range(0, rows.shape[1], _ROWS_AT_ONCE):
         x, y, weight = gathered(network, data, rows[:, start : start + _ROWS_AT_ONCE])
         raw = inference.forward(x)
         no_bias = xp.zeros((count, raw.shape[2]), dtype=dtype, device=device)
         kernel = getattr(backend.kernels, loss.kernel)
-        kernel(raw, no_bias, y, weight, factor, value, xp.zeros_like(no_bias), raw)
+        kernel(raw, no_bias, y, weight, factor, parameter, value, xp.zeros_like(no_bias), raw)
         total = total + xp.sum(weight, axis=1, dtype=xp.float64)
     return backend.to_numpy(value / total)

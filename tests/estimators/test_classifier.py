@@ -79,7 +79,7 @@ def test_column_of_labels_is_flattened_with_a_warning(binary: Table) -> None:
 def test_table_of_labels_is_refused(binary: Table) -> None:
     X, y = binary
     with pytest.raises(ValueError, match="y should be a 1d array"):
-        classifier().fit(X, np.column_stack([y, y]))
+        classifier().fit(X, np.column_stack([y, y + 1]))
 
 
 def test_continuous_target_is_refused(binary: Table) -> None:

@@ -138,7 +138,9 @@ def test_columns_keep_their_norm_under_l1(noisy: Table, normalization: str) -> N
     if normalization == "layer":  # which is invariant to a common factor alone
         assert np.linalg.norm(weight) == pytest.approx(radius * 4.0, rel=1e-6)
     else:
-        np.testing.assert_allclose(np.linalg.norm(weight, axis=0), radius, rtol=1e-6)
+        norms = np.linalg.norm(weight, axis=0)  # a unit without inputs has left the network
+        assert np.mean(norms == 0) <= 0.1
+        np.testing.assert_allclose(norms[norms > 0], radius, rtol=1e-6)
     assert model.score(X, y) > 0.9
 
 

@@ -1,0 +1,113 @@
+"""Fitted attributes: what training left behind, in scikit-learn's terms."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from sknorm.estimators.parameters import PLANNED
+from sknorm.network.folding import fold, folded
+from sknorm.network.network import Network
+from sknorm.training.plan import Outcome
+from sknorm.training.steps import Epoch
+
+
+def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool) -> None:
+    """Set the attributes of a fit; curves go on where a warm start continues them."""
+    estimator.__dict__.pop("_progress", None)
+    estimator.network_ = outcome.network
+    epochs = int(outcome.epochs.max())
+    estimator.n_iter_ = epochs
+    estimator.t_ = (estimator.t_ if continued else 0) + epochs * rows
+    estimator.n_layers_ = len(outcome.network.architecture.sizes)
+    estimator.out_activation_ = estimator._loss().output_activation
+    history, columns = outcome.history.as_lists(), outcome.history.columns
+    losses = [_mean_of_active(row) for row in columns["loss"]]
+    scores = [_mean_of_active(row) for row in columns["validation"]]
+    if continued:
+        history = {key: estimator.history_.get(key, []) + rows for key, rows in history.items()}
+        losses = estimator.loss_curve_ + losses
+        scores = (estimator.validation_scores_ or []) + scores
+    estimator.history_, estimator.loss_curve_ = history, losses
+    estimator.loss_ = losses[-1] if losses else np.nan
+    watched = bool(columns["validation"]) and bool(estimator.early_stopping)
+    estimator.validation_scores_ = scores if columns["validation"] else None
+    best = float(np.mean(outcome.best))
+    estimator.best_validation_score_ = best if watched else None
+    if scores and not watched:
+        estimator.best_validation_score_ = float(np.nanmax(scores))
+    estimator.best_loss_ = None if watched else float(np.nanmin([best, *losses]))
+    if outcome.exhausted and estimator.learning_rate not in PLANNED and not estimator.swa_fraction:
+        warnings.warn(
+            f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
+            "optimization hasn't converged yet.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+
+
+def set_increment(estimator: Any, epoch: Epoch, network: Network, rows: int, fresh: bool) -> None:
+    """Set the attributes after one epoch of ``partial_fit``."""
+    loss = float(np.mean(epoch.loss + epoch.penalty))
+    if fresh:
+        estimator.loss_curve_, estimator.history_, estimator.t_ = [], {}, 0
+        estimator.best_loss_ = np.inf
+        estimator.n_layers_ = len(network.architecture.sizes)
+        estimator.out_activation_ = estimator._loss().output_activation
+    estimator.validation_scores_ = estimator.best_validation_score_ = None
+    network._folded = None
+    estimator.network_, estimator.n_iter_ = network, 1
+    estimator.t_ += rows
+    estimator.loss_ = loss
+    estimator.loss_curve_.append(loss)
+    best = estimator.best_loss_
+    estimator.best_loss_ = loss if best is None else min(best, loss)
+    values = {
+        "loss": epoch.loss + epoch.penalty, "penalty": epoch.penalty,
+        "learning_rate": epoch.rate, "gradient_norm": epoch.gradient_norm,
+    }  # fmt: skip
+    for key, value in values.items():
+        entry = float(value[0]) if network.members == 1 else np.array(value)
+        estimator.history_.setdefault(key, []).append(entry)
+
+
+def plain_network(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Weights and biases with norms and the scaling of inputs and targets folded in."""
+    network = estimator.network_
+    inference, dtype = fold(network), network.parameters.flat.dtype
+    to_numpy = network.backend.to_numpy
+    weights = [to_numpy(w).astype(np.float64) for w in inference.weights]
+    biases = [to_numpy(b).astype(np.float64) for b in inference.biases]
+    if network.architecture.normalization != "layer":
+        weights[0] = weights[0] * estimator._input_factor[:, None]
+        biases[0] = biases[0] - np.einsum("i,kij->kj", estimator.input_mean_, weights[0])
+    location, scale = estimator._target_scaling()
+    if estimator.out_activation_ == "exp":  # exp(raw) * scale = exp(raw + log scale)
+        biases[-1] = biases[-1] + np.log(scale)
+    else:
+        weights[-1], biases[-1] = weights[-1] * scale, biases[-1] * scale + location
+    arrays = [[a.astype(dtype) for a in group] for group in (weights, biases)]
+    if estimator.n_members == 1:
+        arrays = [[a[0] for a in group] for group in arrays]
+    return arrays[0], arrays[1]
+
+
+def sparsity(network: Network) -> np.ndarray:
+    """Share of exact zeros of each layer's weights, over all members."""
+    to_numpy = network.backend.to_numpy
+    return np.array([float(np.mean(to_numpy(w) == 0)) for w in network.parameters.weights])
+
+
+def importances(network: Network) -> np.ndarray:
+    """Norms of the rows of the first layer, norm folded in, with a sum of one."""
+    weight = network.backend.to_numpy(folded(network).weights[0]).astype(np.float64)
+    norms = np.sqrt((weight**2).sum(axis=2)).mean(axis=0)
+    total = norms.sum()
+    return norms / total if total > 0 else norms
+
+
+def _mean_of_active(values: np.ndarray) -> float:
+    """Mean over the members that are not NaN; NaN if all are."""
+    active = values[~np.isnan(values)]
+    return float(active.mean()) if active.size else np.nan

@@ -1,0 +1,114 @@
+"""The engine's objects, built from an estimator's parameters."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+
+from sknorm.estimators.parameters import PLANNED, hidden_sizes
+from sknorm.network import members as stack
+from sknorm.network.parameters import Architecture
+from sknorm.optim import SGD, Adam, schedules
+from sknorm.training.batches import Batches
+from sknorm.training.plan import Plan
+
+
+def architecture(estimator: Any, features: int) -> Architecture:
+    """The network's shape."""
+    outputs = estimator._loss().outputs(estimator.n_outputs_)
+    return Architecture(
+        sizes=(features, *hidden_sizes(estimator.hidden_layer_sizes), outputs),
+        activation=estimator.activation,
+        normalization=estimator.normalization,
+        norm_epsilon=float(estimator.norm_epsilon),
+        norm_affine=bool(estimator.norm_affine),
+        ghost_batch_size=int(estimator.ghost_batch_size),
+        residual=bool(estimator.residual),
+    )
+
+
+def dropout_seeds(random_states: list[RandomState]) -> np.ndarray:
+    """A key of the masks for each member."""
+    return np.array([_dropout_seed(state) for state in random_states], dtype=np.uint32)
+
+
+def members(estimator: Any, seed: np.ndarray) -> stack.Members:
+    """The same hyperparameters for all members, and a key of the masks (K,) for each."""
+    count = len(seed)
+
+    def full(value: float) -> np.ndarray:
+        return np.full(count, float(value))
+
+    return stack.Members(
+        alpha=full(estimator.alpha),
+        l1_ratio=full(estimator.l1_ratio),
+        dropout=full(estimator.dropout),
+        input_dropout=full(estimator.input_dropout),
+        input_noise=full(estimator.input_noise),
+        mixup=full(estimator.mixup_alpha),
+        label_smoothing=full(getattr(estimator, "label_smoothing", 0.0)),
+        learning_rate=full(estimator.learning_rate_init),
+        norm_momentum=full(estimator.norm_momentum),
+        seed=seed,
+    )
+
+
+def plan(estimator: Any, *, watches_start: bool = False, rows_before: int = 0) -> Plan:
+    """How long and by which rules to train."""
+    return Plan(
+        loss=estimator._loss(),
+        penalty=estimator.penalty,
+        optimizer=optimizer(estimator),
+        max_iter=estimator.max_iter,
+        tol=estimator.tol,
+        patience=estimator.n_iter_no_change,
+        max_grad_norm=estimator.max_grad_norm,
+        norm_statistics=estimator.norm_statistics,
+        averaged=float(estimator.swa_fraction),
+        keeps_best=bool(estimator.early_stopping),
+        watches_start=watches_start,
+        rows_before=rows_before,
+    )
+
+
+def schedule(estimator: Any, members: stack.Members, batches: Batches) -> schedules.Schedule:
+    """The learning rates, over ``max_iter`` epochs where they are planned."""
+    acts = estimator.solver == "sgd" or estimator.learning_rate in PLANNED
+    name = estimator.learning_rate if acts else "constant"
+    total = estimator.max_iter * batches.per_epoch
+    return schedules.build(name, members.learning_rate, estimator.power_t, total)
+
+
+def optimizer(estimator: Any) -> SGD | Adam:
+    """The rule of the steps."""
+    if estimator.solver == "sgd":
+        return SGD(estimator.momentum, estimator.nesterovs_momentum)
+    decoupled = estimator.solver == "adamw"
+    return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon, decoupled)
+
+
+def rows_per_batch(estimator: Any, count: int) -> int:
+    """Largest number of rows of a batch out of ``count``."""
+    if estimator.batch_size == "auto":
+        return min(count, 64 if count < 4_000 else 128 if count < 20_000 else 256)
+    if estimator.batch_size > count:
+        warnings.warn(
+            f"batch_size={estimator.batch_size} is larger than the {count} training rows; "
+            "it is clipped to them.",
+            stacklevel=6,
+        )
+    size = min(int(estimator.batch_size), count)
+    if size < 2 and estimator.normalization in ("batch", "ghost"):
+        raise ValueError(
+            f"batch_size={estimator.batch_size} leaves one row a batch, of which "
+            f"normalization={estimator.normalization!r} has no statistics. Use at least 2."
+        )
+    return size
+
+
+def _dropout_seed(random_state: RandomState) -> int:
+    """A key that follows from the generator's state but does not advance it."""
+    twin = RandomState()
+    twin.set_state(random_state.get_state())
+    return int(twin.randint(0, 2**32, dtype=np.uint32))

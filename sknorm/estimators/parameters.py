@@ -1,0 +1,147 @@
+"""Constraints of the parameters that the estimators share, and of their combinations."""
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import get_scorer_names
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+
+from sknorm.kernels.codes import ACTIVATIONS
+from sknorm.network.parameters import NORMALIZATIONS
+
+PENALTIES = ("elasticnet", "l0", "group_lasso", "nuclear")
+PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
+
+CONSTRAINTS: dict[str, list] = {
+    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    "activation": [StrOptions(set(ACTIVATIONS))],
+    "solver": [StrOptions({"sgd", "adam", "adamw", "lbfgs"})],
+    "alpha": [Interval(Real, 0, None, closed="left")],
+    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+    "penalty": [StrOptions(set(PENALTIES))],
+    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *PLANNED})],
+    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+    "power_t": [Interval(Real, 0, None, closed="left")],
+    "max_iter": [Interval(Integral, 1, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Interval(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Interval(Real, 0, 1, closed="both")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": [StrOptions({"auto"}), "boolean"],
+    "validation_fraction": [
+        Interval(Real, 0, 1, closed="neither"),
+        HasMethods(["split"]),
+        HasMethods(["__iter__"]),
+    ],
+    "scoring": [StrOptions({"loss"} | set(get_scorer_names())), callable, None],
+    "beta_1": [Interval(Real, 0, 1, closed="left")],
+    "beta_2": [Interval(Real, 0, 1, closed="left")],
+    "epsilon": [Interval(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Interval(Integral, 1, None, closed="left")],
+    "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
+    "normalization": [StrOptions(set(NORMALIZATIONS)), None],
+    "norm_momentum": [Interval(Real, 0, 1, closed="right")],
+    "norm_epsilon": [Interval(Real, 0, None, closed="neither")],
+    "norm_affine": ["boolean"],
+    "norm_statistics": [StrOptions({"running", "cumulative", "population"})],
+    "ghost_batch_size": [Interval(Integral, 2, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "input_dropout": [Interval(Real, 0, 1, closed="left")],
+    "input_noise": [Interval(Real, 0, None, closed="left")],
+    "mixup_alpha": [Interval(Real, 0, None, closed="left")],
+    "residual": ["boolean"],
+    "swa_fraction": [Interval(Real, 0, 1, closed="both")],
+    "n_members": [Interval(Integral, 1, None, closed="left")],
+    "dtype": [StrOptions({"auto", "float32", "float64"})],
+}
+
+RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")
+
+
+def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    """Widths of the hidden layers; one number is one layer."""
+    sizes = list(hidden_layer_sizes) if np.iterable(hidden_layer_sizes) else [hidden_layer_sizes]
+    if any(not isinstance(d, Integral) or d <= 0 for d in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be > 0, got {sizes}: one positive integer a layer."
+        )
+    return tuple(int(d) for d in sizes)
+
+
+def check_combination(estimator: Any) -> None:
+    """Refuse, before training, what a solver or penalty cannot do.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameters, and what to choose instead.
+    """
+    if isinstance(estimator.validation_fraction, str):
+        raise ValueError(
+            f"validation_fraction={estimator.validation_fraction!r} is a string; pass a share of "
+            "the rows in (0, 1), a CV splitter, or row indices."
+        )
+    if estimator.penalty != "elasticnet" and estimator.l1_ratio > 0:
+        warnings.warn(
+            f"l1_ratio={estimator.l1_ratio} acts with penalty='elasticnet' only; it is ignored "
+            f"under penalty={estimator.penalty!r}.",
+            stacklevel=5,
+        )
+    if estimator.solver == "lbfgs":
+        _check_lbfgs(estimator)
+    if estimator.penalty == "nuclear" and estimator.solver == "adam" and estimator.alpha > 0:
+        raise ValueError(
+            "penalty='nuclear' has no proximal step in the metric of solver='adam', whose step "
+            "differs by coordinate. Use solver='adamw', which decouples the penalty, or 'sgd'."
+        )
+
+
+def check_incremental(estimator: Any) -> None:
+    """Refuse what needs to know the end of training, or all rows, in ``partial_fit``."""
+    if estimator.early_stopping is True:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True: it sees no held-out rows. Set it "
+            "to False or 'auto', and score the model between calls."
+        )
+    for parameter, reason in (
+        ("learning_rate", estimator.learning_rate in PLANNED),
+        ("swa_fraction", estimator.swa_fraction > 0),
+        ("norm_statistics", estimator.norm_statistics == "population"),
+    ):
+        if reason:
+            raise ValueError(
+                f"partial_fit does not support {parameter}={getattr(estimator, parameter)!r}, "
+                "which needs to know all steps or all rows of training. Use fit, or the default."
+            )
+
+
+def _check_lbfgs(estimator: Any) -> None:
+    if estimator.alpha > 0 and estimator.penalty != "elasticnet":
+        raise ValueError(
+            f"solver='lbfgs' needs a smooth objective, but penalty={estimator.penalty!r} is not "
+            "smooth. Use solver='adam', 'adamw' or 'sgd', or penalty='elasticnet', l1_ratio=0."
+        )
+    if estimator.alpha > 0 and estimator.l1_ratio > 0:
+        raise ValueError(
+            f"solver='lbfgs' needs a smooth objective, but l1_ratio={estimator.l1_ratio} adds an "
+            "L1 norm. Set l1_ratio=0, or use solver='adam', 'adamw' or 'sgd'."
+        )
+    for parameter in RANDOM:
+        if (value := getattr(estimator, parameter)) > 0:
+            raise ValueError(
+                f"solver='lbfgs' needs an objective that is the same at each evaluation, but "
+                f"{parameter}={value} is random. Set it to 0, or use solver='adam'."
+            )
+    for parameter in ("swa_fraction", "max_grad_norm"):
+        if value := getattr(estimator, parameter):
+            raise ValueError(
+                f"{parameter}={value} acts on the steps of 'sgd', 'adam' and 'adamw'; "
+                "solver='lbfgs' has none. Leave it at its default."
+            )

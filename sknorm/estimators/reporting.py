@@ -1,0 +1,85 @@
+"""What users hear while a model is trained: printed lines and scikit-learn's callbacks."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sknorm.network.network import Network
+from sknorm.training.plan import Observer
+
+
+class Reporter(Observer):
+    """Prints scikit-learn's lines and runs the tasks of its callback protocol.
+
+    Parameters
+    ----------
+    estimator : estimator
+        With the attributes that predictions need, but for its network.
+    X, y, metadata : object
+        What ``fit`` was given; callbacks may score on it.
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any, metadata: dict | None) -> None:
+        self.estimator = estimator
+        self.given = {"X": X, "y": y, "metadata": metadata}
+        count = estimator.max_iter
+        if estimator.solver == "lbfgs":  # member after member; SciPy announces one that never runs
+            count = (count + 1) * estimator.n_members
+        self.root = estimator._init_callback_context(max_subtasks=count)
+        self.root.call_on_fit_task_begin(estimator=estimator, **self.given)
+        self.task: Any = None
+        self.epochs = 0
+
+    def epoch_begins(self) -> None:
+        self._end_open_task()
+        self.task = self.root.subcontext(task_name="epoch")
+        self.task.call_on_fit_task_begin(estimator=self.estimator, **self.given)
+
+    def epoch_ends(
+        self, epoch: int, loss: float, score: float | None, snapshot: Callable[[], Network]
+    ) -> bool:
+        self.epochs = epoch + 1
+        if self.estimator.verbose:
+            print(f"Iteration {epoch + 1}, loss = {loss:.8f}")
+            if score is not None:
+                print(f"Validation score: {score:f}")
+        task, self.task = self.task, None
+        return task.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=lambda: self._attributes(epoch, loss, snapshot()),
+            **self.given,
+        )
+
+    def plateau(self, member: int, by_score: bool, rate: float | None) -> None:
+        estimator = self.estimator
+        if not estimator.verbose:
+            return
+        what = "Validation score" if by_score else "Training loss"
+        which = f" of member {member}" if estimator.n_members > 1 else ""
+        then = "Stopping." if rate is None else f"Setting learning rate to {rate:f}"
+        print(
+            f"{what}{which} did not improve more than tol={estimator.tol:f} for "
+            f"{estimator.n_iter_no_change} consecutive epochs. {then}"
+        )
+
+    def close(self) -> None:
+        """End the tasks that are open: training is over."""
+        self._end_open_task()
+        self.root.call_on_fit_task_end(
+            estimator=self.estimator, reconstruction_attributes={}, **self.given
+        )
+
+    def _attributes(self, epoch: int, loss: float, network: Network) -> dict[str, Any]:
+        """What makes a copy of the estimator one that is fitted so far."""
+        return {
+            "network_": network,
+            "n_iter_": epoch + 1,
+            "loss_": loss,
+            "n_layers_": len(network.architecture.sizes),
+            "out_activation_": self.estimator._loss().output_activation,
+        }
+
+    def _end_open_task(self) -> None:
+        """End an epoch that began, but came to nothing."""
+        if self.task is not None:
+            task, self.task = self.task, None
+            task.call_on_fit_task_end(estimator=self.estimator)

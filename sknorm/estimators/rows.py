@@ -1,0 +1,98 @@
+"""The rows that a fit is about, and the engine's view of them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from sknorm import validation
+from sknorm.backends import Backend
+from sknorm.network.batch import SparseRows
+from sknorm.training.data import TrainingData
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Checked inputs, targets, weights and groups of the rows that count.
+
+    Attributes
+    ----------
+    X : array of shape (n_samples, n_features), or sparse in CSR format
+    y : array of shape (n_samples,) or (n_samples, n_outputs)
+    weight, groups : arrays of shape (n_samples,) or None
+    positions : int array of shape (n_samples,) or None
+        Where the rows stood in what ``fit`` was given; None if all count.
+    total : int
+        Number of rows that ``fit`` was given.
+    """
+
+    X: Any
+    y: Any
+    weight: np.ndarray | None
+    groups: Any
+    positions: np.ndarray | None
+    total: int
+
+    def __len__(self) -> int:
+        return int(self.X.shape[0])
+
+    def weighted(self, weight: np.ndarray | None, at_least: int) -> "Rows":
+        """The same rows under other weights; those of weight zero are left out."""
+        kept = validation.positive_rows(weight, at_least)
+        if kept is None or weight is None:
+            return Rows(self.X, self.y, weight, self.groups, self.positions, self.total)
+        return Rows(
+            self.X[kept],
+            self.y[kept],
+            weight[kept],
+            None if self.groups is None else self.groups[kept],
+            kept if self.positions is None else self.positions[kept],
+            self.total,
+        )
+
+
+def engine_table(backend: Backend, X: Any) -> Any:
+    """A table as kernels take it: dense in C order, or the arrays of a sparse one."""
+    if sparse.issparse(X):
+        values, columns, starts = (backend.asarray(a) for a in (X.data, X.indices, X.indptr))
+        return SparseRows(values, columns, starts, (int(X.shape[0]), int(X.shape[1])))
+    return backend.asarray(X)
+
+
+def training_data(
+    backend: Backend,
+    rows: Rows,
+    target: np.ndarray,
+    offset: np.ndarray,
+    factor: np.ndarray,
+    dtype: Any,
+) -> TrainingData:
+    """The arrays that training reads, in the backend; X is not copied unless it must be."""
+    X = rows.X
+    if not sparse.issparse(X) and not X.flags.c_contiguous:
+        X = _standardized_copy(X, offset, factor, dtype)
+        offset, factor = np.zeros_like(offset), np.ones_like(factor)
+    weight = np.ones(len(rows)) if rows.weight is None else _moderate(rows.weight)
+    return TrainingData(
+        X=engine_table(backend, X),
+        y=backend.asarray(target),
+        weight=backend.asarray(weight[None, :], dtype=dtype),
+        offset=backend.asarray(offset),
+        factor=backend.asarray(factor),
+    )
+
+
+def _moderate(weight: np.ndarray) -> np.ndarray:
+    """Weights within what float32 can square; their common factor does not matter."""
+    mean = weight.mean()
+    return weight if 1e-6 < mean < 1e6 else weight / mean
+
+
+def _standardized_copy(X: np.ndarray, offset: Any, factor: Any, dtype: Any) -> np.ndarray:
+    """``(X - offset) * factor`` in C order and the compute dtype, without a large temporary."""
+    copied = np.empty(X.shape, dtype=dtype)
+    rows = max(1, (1 << 20) // max(1, X.shape[1]))
+    for start in range(0, len(X), rows):
+        copied[start : start + rows] = (X[start : start + rows] - offset) * factor
+    return copied

@@ -1,0 +1,195 @@
+"""Training on all rows at once with L-BFGS, member by member."""
+
+import time
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from sknorm.kernels.codes import ELASTIC_NET
+from sknorm.network.members import Members
+from sknorm.network.network import Network
+from sknorm.network.parameters import zeros_like
+from sknorm.network.population import set_population_statistics
+from sknorm.objective.objective import BatchGradient
+from sknorm.optim.lbfgs import Minimum, lbfgs
+from sknorm.training.data import TrainingData
+from sknorm.training.history import History
+from sknorm.training.plan import Observer, Outcome, Plan, Score
+from sknorm.training.stopping import Stopping
+
+
+def train_full_batch(
+    network: Network,
+    members: Members,
+    rows: np.ndarray,
+    data: TrainingData,
+    plan: Plan,
+    max_fun: int,
+    score: Score | None = None,
+    observer: Observer | None = None,
+) -> Outcome:
+    """Minimize each member's objective over all of its rows.
+
+    The objective has to be smooth and without random parts. Norms keep the statistics of the
+    training rows under the final weights, since those were the statistics in training.
+
+    Parameters
+    ----------
+    network : Network
+        Initial weights; overwritten.
+    members : Members
+    rows : int64 array of shape (K, n)
+    data : TrainingData
+    plan : Plan
+        Of its fields, the loss, ``max_iter``, ``tol`` (largest entry of the gradient),
+        ``patience`` and those about validation scores count.
+    max_fun : int
+        Largest number of evaluations of the objective.
+    score, observer
+        See :func:`sknorm.training.loop.train`.
+
+    Returns
+    -------
+    Outcome
+    """
+    history = History(len(members))
+    epochs, best = np.zeros(len(members), dtype=np.int64), np.full(len(members), np.nan)
+    exhausted = False
+    with network.backend.session():
+        for member in range(len(members)):
+            search = _Search(
+                network.take([member]), member, members.take([member]), rows[[member]], data,
+                plan, history, score, observer or Observer(),
+            )  # fmt: skip
+            minimum = search.run(max_fun)
+            network.assign([member], search.network, [0])
+            epochs[member], best[member] = minimum.iterations, search.stopping.best[0]
+            exhausted |= not minimum.converged
+    if exhausted:
+        _warn(minimum)
+    return Outcome(network, history, epochs, best, False)
+
+
+class _Search:
+    """One member's objective, and what is looked at after each iteration."""
+
+    def __init__(
+        self,
+        network: Network,
+        member: int,
+        members: Members,
+        rows: np.ndarray,
+        data: TrainingData,
+        plan: Plan,
+        history: History,
+        score: Score | None,
+        observer: Observer,
+    ) -> None:
+        self.network, self.member, self.rows = network, member, rows
+        self.data, self.plan, self.history = data, plan, history
+        self.score, self.observer = score, observer
+        backend = network.backend
+        weight = backend.to_numpy(data.weight)[0][rows].mean(axis=1, dtype=np.float64)
+        self.total = rows.shape[1] * weight[0]
+        self.gradient = zeros_like(network.parameters)
+        self.value = backend.xp.zeros(1, dtype=backend.xp.float64, device=backend.device)
+        still = members.take([0])
+        still.norm_momentum[...] = 0.0
+        self.compute = BatchGradient(
+            network, still, plan.loss, data, rows.shape[1], weight, 1, self.gradient, self.value
+        )
+        self.compute.load(backend.asarray(rows), 0)
+        self.ridge = _ridge(network, float(members.alpha[0]))
+        by_score = score is not None and plan.keeps_best
+        self.stopping = Stopping(0.0, plan.patience, by_score, network.take([0]))
+        self.iterations, self.started = 0, time.perf_counter()
+        self.last = backend.to_numpy(network.parameters.flat).astype(np.float64)
+
+    def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
+        """Objective and gradient at a point."""
+        backend, flat = self.network.backend, self.network.parameters.flat
+        flat[...] = backend.asarray(x, dtype=flat.dtype)
+        self.value[...] = 0.0
+        self.compute.differentiate(0)
+        loss = float(backend.to_numpy(self.value)[0]) / self.total
+        pull = self.ridge * x
+        gradient = backend.to_numpy(self.gradient.flat).astype(np.float64)
+        self.penalty = 0.5 * float(pull @ x)
+        return loss + self.penalty, gradient + pull
+
+    def run(self, max_fun: int) -> Minimum:
+        """Search, and leave the network where it ended."""
+        plan = self.plan
+        self.observer.epoch_begins()
+        try:
+            minimum = lbfgs(self, self.last, plan.max_iter, max_fun, plan.tol, self.after_iteration)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=2)
+            minimum = Minimum(self.last, True, "interrupted", self.iterations)
+        self._place(minimum.x)
+        if self.stopping.by_score and self.iterations:
+            self.network.assign([0], self.stopping.network, [0])
+        if not self.network.is_finite()[0]:
+            self.network.assign([0], self.stopping.network, [0])
+            warnings.warn(
+                "L-BFGS came to weights that are not finite; the best before are kept. Scale "
+                "the inputs and targets.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        set_population_statistics(self.network, self.data, self.rows)
+        return minimum
+
+    def after_iteration(self, x: np.ndarray, value: float) -> bool:
+        """Record an iteration; True ends the search."""
+        self.last, now = x.copy(), time.perf_counter()
+        seconds, self.started = now - self.started, now
+        penalty = 0.5 * float((self.ridge * x) @ x)
+        values: dict[str, float] = {"loss": value, "penalty": penalty, "seconds": seconds}
+        score = None
+        if self.score is not None:
+            score = float(self.score(self._at(x), [self.member])[0])
+            values["validation"] = score
+        self.history.put(self.iterations, self.member, **values)
+        stops = self._judge(x, value, score)
+        stops |= self.observer.epoch_ends(self.iterations, value, score, lambda: self._at(x))
+        self.iterations += 1
+        if not stops:
+            self.observer.epoch_begins()
+        return stops
+
+    def _judge(self, x: np.ndarray, value: float, score: float | None) -> bool:
+        """Keep the best weights; whether the validation score says to stop."""
+        if not self.stopping.by_score or score is None:
+            self.stopping.best[0] = value
+            return False
+        self.stopping.tol = self.plan.tol
+        self.stopping.observe([0], np.array([score]), self._at(x))
+        return self.stopping.has_converged(0)
+
+    def _at(self, x: np.ndarray) -> Network:
+        """The network at a point, with the statistics of its training rows."""
+        self._place(x)
+        stack = self.network.take([0])
+        set_population_statistics(stack, self.data, self.rows)
+        return stack
+
+    def _place(self, x: np.ndarray) -> None:
+        flat = self.network.parameters.flat
+        flat[...] = self.network.backend.asarray(x, dtype=flat.dtype)
+
+
+def _ridge(network: Network, alpha: float) -> np.ndarray:
+    """The penalty's curvature for each parameter: alpha for weights, else 0."""
+    segments = network.architecture.segments(1, ELASTIC_NET)
+    return np.concatenate([np.full(size, alpha * (code > 0)) for _, size, code in segments])
+
+
+def _warn(minimum: Minimum) -> None:
+    warnings.warn(
+        f"lbfgs failed to converge after {minimum.iterations} iteration(s): {minimum.message}. "
+        "Increase max_iter or max_fun to improve the convergence, or scale the data.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )

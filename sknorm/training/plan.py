@@ -1,0 +1,106 @@
+"""What training is asked to do, and what it leaves behind."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknorm.network.network import Network
+from sknorm.objective.losses import Loss
+from sknorm.optim import SGD, Adam
+from sknorm.training.history import History
+
+Score = Callable[[Network, list[int]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and by which rules a stack is trained.
+
+    Attributes
+    ----------
+    loss : Loss
+    penalty : str
+        Name of the penalty of the weights.
+    optimizer : SGD or Adam
+    max_iter : int
+        Largest number of epochs.
+    tol, patience : float
+        See :class:`sknorm.training.stopping.Stopping`.
+    max_grad_norm : float or None
+        Euclidean norm to which gradients are clipped.
+    norm_statistics : {"running", "cumulative", "population"}
+    averaged : float
+        Share of the epochs, at the end, over which weights are averaged; 0 is none.
+    keeps_best : bool
+        Whether validation scores end training and choose the weights, rather than being
+        recorded only.
+    watches_start : bool
+        Whether the weights that training starts from take part in that choice.
+    rows_before : int
+        Rows seen by earlier fits that this one continues, for the schedule.
+    """
+
+    loss: Loss
+    penalty: str
+    optimizer: SGD | Adam
+    max_iter: int
+    tol: float
+    patience: float
+    max_grad_norm: float | None
+    norm_statistics: str
+    averaged: float = 0.0
+    keeps_best: bool = True
+    watches_start: bool = False
+    rows_before: int = 0
+
+
+@dataclass
+class Outcome:
+    """What training leaves behind.
+
+    Attributes
+    ----------
+    network : Network
+        The fitted stack.
+    history : History
+    epochs : int64 array of shape (K,)
+        Epochs each member was trained.
+    best : float64 array of shape (K,)
+        Lowest training loss or highest validation score of each member.
+    exhausted : bool
+        Whether a member used up ``max_iter`` before it had converged.
+    """
+
+    network: Network
+    history: History
+    epochs: np.ndarray
+    best: np.ndarray
+    exhausted: bool
+
+
+class Observer:
+    """Hears of every epoch; this one says and does nothing."""
+
+    def epoch_begins(self) -> None:
+        """An epoch starts."""
+
+    def epoch_ends(
+        self, epoch: int, loss: float, score: float | None, snapshot: Callable[[], Network]
+    ) -> bool:
+        """An epoch is over; True ends training. ``snapshot()`` copies the stack as it is."""
+        return False
+
+    def plateau(self, member: int, by_score: bool, rate: float | None) -> None:
+        """A member has stopped improving: its learning rate is now ``rate``, or it leaves."""
+
+
+def total_penalty(penalty: str, alpha: Any, l1_ratio: Any, sums: Any) -> Any:
+    """The penalty (K,) from the sums (K, 2) that a step monitors.
+
+    For the elastic net |W|_1 and |W|_2^2; for the others the penalty over alpha, and 0.
+    """
+    if penalty == "elasticnet":
+        return alpha * (l1_ratio * sums[:, 0] + 0.5 * (1.0 - l1_ratio) * sums[:, 1])
+    return alpha * sums[:, 0]

@@ -1,0 +1,182 @@
+"""The steps of an epoch: gradient, clipping, optimizer, penalty, norms of columns."""
+
+from dataclasses import fields, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sknorm.kernels.codes import ELASTIC_NET, L0, UNPENALIZED
+from sknorm.network.initializers import column_radius
+from sknorm.network.members import Members
+from sknorm.network.network import Network
+from sknorm.network.parameters import Parameters, zeros_like
+from sknorm.objective.objective import BatchGradient
+from sknorm.optim.proximal import PROXIMAL_STEPS
+from sknorm.optim.schedules import Schedule
+from sknorm.training.batches import Batches
+from sknorm.training.data import TrainingData
+from sknorm.training.plan import Plan, total_penalty
+
+CODES = {"elasticnet": ELASTIC_NET, "l0": L0}
+
+
+class Epoch(NamedTuple):
+    """Means over the batches of an epoch, and the last learning rates; float64 (K,)."""
+
+    loss: np.ndarray
+    penalty: np.ndarray
+    gradient_norm: np.ndarray
+    rate: np.ndarray
+
+
+class Steps:
+    """Training steps of one stack on the rows of one table.
+
+    Parameters
+    ----------
+    network : Network
+        Trained in place.
+    members : Members
+    batches : Batches
+    data : TrainingData
+    plan : Plan
+    state : object, optional
+        State of the optimizer, where training goes on.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        members: Members,
+        batches: Batches,
+        data: TrainingData,
+        plan: Plan,
+        state: Any = None,
+    ) -> None:
+        self.network, self.members, self.batches = network, members, batches
+        self.data, self.plan = data, plan
+        self.state = plan.optimizer.init(network) if state is None else state
+        backend, count = network.backend, len(members)
+        xp, device = backend.xp, backend.device
+        self.gradient = zeros_like(network.parameters)
+        self.value = xp.zeros(count, dtype=xp.float64, device=device)
+        self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
+        code = CODES.get(plan.penalty, UNPENALIZED)
+        self.segments = backend.asarray(network.architecture.segments(count, code))
+        self.momentum = members.norm_momentum.copy()
+        if plan.norm_statistics != "running":
+            self.momentum[...] = 0.0
+        self._bind_gradients()
+        self._bind_penalty()
+
+    def serves(self, members: Members, batches: Batches, data: TrainingData, plan: Plan) -> bool:
+        """Whether these steps, on other rows, would be the same; then :meth:`feed` is enough."""
+        return (
+            self.plan == plan
+            and all(
+                np.array_equal(getattr(self.members, f.name), getattr(members, f.name))
+                for f in fields(members)
+            )
+            and batches.sizes <= set(self.passes)
+            and type(self.data.X) is type(data.X)
+            and self.data.y.dtype == data.y.dtype
+        )
+
+    def feed(self, batches: Batches, data: TrainingData) -> None:
+        """Go on with the rows of another table."""
+        self.batches, self.data = batches, data
+        self.mean_weight = self._mean_weight()
+        for each in self.passes.values():
+            each.feed(data, self.mean_weight)
+
+    def epoch(self, schedule: Schedule, step: int, batches_before: int = 0) -> Epoch:
+        """Train one epoch from step number ``step`` on.
+
+        ``batches_before`` counts the batches that cumulative statistics already hold.
+        """
+        self.value[...] = 0.0
+        self.monitor[...] = 0.0
+        rate = schedule.rate(step)
+        for index, rows in enumerate(self.batches.epoch()):
+            if self.plan.norm_statistics == "cumulative":
+                self.momentum[...] = 1.0 / (batches_before + index + 1)
+            rate = schedule.rate(step + index)
+            self._step(rows, step + index, rate)
+        to_numpy, count = self.network.backend.to_numpy, self.batches.rows.shape[1]
+        monitor = to_numpy(self.monitor) / count
+        members = self.members
+        return Epoch(
+            to_numpy(self.value) / (count * self.mean_weight),
+            total_penalty(self.plan.penalty, members.alpha, members.l1_ratio, monitor[:, 1:]),
+            monitor[:, 0],
+            rate,
+        )
+
+    def _step(self, rows: Any, step: int, rate: np.ndarray) -> None:
+        kernels, count = self.network.backend.kernels, rows.shape[1]
+        self.passes[count](rows, step)
+        if self.plan.max_grad_norm is not None:
+            kernels.clip_gradient(self.gradient.flat, self.segments, self.plan.max_grad_norm)
+        if self.proximal is not None:
+            self.proximal.before(count, self.monitor)
+        optimizer: Any = self.plan.optimizer
+        optimizer.update(
+            self.network, self.gradient, self.state, self.segments, self.members, rate, count,
+            self.monitor,
+        )  # fmt: skip
+        if self.proximal is not None:
+            self.proximal.after(self.state, rate)
+        for weight, radius in self.radii:
+            kernels.restore_norms(weight, radius, self.held)
+
+    def _bind_gradients(self) -> None:
+        """Allocate the buffers of each batch size that occurs."""
+        rows, self.mean_weight = self.batches.rows, self._mean_weight()
+        # The momentum is bound as an array, so that its values may change with the step.
+        binding = replace(self.members, norm_momentum=self.momentum)
+        self.passes = {
+            size: BatchGradient(
+                self.network, binding, self.plan.loss, self.data, size, self.mean_weight,
+                rows.shape[0], self.gradient, self.value,
+            )
+            for size in self.batches.sizes
+        }  # fmt: skip
+
+    def _mean_weight(self) -> np.ndarray:
+        weight = self.network.backend.to_numpy(self.data.weight)[0]
+        return weight[self.batches.rows].mean(axis=1, dtype=np.float64)
+
+    def _bind_penalty(self) -> None:
+        """Prepare proximal steps, and the columns whose norm a sparse penalty must not take."""
+        members, network, penalty = self.members, self.network, self.plan.penalty
+        sparse = members.alpha > 0
+        if penalty == "elasticnet":
+            sparse = sparse & (members.l1_ratio > 0)
+        self.held = network.backend.asarray(sparse)
+        kind = PROXIMAL_STEPS.get(penalty) if bool(np.any(sparse)) else None
+        optimizer = self.plan.optimizer
+        self.proximal = None if kind is None else kind(network, members, optimizer)
+        architecture = network.architecture
+        holds = architecture.normalization is not None and bool(np.any(sparse))
+        layers = min(1, architecture.hidden) if penalty == "group_lasso" else architecture.hidden
+        self.radii = [
+            (_norm_groups(network.parameters, layer), _radius(network, layer))
+            for layer in range(layers if holds else 0)
+        ]
+
+
+def _norm_groups(parameters: Parameters, layer: int) -> Any:
+    """A layer's weights as columns whose norm the block's norm cancels."""
+    weight = parameters.weights[layer]
+    if parameters.architecture.normalization == "layer":
+        return weight.reshape((parameters.members, -1, 1))
+    return weight
+
+
+def _radius(network: Network, layer: int) -> float:
+    """The norm at which those columns are held under a sparse penalty."""
+    architecture = network.architecture
+    radius = column_radius(architecture, layer)
+    if architecture.normalization == "layer":
+        return radius * float(np.sqrt(architecture.sizes[layer + 1]))
+    return radius
