@@ -64,6 +64,7 @@ class Columns:
         """
         deviation = np.sqrt(np.maximum(self.variance, 0.0))
         constant = deviation <= 8 * self.precision * np.abs(self.mean)
+        constant |= self.low == self.high
         indicator = self.two_valued & ~constant
         span = self.high - self.low
         scale = np.where(constant, 1.0, np.where(indicator, span, deviation))
@@ -137,14 +138,15 @@ def _sparse_columns(X: Any, weight: np.ndarray, names: Any) -> Columns:
         total += np.bincount(where, weights=w * values, minlength=width)
         other = (values != low[where]) & (values != high[where])
         others += np.bincount(where, weights=other, minlength=width)
-    mean, absent = total / count, np.maximum(count - present, 0.0)
+    full = stored == X.shape[0]  # then the weight of the absent is nothing but rounding
+    mean, absent = total / count, np.where(full, 0.0, np.maximum(count - present, 0.0))
     rest, spread = -absent * mean, absent * mean * mean
     for where, values, w in _stored_chunks(X, weight):
         distance = values - mean[where]
         rest += np.bincount(where, weights=w * distance, minlength=width)
         spread += np.bincount(where, weights=w * distance * distance, minlength=width)
     rest, spread = rest / count, spread / count
-    two_valued = (others == 0) & ((stored == X.shape[0]) | (low == 0) | (high == 0))
+    two_valued = (others == 0) & (full | (low == 0) | (high == 0))
     precision = float(np.finfo(X.dtype).eps)
     return Columns(count, mean + rest, spread - rest**2, low, high, two_valued, precision)
 

@@ -61,6 +61,8 @@ def set_increment(estimator: Any, epoch: Epoch, network: Network, rows: int, fre
     estimator.t_ += rows
     estimator.loss_ = loss
     estimator.loss_curve_.append(loss)
+    if estimator.verbose:
+        print(f"Iteration 1, loss = {loss:.8f}")
     best = estimator.best_loss_
     estimator.best_loss_ = loss if best is None else min(best, loss)
     values = {

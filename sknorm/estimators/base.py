@@ -166,8 +166,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         rows = rows.weighted(self._weigh(rows, partial), at_least)
         if fresh:
             self._learn_target(rows, partial)
-        elif not partial:
+            return rows
+        if not partial:
             self._check_same_task(rows)
+        architecture = engine.architecture(self, X.shape[1])
+        validation.check_continues(self.network_, architecture, self.n_members)
         return rows
 
     def _compute_dtype(self, X: Any, previous: Network | None) -> Any:
@@ -194,7 +197,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         elif fresh or pooled:
             seen = scaling.columns(rows.X, rows.weight, names)
             self._columns = seen if fresh else self._columns.merged(seen)
-            self.input_mean_, self._input_factor = seen.scaling()
+            self.input_mean_, self._input_factor = self._columns.scaling()
         self.input_scale_ = 1.0 / self._input_factor
         self._backend = resolve(rows.X)
         return training_data(
@@ -214,10 +217,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         With a norm, where nothing ties training to scikit-learn's, the output starts at the
         best constant prediction.
         """
-        architecture = engine.architecture(self, rows.X.shape[1])
         if previous is not None:
-            validation.check_continues(previous, architecture, self.n_members)
             return previous.take(range(previous.members))
+        architecture = engine.architecture(self, rows.X.shape[1])
         network = initialize(self._backend, architecture, random_states, np.dtype(dtype))
         if self.normalization is not None:
             weight = np.ones(len(rows)) if rows.weight is None else rows.weight

@@ -149,7 +149,7 @@ network_ : Network
     The fitted stack: weights as trained, and the statistics of its norms.
 coefs_ : list of ndarray of shape (fan_in, fan_out)
     Weights of the equivalent plain network: norms and scalings folded in (not under layer
-    norm). Arrays of shape (n_members, fan_in, fan_out) with several members.
+    norm; with ``residual``, each such layer's input is to be added to its output). Arrays of shape (n_members, fan_in, fan_out) with several members.
 intercepts_ : list of ndarray of shape (fan_out,)
     Biases of the equivalent plain network.
 feature_importances_ : ndarray of shape (n_features,)
@@ -171,7 +171,7 @@ best_loss_ : float or None
 validation_scores_ : list of float or None
     Scores on the held-out rows; None without any.
 best_validation_score_ : float or None
-    Highest of them.
+    Highest of them, or that of the averaged weights if it is higher.
 n_iter_ : int
     Epochs trained.
 t_ : int

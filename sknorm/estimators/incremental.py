@@ -72,6 +72,7 @@ class Progress:
                 self.steps = Steps(self.network, members, batches, data, plan, self.state)
             self.steps.feed(batches, data)
             done = self.steps.epoch(self.schedule, self.step, self.step)
+            done = done._replace(rate=done.rate.copy())  # which a plateau changes in place
         self.state = self.steps.state
         self.step += batches.per_epoch
         self.rows += batches.rows.shape[1]

@@ -252,15 +252,19 @@ default='squared_error'
             np.repeat(a, repeats).astype(X.dtype) for a in (self.target_scale_, self.target_mean_)
         )
         value, std = predictive(self, X, n_samples, return_std, scale)
-        value = self._shaped(value * scale + location)
-        return (value, self._shaped(std)) if return_std else value
+        value, std = self._shaped(value * scale + location, std)
+        return (value, std) if return_std else value
 
-    def _shaped(self, value: Any) -> np.ndarray:
-        """Raw outputs (n, o) in the shape of the targets, with an axis of several quantiles."""
-        several = self.loss == "quantile" and np.ndim(self.quantile) == 1
-        if several:
-            value = np.sort(value.reshape(len(value), self.n_outputs_, -1), axis=2)
-        return value[:, 0] if self._single_output else value
+    def _shaped(self, value: Any, std: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """Outputs (n, o) and their spread in the shape of the targets; quantiles in order."""
+        arrays = [value] if std is None else [value, std]
+        if self.loss == "quantile" and np.ndim(self.quantile) == 1:
+            arrays = [a.reshape(len(a), self.n_outputs_, -1) for a in arrays]
+            order = np.argsort(arrays[0], axis=2, kind="stable")
+            arrays = [np.take_along_axis(a, order, axis=2) for a in arrays]
+        if self._single_output:
+            arrays = [a[:, 0] for a in arrays]
+        return arrays[0], None if std is None else arrays[1]
 
     def _check_target(self, y: Any) -> np.ndarray:
         y = _as_numbers(y)

@@ -28,8 +28,9 @@ class RegularizationPath:
     sparsity : ndarray of shape (n_alphas, n_layers - 1)
         Share of exact zeros of each layer.
     entry_order : int ndarray
-        Features in the order in which they enter; those that enter together by falling
-        importance. Features that never enter are left out.
+        Features in the order in which they enter for good: from there on down they are
+        active. Those that enter together by falling importance; those that are not active at
+        the last alpha are left out.
     """
 
     alphas: np.ndarray
@@ -113,7 +114,7 @@ def regularization_path(
         if fitted and not _active(model).any():
             model = clone(model)
         model.fit(X, y, **fit_params)
-        fitted.append(copy.deepcopy(model))
+        fitted.append(copy.deepcopy(model).set_params(warm_start=estimator.warm_start))
     active = np.stack([_active(each) for each in fitted])
     sparsity = np.stack([each.sparsity_ for each in fitted])
     return RegularizationPath(steps, fitted, active, sparsity, _entry_order(fitted, active))
@@ -152,8 +153,10 @@ def _active(model: Any) -> np.ndarray:
 
 
 def _entry_order(fitted: list[Any], active: np.ndarray) -> np.ndarray:
-    entered = np.flatnonzero(active.any(axis=0))
-    first = active.argmax(axis=0)
+    entered = np.flatnonzero(active[-1])
+    # Batches are noisy: near the strongest alpha, features come and go.
+    first = len(active) - np.argmin(active[::-1], axis=0)
+    first[active.all(axis=0)] = 0
     importance = np.array([fitted[first[j]].feature_importances_[j] for j in entered])
     return entered[np.lexsort((-importance, first[entered]))]
 

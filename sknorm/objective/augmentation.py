@@ -33,6 +33,7 @@ class Augmentation:
         self.mixes = bool(np.any(members.mixup > 0))
         self.noises = bool(np.any(members.input_noise > 0))
         self.drops = bool(np.any(members.input_dropout > 0))
+        self.acts = self.mixes or self.noises or self.drops
 
     def __call__(self, step: int, x: Any, y: Any, weight: Any) -> None:
         """Change a batch in place: x (K, n, d), y (K, n, o) and weight (K, n)."""
@@ -49,6 +50,6 @@ class Augmentation:
         shares = np.ones(len(self.members))
         for k, (alpha, seed) in enumerate(zip(self.members.mixup, self.members.seed, strict=True)):
             if alpha > 0:
-                bits = np.random.Philox(key=int(seed), counter=step)
+                bits = np.random.Philox(key=int(seed), counter=[0, step, 0, 0])
                 shares[k] = np.random.Generator(bits).beta(alpha, alpha)
         return shares

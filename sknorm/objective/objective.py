@@ -100,7 +100,8 @@ class BatchGradient:
             self.kernels, data.X, data.y, data.weight, rows, data.offset, data.factor,
             self.x, self.y, self.weight,
         )  # fmt: skip
-        self.augment(step, self.x, self.y, self.weight)
+        if self.augment.acts:
+            self.augment(step, self.x, self.y, self.weight)
 
     def differentiate(self, step: int) -> None:
         """Write the gradient for the batch that is loaded; add its loss to ``value``."""

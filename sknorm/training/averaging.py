@@ -1,7 +1,5 @@
 """Stochastic weight averaging: the mean of the weights over the last epochs."""
 
-import math
-
 from sknorm.network.network import Network
 from sknorm.network.population import set_population_statistics
 from sknorm.training.data import TrainingData
@@ -18,12 +16,12 @@ class Averaging:
     network : Network
         The whole stack.
     share : float
-        Share of ``max_iter`` epochs, at the end, that are averaged; 0 is none.
+        Share of ``max_iter`` epochs, at the end, that are averaged, one at least; 0 is none.
     max_iter : int
     """
 
     def __init__(self, network: Network, share: float, max_iter: int) -> None:
-        self.first = math.ceil((1.0 - share) * max_iter) if share > 0 else max_iter
+        self.first = max_iter - (max(1, round(share * max_iter)) if share > 0 else 0)
         self.counts = [0] * network.members
         self.mean = network.take(range(network.members)) if share > 0 else network
 

@@ -55,19 +55,21 @@ def train_full_batch(
     """
     history = History(len(members))
     epochs, best = np.zeros(len(members), dtype=np.int64), np.full(len(members), np.nan)
-    exhausted = False
+    failed: Minimum | None = None
     with network.backend.session():
         for member in range(len(members)):
             search = _Search(
-                network.take([member]), member, members.take([member]), rows[[member]], data,
-                plan, history, score, observer or Observer(),
+                network, member, members.take([member]), rows[[member]], data, plan, history,
+                score, observer or Observer(),
             )  # fmt: skip
             minimum = search.run(max_fun)
             network.assign([member], search.network, [0])
             epochs[member], best[member] = minimum.iterations, search.stopping.best[0]
-            exhausted |= not minimum.converged
-    if exhausted:
-        _warn(minimum)
+            failed = failed if minimum.converged else minimum
+            if search.stopped:
+                break
+    if failed is not None:
+        _warn(failed)
     return Outcome(network, history, epochs, best, False)
 
 
@@ -76,7 +78,7 @@ class _Search:
 
     def __init__(
         self,
-        network: Network,
+        stack: Network,
         member: int,
         members: Members,
         rows: np.ndarray,
@@ -86,7 +88,9 @@ class _Search:
         score: Score | None,
         observer: Observer,
     ) -> None:
-        self.network, self.member, self.rows = network, member, rows
+        network = stack.take([member])
+        self.stack, self.network, self.member, self.rows = stack, network, member, rows
+        self.stopped = False
         self.data, self.plan, self.history = data, plan, history
         self.score, self.observer = score, observer
         backend = network.backend
@@ -115,8 +119,7 @@ class _Search:
         loss = float(backend.to_numpy(self.value)[0]) / self.total
         pull = self.ridge * x
         gradient = backend.to_numpy(self.gradient.flat).astype(np.float64)
-        self.penalty = 0.5 * float(pull @ x)
-        return loss + self.penalty, gradient + pull
+        return loss + 0.5 * float(pull @ x), gradient + pull
 
     def run(self, max_fun: int) -> Minimum:
         """Search, and leave the network where it ended."""
@@ -152,12 +155,13 @@ class _Search:
             score = float(self.score(self._at(x), [self.member])[0])
             values["validation"] = score
         self.history.put(self.iterations, self.member, **values)
-        stops = self._judge(x, value, score)
-        stops |= self.observer.epoch_ends(self.iterations, value, score, lambda: self._at(x))
+        stops, epoch = self._judge(x, value, score), self.iterations
         self.iterations += 1
-        if not stops:
-            self.observer.epoch_begins()
-        return stops
+        self.stopped = self.observer.epoch_ends(epoch, value, score, lambda: self._snapshot(x))
+        if stops or self.stopped:
+            return True
+        self.observer.epoch_begins()
+        return False
 
     def _judge(self, x: np.ndarray, value: float, score: float | None) -> bool:
         """Keep the best weights; whether the validation score says to stop."""
@@ -167,6 +171,12 @@ class _Search:
         self.stopping.tol = self.plan.tol
         self.stopping.observe([0], np.array([score]), self._at(x))
         return self.stopping.has_converged(0)
+
+    def _snapshot(self, x: np.ndarray) -> Network:
+        """A copy of the whole stack with this member at a point."""
+        copy = self.stack.take(range(self.stack.members))
+        copy.assign([self.member], self._at(x), [0])
+        return copy
 
     def _at(self, x: np.ndarray) -> Network:
         """The network at a point, with the statistics of its training rows."""
@@ -191,5 +201,5 @@ def _warn(minimum: Minimum) -> None:
         f"lbfgs failed to converge after {minimum.iterations} iteration(s): {minimum.message}. "
         "Increase max_iter or max_fun to improve the convergence, or scale the data.",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=7,  # who called fit: two wrappers of scikit-learn's lie between
     )

@@ -163,13 +163,12 @@ class _Run:
         if self.stopping.by_score and scores is not None:
             observed = np.where(np.isfinite(losses), scores, np.nan)
         self.stopping.observe(self.active, observed, self.network)
-        watched = self.score is not None and not self.stopping.by_score
         staying = []
         for k, member in enumerate(self.active):
             if not np.isfinite(losses[k]):
                 self._warn_of_divergence(member, losses[k])
                 self._settle(k, member, diverged=True)
-            elif watched or not self.stopping.has_converged(member):
+            elif not self.stopping.has_converged(member):
                 staying.append(k)
             elif self._leaves(k, member):
                 self._settle(k, member)
@@ -181,9 +180,11 @@ class _Run:
 
     def _leaves(self, k: int, member: int) -> bool:
         """Whether a plateau ends a member's training: not if weights are yet to be averaged."""
+        before = float(self.schedule.rate(self.step)[k])
         leaves = self.schedule.on_plateau(k) and not self.plan.averaged
-        rate = None if leaves else float(self.schedule.rate(self.step)[k])
-        self.observer.plateau(member, self.stopping.by_score, rate)
+        after = float(self.schedule.rate(self.step)[k])
+        if leaves or after != before:
+            self.observer.plateau(member, self.stopping.by_score, None if leaves else after)
         return leaves
 
     def _settle(self, k: int, member: int, diverged: bool = False) -> None:

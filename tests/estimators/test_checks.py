@@ -17,6 +17,14 @@ SETTINGS: list[dict[str, Any]] = [
     {**SMALL, "normalization": None, "learning_rate_init": 0.01},
     {**SMALL, "n_members": 3, "learning_rate_init": 0.01},
     {**SMALL, "l1_ratio": 1.0, "alpha": 1e-3, "learning_rate_init": 0.01},
+    {**SMALL, "solver": "lbfgs"},
+    {**SMALL, "solver": "lbfgs", "normalization": None},
+    {
+        "hidden_layer_sizes": (16, 16),
+        "residual": True,
+        "penalty": "group_lasso",
+        "learning_rate_init": 0.01,
+    },
 ]
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -30,7 +30,7 @@ def explicit(problem: Any, X: np.ndarray, member: int) -> np.ndarray:
             z = z * parameters.scales[layer][member]
         if parameters.shifts:
             z = z + parameters.shifts[layer][member]
-        h = np.tanh(z)
+        h = np.tanh(z) + h if architecture.skips(layer) else np.tanh(z)
     return h @ parameters.weights[-1][member] + parameters.bias[member]
 
 
@@ -51,6 +51,31 @@ def test_folded_network_equals_the_explicit_one(
         np.testing.assert_allclose(
             result[member], explicit(made, made.data.X, member), rtol=1e-10, atol=1e-12
         )
+
+
+@pytest.mark.parametrize("normalization", NORMS)
+@pytest.mark.parametrize("sizes", [(5, 6, 6, 6, 2), (6, 6, 6, 4, 4, 2)], ids=str)
+def test_folded_residual_network_equals_the_explicit_one(
+    problem: Callable, normalization: str | None, sizes: tuple
+) -> None:
+    made = problem(sizes, normalization=normalization, residual=True)
+    result, plain = (
+        raw(made, made.data.X),
+        raw(problem(sizes, normalization=normalization), made.data.X),
+    )
+    for member in range(2):
+        np.testing.assert_allclose(
+            result[member], explicit(made, made.data.X, member), rtol=1e-10, atol=1e-12
+        )
+    assert np.all(result != plain)
+
+
+def test_the_table_itself_is_never_added(problem: Callable) -> None:
+    """Nor is an input of another width than the output."""
+    sizes = (6, 6, 4, 3, 2)
+    made = problem(sizes, residual=True)
+    np.testing.assert_array_equal(raw(made, made.data.X), raw(problem(sizes), made.data.X))
+    assert [made.network.architecture.skips(layer) for layer in range(3)] == [False] * 3
 
 
 @pytest.mark.parametrize("normalization", NORMS)

@@ -83,6 +83,31 @@ def test_gradient_at_any_depth(problem: Callable, sizes: tuple, members: int) ->
     assert_directional_derivative(made, SquaredError(), made.rows)
 
 
+@pytest.mark.parametrize("normalization", NORMS)
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("sizes", [(5, 6, 6, 2), (6, 6, 6, 6, 4, 4, 1)], ids=str)
+def test_gradient_past_residual_blocks(
+    problem: Callable, normalization: str | None, dropout: float, sizes: tuple
+) -> None:
+    """Of several in a row, and of those between blocks that add nothing."""
+    made = problem(
+        sizes, normalization=normalization, residual=True, dropout=dropout, input_dropout=dropout
+    )
+    assert_directional_derivative(made, SquaredError(), made.rows[:, :40])
+    plain = problem(sizes, normalization=normalization, dropout=dropout, input_dropout=dropout)
+    assert np.all(losses(plain, SquaredError(), plain.rows, 0)
+                  != losses(made, SquaredError(), made.rows, 0))  # fmt: skip
+
+
+@pytest.mark.parametrize("normalization", NORMS)
+def test_gradient_past_residual_blocks_cut_into_pieces(
+    problem: Callable, normalization: str | None
+) -> None:
+    sizes = (64, 160, 160, 160, 1)
+    made = problem(sizes, normalization=normalization, n=1100, members=1, residual=True)
+    assert_directional_derivative(made, SquaredError(), made.rows[:, :1024])
+
+
 @pytest.mark.parametrize("normalization", ["layer", None])
 def test_gradients_of_batches_average_to_the_full_gradient(
     problem: Callable, normalization: str | None

@@ -1,0 +1,174 @@
+"""Location and scale of columns: dense and sparse against NumPy, and pooled over parts."""
+
+from typing import Any
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
+from scipy import sparse
+
+from sknorm import scaling
+from sknorm.scaling import Columns, columns
+
+FIELDS = ("weight", "mean", "variance", "low", "high", "two_valued", "precision")
+each_container = pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
+each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def expected(X: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
+    """The same in a few lines of NumPy."""
+    wide = X.astype(np.float64)
+    mean = np.average(wide, axis=0, weights=weight)
+    return {
+        "weight": weight.sum(),
+        "mean": mean,
+        "variance": np.average((wide - mean) ** 2, axis=0, weights=weight),
+        "low": wide.min(axis=0),
+        "high": wide.max(axis=0),
+        "two_valued": np.array([len(np.unique(column)) <= 2 for column in wide.T]),
+        "precision": np.finfo(X.dtype).eps,
+    }
+
+
+def assert_same(found: Columns, wanted: dict[str, Any], size: np.ndarray) -> None:
+    """Moments to rounding of values of this size, the rest exactly."""
+    for name in FIELDS:
+        mine, theirs = getattr(found, name), wanted[name]
+        if name in ("mean", "variance"):
+            power = 1 if name == "mean" else 2
+            assert np.all(np.abs(mine - theirs) <= 1e-12 * size**power), name
+        elif name == "weight":
+            assert mine == pytest.approx(theirs, rel=1e-12)
+        else:
+            np.testing.assert_array_equal(mine, theirs, err_msg=name)
+
+
+def table(rng: np.random.Generator, rows: int = 200) -> np.ndarray:
+    """Normal, sparse, shifted, constant, empty, two-valued and three-valued columns."""
+    normal = rng.normal(size=rows)
+    flags = rng.uniform(size=rows) < 0.2
+    kept = np.where(rng.uniform(size=rows) < 0.3, rng.normal(size=rows), 0.0)
+    return np.column_stack(
+        [normal, kept, 1e3 + normal, np.full(rows, 0.1), np.zeros(rows), flags, 5.0 - 3.0 * flags,
+         -1.0 * flags, np.arange(rows) % 3, np.abs(kept), -np.abs(kept)]
+    )  # fmt: skip
+
+
+@each_container
+@each_dtype
+@pytest.mark.parametrize("weighted", [False, True])
+def test_statistics_are_those_of_numpy(container: Any, dtype: type, weighted: bool) -> None:
+    rng = np.random.default_rng(0)
+    X = table(rng).astype(dtype)
+    weight = rng.uniform(0.01, 5.0, 200) if weighted else None
+    found = columns(container(X), weight)
+    wanted = expected(X, np.ones(200) if weight is None else weight)
+    assert_same(found, wanted, np.abs(X).max(axis=0).astype(np.float64))
+
+
+@each_container
+def test_statistics_do_not_depend_on_the_parts_looked_at(
+    container: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(1)
+    X, weight = table(rng), rng.uniform(0.01, 5.0, 200)
+    monkeypatch.setattr(scaling, "_CHUNK", 70)  # values: 6 rows
+    monkeypatch.setattr(scaling, "_STORED_CHUNK", 40)
+    size = np.abs(X).max(axis=0)
+    assert_same(columns(container(X), weight), expected(X, weight), size)
+
+
+@each_container
+@each_dtype
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scaling_standardizes_and_maps_two_values_to_zero_and_one(
+    container: Any, dtype: type, weighted: bool
+) -> None:
+    rng = np.random.default_rng(2)
+    X = table(rng).astype(dtype)
+    weight = rng.uniform(0.01, 5.0, 200) if weighted else None
+    offset, factor = columns(container(X), weight).scaling()
+    scaled = (X.astype(np.float64) - offset) * factor
+    numeric = [0, 1, 2, 8, 9, 10]
+    mean = np.average(scaled, axis=0, weights=weight)
+    spread = np.average((scaled - mean) ** 2, axis=0, weights=weight)
+    np.testing.assert_allclose(mean[numeric], 0.0, atol=1e-9)
+    np.testing.assert_allclose(spread[numeric], 1.0, rtol=1e-6)
+    for column in (5, 6, 7):
+        np.testing.assert_allclose(np.unique(scaled[:, column]), [0.0, 1.0], atol=1e-15)
+    np.testing.assert_allclose(scaled[:, [3, 4]], 0.0, atol=1e-12)
+    np.testing.assert_array_equal(factor[[3, 4]], 1.0)
+
+
+@each_container
+@pytest.mark.parametrize("ratio", [1e3, 1e6])
+def test_spread_survives_a_large_mean(container: Any, ratio: float) -> None:
+    rng = np.random.default_rng(3)
+    X, weight = ratio + rng.normal(size=(500, 3)), rng.uniform(0.5, 2.0, 500)
+    variance = expected(X - ratio, weight)["variance"]
+    np.testing.assert_allclose(columns(container(X), weight).variance, variance, rtol=1e-9)
+
+
+values = st.floats(-100, 100, width=32)
+few = st.sampled_from([0.0, 1.0, -2.5])
+
+
+@st.composite
+def split_tables(draw: Any) -> tuple[np.ndarray, np.ndarray, int]:
+    """Rows with weights, and where to cut them in two parts."""
+    shape = draw(st.integers(2, 12)), draw(st.integers(1, 4))
+    elements = draw(st.sampled_from([values, few, st.just(7.0)]))
+    X = draw(hnp.arrays(np.float64, shape, elements=elements))
+    weight = draw(hnp.arrays(np.float64, shape[:1], elements=st.floats(0.125, 8.0, width=32)))
+    return X, weight, draw(st.integers(1, shape[0] - 1))
+
+
+@given(split_tables())
+def test_pooled_parts_are_the_whole(case: tuple[np.ndarray, np.ndarray, int]) -> None:
+    """Where both parts hold one value, or two of which they share, two values remain."""
+    X, weight, cut = case
+    size = np.maximum(np.abs(X).max(axis=0), 1e-300)
+    wanted = expected(X, weight)
+    for container in (np.asarray, sparse.csr_array):
+        first = columns(container(X[:cut]), weight[:cut])
+        second = columns(container(X[cut:]), weight[cut:])
+        assert_same(first.merged(second), wanted, size)
+        assert_same(second.merged(first), wanted, size)
+
+
+@given(split_tables())
+def test_sparse_tables_have_the_scaling_of_dense_ones(
+    case: tuple[np.ndarray, np.ndarray, int],
+) -> None:
+    X, weight, _ = case
+    dense, stored = columns(X, weight), columns(sparse.csr_array(X), weight)
+    for mine, theirs in zip(stored.scaling(), dense.scaling(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-10)
+
+
+@given(split_tables())
+def test_scaled_columns_are_finite_and_standard(
+    case: tuple[np.ndarray, np.ndarray, int],
+) -> None:
+    X, weight, cut = case
+    parts = [columns(X[rows], weight[rows]) for rows in (slice(None, cut), slice(cut, None))]
+    for found in (columns(X, weight), parts[0].merged(parts[1])):
+        offset, factor = found.scaling()
+        assert np.isfinite(offset).all() and np.isfinite(factor).all() and (factor > 0).all()
+        scaled = (X - offset) * factor
+        share = weight / weight.sum()
+        assert np.all(share @ scaled**2 <= 1.0 + 1e-6)
+
+
+@each_container
+def test_columns_beyond_the_range_are_named(container: Any) -> None:
+    X = np.array([[1.0, 1e200], [2.0, -3e200]])
+    with pytest.raises(ValueError, match=r"Column 1 of X reaches 3e\+200, whose square overflows"):
+        columns(container(X), None)
+    with pytest.raises(ValueError, match=r"Column 'far' of X reaches 3e\+200"):
+        columns(container(X), None, ["near", "far"])
+    with pytest.raises(ValueError, match=r"Column 'far' of X reaches 1e\+25, too large to train"):
+        scaling.check_range(container(np.array([[1.0, 1e25]])), ["near", "far"])
+    scaling.check_range(container(np.array([[1.0, -1e18]])))
