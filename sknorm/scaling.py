@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sknorm.backends import resolve
+
 _CHUNK = 1 << 20  # values that are looked at together
 _STORED_CHUNK = 1 << 17  # of a sparse table, with their columns and weights
 
@@ -83,18 +85,15 @@ def columns(X: Any, weight: np.ndarray | None, names: Any = None) -> Columns:
         return _sparse_columns(X, np.ones(X.shape[0]) if weight is None else weight, names)
     low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
     _check_squares(low, high, X.shape[0], names)
+    kernels = resolve(X).kernels
     total, width = 0.0, X.shape[1]
     mean, variance = np.zeros(width), np.zeros(width)
     for chunk, w in _weighted_chunks(X, weight):
-        count = w.sum()
-        centre = _weighted_sum(w, chunk) / count
-        chunk -= centre
-        centre_rest = _weighted_sum(w, chunk) / count
-        spread = _weighted_sum(w, chunk * chunk) / count - centre_rest**2
-        centre = centre + centre_rest
+        count, moments = w.sum(), np.zeros((1, 2, width))
+        kernels.column_moments(chunk[None], w[None], moments)
         share = count / (total + count)
-        delta = centre - mean
-        variance = (1 - share) * (variance + share * delta * delta) + share * spread
+        delta = moments[0, 0] - mean
+        variance = (1 - share) * (variance + share * delta * delta) + share * moments[0, 1]
         mean, total = mean + share * delta, total + count
     two_valued = _is_two_valued(X, low, high)
     return Columns(total, mean, variance, low, high, two_valued, float(np.finfo(X.dtype).eps))
@@ -169,11 +168,6 @@ def _extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def _weighted_sum(weight: np.ndarray, chunk: np.ndarray) -> np.ndarray:
-    """``weight @ chunk`` without BLAS, whose order of summation depends on its threads."""
-    return np.einsum("i,ij->j", weight, chunk)
-
-
 def _is_two_valued(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Which columns hold no values but their lowest and highest."""
     indicator = np.ones(X.shape[1], dtype=bool)
@@ -189,7 +183,8 @@ def _is_two_valued(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarr
 def _weighted_chunks(
     X: np.ndarray, weight: np.ndarray | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows and their weights in float64, as the kernels take them."""
     rows = max(1, _CHUNK // max(1, X.shape[1]))
     for start in range(0, X.shape[0], rows):
-        chunk = X[start : start + rows].astype(np.float64, order="C")
+        chunk = np.ascontiguousarray(X[start : start + rows], dtype=np.float64)
         yield chunk, np.ones(len(chunk)) if weight is None else weight[start : start + rows]

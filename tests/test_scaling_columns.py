@@ -1,5 +1,6 @@
 """Location and scale of columns: dense and sparse against NumPy, and pooled over parts."""
 
+import itertools
 from typing import Any
 
 import hypothesis.strategies as st
@@ -105,10 +106,40 @@ def test_scaling_standardizes_and_maps_two_values_to_zero_and_one(
 @each_container
 @pytest.mark.parametrize("ratio", [1e3, 1e6])
 def test_spread_survives_a_large_mean(container: Any, ratio: float) -> None:
-    rng = np.random.default_rng(3)
-    X, weight = ratio + rng.normal(size=(500, 3)), rng.uniform(0.5, 2.0, 500)
-    variance = expected(X - ratio, weight)["variance"]
-    np.testing.assert_allclose(columns(container(X), weight).variance, variance, rtol=1e-9)
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X, weight = ratio + rng.normal(size=(500, 3)), rng.uniform(0.5, 2.0, 500)
+        variance = expected(X - ratio, weight)["variance"]
+        np.testing.assert_allclose(columns(container(X), weight).variance, variance, rtol=1e-9)
+
+
+@pytest.mark.parametrize("two_valued", [False, True])
+def test_rounding_in_the_variance_of_a_constant_column_is_none(two_valued: bool) -> None:
+    low, variance = np.array([7.0]), np.array([1e-20])
+    found = Columns(3.0, low, variance, low, low, np.array([two_valued]), 2.2e-16)
+    assert [a.tolist() for a in found.scaling()] == [[7.0], [1.0]]
+
+
+@each_container
+def test_two_values_of_parts_are_two_values_of_the_whole_where_they_are_the_same(
+    container: Any,
+) -> None:
+    """For all pairs of sets out of three values."""
+    sets = [[v for k, v in enumerate((-2.5, 0.0, 1.0)) if mask >> k & 1] for mask in range(1, 8)]
+    first, second = zip(*itertools.product(sets, sets), strict=True)
+    parts = [
+        columns(container(np.array([(6 * s)[:6] for s in side]).T), None)
+        for side in (first, second)
+    ]
+    together = parts[0].merged(parts[1]).two_valued
+    assert together.tolist() == [len({*a, *b}) <= 2 for a, b in zip(first, second, strict=True)]
+
+
+def test_pooled_precision_is_the_coarser_one() -> None:
+    X = table(np.random.default_rng(4))
+    wide, narrow = columns(X, None), columns(X.astype(np.float32), None)
+    for found in (wide.merged(narrow), narrow.merged(wide)):
+        assert found.precision == np.finfo(np.float32).eps
 
 
 values = st.floats(-100, 100, width=32)

@@ -319,8 +319,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"MLPClassifier needs at least 2 classes, but y holds one class only, "
-                f"{self.classes_[0]!r} (rows of weight zero do not count)."
+                f"MLPClassifier needs at least 2 classes, but y holds only the class "
+                f"{self.classes_.tolist()[0]!r}, one class (rows of weight zero do not count)."
             )
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
 

@@ -149,7 +149,8 @@ network_ : Network
     The fitted stack: weights as trained, and the statistics of its norms.
 coefs_ : list of ndarray of shape (fan_in, fan_out)
     Weights of the equivalent plain network: norms and scalings folded in (not under layer
-    norm; with ``residual``, each such layer's input is to be added to its output). Arrays of shape (n_members, fan_in, fan_out) with several members.
+    norm; with ``residual``, each such layer's input is to be added to its output). Arrays of
+    shape (n_members, fan_in, fan_out) with several members.
 intercepts_ : list of ndarray of shape (fan_out,)
     Biases of the equivalent plain network.
 feature_importances_ : ndarray of shape (n_features,)

@@ -66,7 +66,7 @@ class Progress:
             self.schedule = schedule
         if not plan.optimizer.owns(self.state):
             self.state, self.steps = None, None
-        before = self.network.parameters.flat + 0.0
+        before = [array + 0.0 for array in self._trained()]
         with self.network.backend.session():
             if self.steps is None or not self.steps.serves(members, batches, data, plan):
                 self.steps = Steps(self.network, members, batches, data, plan, self.state)
@@ -92,15 +92,20 @@ class Progress:
             self.schedule.on_plateau(member)
             self.waiting[member] = 0
 
-    def _undo(self, before: Any) -> None:
+    def _trained(self) -> list[Any]:
+        """What an epoch changes of the network."""
+        return [self.network.parameters.flat, *self.network.statistics]
+
+    def _undo(self, before: list[Any]) -> None:
         """Take back an epoch that ended in weights that are not finite."""
-        self.network.parameters.flat[...] = before
+        for array, value in zip(self._trained(), before, strict=True):
+            array[...] = value
         self.state = self.steps = None
         warnings.warn(
             "partial_fit came to weights that are not finite; those before the call are kept. "
             "Lower learning_rate_init, set max_grad_norm, or scale the inputs and targets.",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

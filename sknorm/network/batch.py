@@ -14,6 +14,14 @@ class SparseRows(NamedTuple):
     shape: tuple[int, int]
 
 
+_VALUES_AT_ONCE = 1 << 20  # of rows that are gathered outside of training steps
+
+
+def rows_at_once(members: int, width: int, most: int) -> int:
+    """Rows to gather together: fewer of a wide table, whose rows may be sparse at their source."""
+    return max(16, min(most, _VALUES_AT_ONCE // (members * max(1, width))))
+
+
 def gather(kernels: Any, X: Any, *arguments: Any) -> None:
     """Run the gathering kernel of a dense or sparse table; rows come out dense."""
     if isinstance(X, SparseRows):

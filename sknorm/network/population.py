@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sknorm.network.batch import gathered
+from sknorm.network.batch import gathered, rows_at_once
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 
@@ -23,11 +23,12 @@ def set_population_statistics(network: Network, data: Any, rows: Any) -> None:
     rows : int64 array of shape (K, n)
         Training rows of each member.
     """
+    at_once = rows_at_once(network.members, data.X.shape[1], _ROWS_AT_ONCE)
     for layer, statistics in enumerate(network.statistics):
         inference = fold(network)
         total, mean, variance = 0.0, 0.0, 0.0
-        for start in range(0, rows.shape[1], _ROWS_AT_ONCE):
-            x, _, weight = gathered(network, data, rows[:, start : start + _ROWS_AT_ONCE])
+        for start in range(0, rows.shape[1], at_once):
+            x, _, weight = gathered(network, data, rows[:, start : start + at_once])
             count, moments = _moments(network, inference.hidden(x, layer), weight, layer)
             new_total = total + count
             delta = moments[:, 0, :] - mean

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.network.batch import gathered
+from sknorm.network.batch import gathered, rows_at_once
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
@@ -34,8 +34,9 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
     factor = xp.zeros(count, dtype=xp.float64, device=device)
     parameter = backend.asarray(loss.parameter(count), dtype=xp.float64)
     total: Any = 0.0
-    for start in range(0, rows.shape[1], _ROWS_AT_ONCE):
-        x, y, weight = gathered(network, data, rows[:, start : start + _ROWS_AT_ONCE])
+    at_once = rows_at_once(count, data.X.shape[1], _ROWS_AT_ONCE)
+    for start in range(0, rows.shape[1], at_once):
+        x, y, weight = gathered(network, data, rows[:, start : start + at_once])
         raw = inference.forward(x)
         no_bias = xp.zeros((count, raw.shape[2]), dtype=dtype, device=device)
         kernel = getattr(backend.kernels, loss.kernel)

@@ -92,22 +92,30 @@ THEIRS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
 @pytest.mark.parametrize("settings", THEIRS, ids=str)
-@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("rows", ["the same", "parts", "weighted parts"])
 def test_without_a_norm_calls_are_those_of_scikit_learn(
-    binary: Table, name: str, settings: dict, whole: bool
+    binary: Table, name: str, settings: dict, rows: str
 ) -> None:
-    """On the same rows in each call, or on other ones, of which each is a batch."""
+    """On the same rows in each call, or on parts of unequal sizes, of which each is a batch."""
     X, y = binary
-    ends = (240,) * 20 if whole else (60, 120, 180, 240) * 5
+    rng = np.random.default_rng(0)
+    weighted = rows == "weighted parts"
     settings = {"hidden_layer_sizes": (8,), "random_state": 0, "shuffle": False, **settings}
     kind = MLPClassifier if name == "MLPClassifier" else MLPRegressor
-    mine = kind(alpha=0.01, batch_size=60, normalization=None, **settings)
-    other = getattr(neural_network, name)(alpha=0.6, batch_size=60, **settings)
+    batch_size = 60 if rows == "the same" else "auto"
+    mine = kind(alpha=0.01, batch_size=batch_size, normalization=None, **settings)
+    other = getattr(neural_network, name)(batch_size=batch_size, **settings)
     extra = {"classes": [0, 1]} if kind is MLPClassifier else {}
-    for end in ends:
-        rows = slice(0 if whole else end - 60, end)
+    for _ in range(30):
+        part = (
+            slice(None)
+            if rows == "the same"
+            else rng.permutation(240)[: rng.choice([1, 20, 20, 33])]
+        )
+        weight = rng.uniform(0.2, 3.0, len(y[part])) if weighted else np.ones(len(y[part]))
+        other.set_params(alpha=0.01 * (60 if rows == "the same" else weight.sum()))
         for model in (mine, other):
-            model.partial_fit(X[rows], y[rows], **extra)
+            model.partial_fit(X[part], y[part], weight if weighted else None, **extra)
     np.testing.assert_allclose(mine.loss_curve_, other.loss_curve_, rtol=1e-8)
     assert mine.t_ == other.t_ and mine.n_iter_ == other.n_iter_ == 1
     assert mine.best_loss_ == pytest.approx(other.best_loss_, rel=1e-8)

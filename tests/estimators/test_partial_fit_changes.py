@@ -232,3 +232,21 @@ def test_parameters_may_change_between_calls(
     if settings.get("l1_ratio"):
         assert changed.sparsity_.max() > 0.1 > same.sparsity_.max()
     assert changed.history_["learning_rate"][-1] == settings.get("learning_rate_init", 0.02)
+
+
+@each_estimator
+@each_norm
+def test_a_call_that_diverges_is_taken_back(
+    binary: Table, estimator: type, normalization: str | None
+) -> None:
+    """And training goes on from there with a smaller step."""
+    X, y = binary
+    model = started(estimator, binary, normalization=normalization, solver="sgd")
+    before = outputs(model, X)
+    model.set_params(learning_rate_init=1e200)
+    with pytest.warns(RuntimeWarning, match="those before the call are kept") as caught:
+        model.partial_fit(X, y)
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(outputs(model, X), before)
+    model.set_params(learning_rate_init=0.01).partial_fit(X, y)
+    assert np.isfinite(model.loss_) and np.any(outputs(model, X) != before)

@@ -183,17 +183,45 @@ def clip_gradient(gradient, segments, max_norm):
                     gradient[i] *= factor
 
 
+@helper
+def _column_squares(weight, sums):
+    """Sums of the squares of the columns, row by row: a column is a stride apart in memory."""
+    for j in range(sums.size):
+        sums[j] = 0.0
+    for i in range(U(weight.shape[0])):
+        for j in range(U(sums.size)):
+            sums[j] += np.float64(weight[i, j]) * np.float64(weight[i, j])
+
+
+@helper
+def _scale_columns(weight, factors):
+    for i in range(U(weight.shape[0])):
+        for j in range(U(factors.size)):
+            weight[i, j] = weight.dtype.type(weight[i, j] * factors[j])
+
+
+@helper
+def _scale_all(values, factor):
+    scale = values.dtype.type(factor)
+    for i in range(U(values.size)):
+        values[i] *= scale
+
+
 @kernel
 def restore_norms(weight, radius, active):
     """Rescale the columns of active members to Euclidean norm ``radius``."""
     inputs, outputs = weight.shape[1], weight.shape[2]
+    sums = np.empty(outputs)
     for k in range(weight.shape[0]):
-        if active[k]:
-            for j in range(outputs):
-                total = 0.0
-                for i in range(inputs):
-                    total += np.float64(weight[k, i, j]) * np.float64(weight[k, i, j])
-                if total > 0.0:
-                    factor = weight.dtype.type(radius / math.sqrt(total))
-                    for i in range(inputs):
-                        weight[k, i, j] *= factor
+        if not active[k]:
+            continue
+        if outputs == 1:
+            column = weight[k].reshape(inputs)
+            total = squares(column, 0, inputs)
+            if total > 0.0:
+                _scale_all(column, radius / math.sqrt(total))
+            continue
+        _column_squares(weight[k], sums)
+        for j in range(outputs):
+            sums[j] = radius / math.sqrt(sums[j]) if sums[j] > 0.0 else 1.0
+        _scale_columns(weight[k], sums)
