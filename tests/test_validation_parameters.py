@@ -32,7 +32,7 @@ BAD: dict[str, list[Any]] = {
     "momentum": [-0.1, 1.1, NAN],
     "nesterovs_momentum": ["yes", None],
     "early_stopping": ["yes", None, 0.5],
-    "validation_fraction": [0, 1, -0.1, 1.5, 10],
+    "validation_fraction": [1, -0.1, 1.5, 10],
     "beta_1": [-0.1, 1.0, NAN],
     "beta_2": [-0.1, 1.0, NAN],
     "epsilon": [0, -1e-8, INF],

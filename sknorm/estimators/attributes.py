@@ -47,7 +47,9 @@ def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool)
         )
 
 
-def set_increment(estimator: Any, epoch: Epoch, network: Network, rows: int, fresh: bool) -> None:
+def set_increment(
+    estimator: Any, epoch: Epoch, network: Network, rows: int, seconds: float, fresh: bool
+) -> None:
     """Set the attributes after one epoch of ``partial_fit``."""
     loss = float(np.mean(epoch.loss + epoch.penalty))
     if fresh:
@@ -68,6 +70,7 @@ def set_increment(estimator: Any, epoch: Epoch, network: Network, rows: int, fre
     values = {
         "loss": epoch.loss + epoch.penalty, "penalty": epoch.penalty,
         "learning_rate": epoch.rate, "gradient_norm": epoch.gradient_norm,
+        "seconds": np.full(network.members, seconds),
     }  # fmt: skip
     for key, value in values.items():
         entry = float(value[0]) if network.members == 1 else np.array(value)

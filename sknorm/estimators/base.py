@@ -1,6 +1,8 @@
 """What the classifier and the regressor share: a ``fit`` and a ``partial_fit`` read top-down."""
 
+import time
 from abc import ABC, abstractmethod
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from sknorm.estimators import attributes, engine, held_out, parameters
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.reporting import Reporter
 from sknorm.estimators.rows import Rows, training_data
+from sknorm.network import initializers
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
 from sknorm.objective.losses import Loss
@@ -116,8 +119,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         self._dropout_seeds = engine.dropout_seeds(random_states)
         members = engine.members(self, self._dropout_seeds)
         trained, score = self._validation(
-            rows, data, random_states, (X_val, y_val, sample_weight_val)
-        )
+            rows, data, self._split_states(random_states, previous),
+            (X_val, y_val, sample_weight_val),
+        )  # fmt: skip
         weights = None if sample_weight is None else {"sample_weight": sample_weight}
         reporter = Reporter(self, X, y, weights)
         outcome = self._train(
@@ -131,7 +135,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """One epoch over the given rows, from where the last call ended."""
         parameters.check_combination(self)
         parameters.check_incremental(self)
-        fresh = not self.__sklearn_is_fitted__()
+        started, fresh = time.perf_counter(), not self.__sklearn_is_fitted__()
         rows = self._rows(X, y, sample_weight, None, fresh=fresh, partial=True)
         previous = None if fresh else self.network_
         batch_size = engine.rows_per_batch(self, len(rows))
@@ -148,7 +152,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         schedule = engine.schedule(self, members, batches)
         result = progress.epoch(members, batches, data, engine.plan(self), schedule)
         self._progress, self._dropout_seeds = progress, progress.seeds
-        attributes.set_increment(self, result, progress.network, len(rows), fresh)
+        seconds = time.perf_counter() - started
+        attributes.set_increment(self, result, progress.network, len(rows), seconds, fresh)
         return self
 
     def _rows(
@@ -226,6 +231,20 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             start = self._loss().initial_bias(self._backend.to_numpy(data.y), weight)
             network.parameters.bias[...] = self._backend.asarray(start, dtype=dtype)
         return network
+
+    def _split_states(
+        self, random_states: list[RandomState], previous: Network | None
+    ) -> list[RandomState]:
+        """Generators of the split; under a warm start with a seed, those of the first fit.
+
+        Another split would hold out rows that the weights were trained on.
+        """
+        if previous is None or not isinstance(self.random_state, Integral):
+            return random_states
+        states = self._draw_random_states()
+        for state in states:
+            initializers.draw(previous.architecture, state)
+        return states
 
     def _validation(
         self, rows: Rows, data: TrainingData, random_states: list[RandomState], given: tuple

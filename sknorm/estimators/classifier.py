@@ -203,9 +203,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Notes
         -----
-        Columns are standardized by the statistics of all rows seen so far. The state of the
-        optimizer, the order of the rows and the dropout masks go on from call to call: k calls
-        with the same rows are a ``fit`` of k epochs. A norm needs two rows or more a call.
+        Columns are standardized by the statistics of all rows seen so far.
+        The state of the optimizer, the order of the rows and the dropout masks go on from call to
+        call: with ``shuffle=False``, k calls with the same rows are a ``fit`` of k epochs. After
+        ``fit``, the optimizer starts anew. A norm needs two rows or more a call.
         """
         known = getattr(self, "classes_", None)
         same = known is not None and np.array_equal(classes, known)

@@ -41,7 +41,8 @@ activation : {'identity', 'logistic', 'tanh', 'relu', 'leaky_relu', 'elu', 'selu
 solver : {'sgd', 'adam', 'adamw', 'lbfgs'}, default='adam'
     'sgd' with momentum, 'adam' with the penalty in its gradient and the proximal step in its
     metric, 'adamw' with the whole penalty decoupled from the adaptive step sizes, 'lbfgs' on
-    all rows at once (SciPy's L-BFGS-B; smooth objectives without random parts only).
+    all rows at once (SciPy's L-BFGS-B; smooth objectives without random parts only). It leaves
+    weights before a norm out of the penalty, under which they would shrink without end.
 alpha : float, default=1e-4
     Strength of the penalty; see above for what it means.
 batch_size : int or 'auto', default='auto'
@@ -64,7 +65,7 @@ random_state : int, RandomState instance or None, default=None
     for bit, whatever the number of threads.
 tol : float, default=1e-4
     Improvement of the loss or score that counts; under 'lbfgs' the largest entry of the
-    gradient at which training ends.
+    gradient at which training ends, if the objective has not stopped falling before.
 verbose : bool, default=False
     Whether to print the loss of each epoch.
 warm_start : bool, default=False
@@ -78,7 +79,7 @@ early_stopping : bool or 'auto', default='auto'
     Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
     improves, and to keep the weights of the best epoch. 'auto' does so above 2,000 rows.
 validation_fraction : float, CV splitter or iterable, default=0.1
-    Share of rows held out, in (0, 1), whole ``groups`` at a time where ``fit`` was given some; or
+    Share of rows held out, in [0, 1), whole ``groups`` at a time where ``fit`` was given some; or
     a splitter, whose first split counts; or the held-out rows as indices or as a mask, or
     (training, held-out) pairs of indices, of which the first counts.
 beta_1, beta_2 : float, default=0.9, 0.999

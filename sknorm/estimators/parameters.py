@@ -35,7 +35,7 @@ CONSTRAINTS: dict[str, list] = {
     "nesterovs_momentum": ["boolean"],
     "early_stopping": [StrOptions({"auto"}), "boolean"],
     "validation_fraction": [
-        Interval(Real, 0, 1, closed="neither"),
+        Interval(Real, 0, 1, closed="left"),
         HasMethods(["split"]),
         HasMethods(["__iter__"]),
     ],

@@ -216,9 +216,10 @@ default='squared_error'
         Notes
         -----
         Columns are standardized by the statistics of all rows seen so far, targets by those of
-        the first call. The state of the optimizer, the order of the rows and the dropout masks
-        go on from call to call: k calls with the same rows are a ``fit`` of k epochs. A norm
-        needs two rows or more a call.
+        the first call.
+        The state of the optimizer, the order of the rows and the dropout masks go on from call to
+        call: with ``shuffle=False``, k calls with the same rows are a ``fit`` of k epochs. After
+        ``fit``, the optimizer starts anew. A norm needs two rows or more a call.
         """
         return self._partial_fit(X, y, sample_weight)
 

@@ -191,9 +191,17 @@ class _Search:
 
 
 def _ridge(network: Network, alpha: float) -> np.ndarray:
-    """The penalty's curvature for each parameter: alpha for weights, else 0."""
-    segments = network.architecture.segments(1, ELASTIC_NET)
-    return np.concatenate([np.full(size, alpha * (code > 0)) for _, size, code in segments])
+    """The penalty's curvature for each parameter: alpha for weights, else 0.
+
+    Weights before a norm are left out: their scale changes nothing but the penalty, so that the
+    objective would fall for ever, and never reach a minimum, as they shrink.
+    """
+    architecture = network.architecture
+    segments = architecture.segments(1, ELASTIC_NET)
+    curvature = [np.full(size, alpha * (code == ELASTIC_NET)) for _, size, code in segments]
+    for layer in range(architecture.hidden if architecture.normalization else 0):
+        curvature[layer][:] = 0.0
+    return np.concatenate(curvature)
 
 
 def _warn(minimum: Minimum) -> None:

@@ -85,7 +85,7 @@ ALL = np.arange(240)
     [
         ("half", "'half' is a string"),
         (1.5, "'validation_fraction' parameter"),
-        (0.0, "'validation_fraction' parameter"),
+        (0.0, "leaves 240 for training and 0 for validation"),
         (1, "'validation_fraction' parameter"),
         (None, "'validation_fraction' parameter"),
         ([], "leaves 240 for training and 0 for validation"),
