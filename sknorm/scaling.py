@@ -83,18 +83,21 @@ def columns(X: Any, weight: np.ndarray | None, names: Any = None) -> Columns:
     """
     if sparse.issparse(X):
         return _sparse_columns(X, np.ones(X.shape[0]) if weight is None else weight, names)
-    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
-    _check_squares(low, high, X.shape[0], names)
     kernels = resolve(X).kernels
     total, width = 0.0, X.shape[1]
     mean, variance = np.zeros(width), np.zeros(width)
+    extremes = np.full((1, 2, width), np.inf) * np.array([[1.0], [-1.0]])
     for chunk, w in _weighted_chunks(X, weight):
         count, moments = w.sum(), np.zeros((1, 2, width))
+        kernels.column_extremes(chunk[None], extremes)
         kernels.column_moments(chunk[None], w[None], moments)
         share = count / (total + count)
         delta = moments[0, 0] - mean
-        variance = (1 - share) * (variance + share * delta * delta) + share * moments[0, 1]
+        with np.errstate(over="ignore", invalid="ignore"):  # looked into below
+            variance = (1 - share) * (variance + share * delta * delta) + share * moments[0, 1]
         mean, total = mean + share * delta, total + count
+    low, high = extremes[0]
+    _check_squares(low, high, X.shape[0], names)
     two_valued = _is_two_valued(X, low, high)
     return Columns(total, mean, variance, low, high, two_valued, float(np.finfo(X.dtype).eps))
 

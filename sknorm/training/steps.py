@@ -74,7 +74,7 @@ class Steps:
         return (
             self.plan == plan
             and all(
-                np.array_equal(getattr(self.members, f.name), getattr(members, f.name))
+                getattr(self.members, f.name).tobytes() == getattr(members, f.name).tobytes()
                 for f in fields(members)
             )
             and batches.sizes <= set(self.passes)

@@ -209,6 +209,12 @@ class Cases(StepCases):
         arguments = {"z": z, "weight": weight, "moments": poison(K, 2, d)}
         return Case("column_moments", arguments)
 
+    def extremes(self, K: int, n: int, d: int, dtype: type) -> Case:
+        """Column extremes, some of them beyond those of the rows already."""
+        seen = np.sort(self.rng.normal(size=(K, 2, d)) * 3.0, axis=1)
+        z = self.rng.normal(size=(K, n, d)).astype(dtype)
+        return Case("column_extremes", {"z": z, "extremes": seen})
+
     def dropout(self, K: int, n: int, d: int, dtype: type) -> Case:
         """Dropout alone."""
         out = self.rng.normal(size=(K, n, d)).astype(dtype)
@@ -246,6 +252,7 @@ class Cases(StepCases):
             yield self.gather(1, K, 6, 4, dtype, np.float32, classes)
         for index in (np.int32, np.int64):
             yield self.gather_sparse(1, K, 6, 4, dtype, np.float32, index)
+        yield self.extremes(*size)
         yield self.moments(*size, True)
         yield self.dropout(*size)
         yield self.noise(*size)

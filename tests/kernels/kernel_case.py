@@ -10,7 +10,7 @@ SCRATCH = {"accumulators", "scratch"}
 OUTPUTS = {
     "x_out", "y_out", "weight_out", "out", "running", "statistics", "dscale", "dshift", "dout",
     "inverse_std", "moments", "value", "dbias", "parameters", "velocity", "first", "second",
-    "monitor",
+    "monitor", "extremes",
 }  # fmt: skip
 IN_PLACE = {
     "layer_block_forward": {"z"},

@@ -144,6 +144,7 @@ def test_gather_sparse(cases: Any, x_dtype: type, index: type) -> None:
 def test_rows(cases: Any, dtype: type, K: int) -> None:
     for n, d in SHAPES:
         check(cases.dropout(K, n, d, dtype))
+        check(cases.extremes(K, n, d, dtype))
         check(cases.noise(K, n, d, dtype))
         check(cases.mixup(K, n, d, dtype))
         for flag in FLAGS:

@@ -79,6 +79,15 @@ def test_column_moments(cases: Any, shared: bool) -> None:
         np.testing.assert_allclose(got[k, 1], variance, rtol=1e-11)
 
 
+def test_column_extremes(cases: Any) -> None:
+    case = cases.extremes(2, 30, 7, np.float32)
+    z, seen = case.arguments["z"].astype(float), case.arguments["extremes"]
+    for kernels in (reference, cpu):
+        got = case.run(kernels)["extremes"]
+        np.testing.assert_array_equal(got[:, 0], np.minimum(seen[:, 0], z.min(axis=1)))
+        np.testing.assert_array_equal(got[:, 1], np.maximum(seen[:, 1], z.max(axis=1)))
+
+
 def test_moments_far_from_zero() -> None:
     """Exact numbers: the naive E[x^2] - E[x]^2 is wrong by a factor here."""
     z = (2.0**30 + np.array([0.0, 1.0, 2.0, 1.0])).reshape(1, 4, 1)

@@ -11,7 +11,7 @@ from sknorm.kernels.cpu.losses import (
     soft_multiclass_log_loss,
     squared_error,
 )
-from sknorm.kernels.cpu.moments import column_moments
+from sknorm.kernels.cpu.moments import column_extremes, column_moments
 from sknorm.kernels.cpu.products import matmul
 from sknorm.kernels.cpu.regression_losses import absolute_error, gamma, huber, pinball, poisson
 from sknorm.kernels.cpu.rows import dropout, gather, gather_sparse
@@ -28,6 +28,7 @@ __all__ = [
     "batch_block_forward",
     "binary_log_loss",
     "clip_gradient",
+    "column_extremes",
     "column_moments",
     "dropout",
     "gamma",

@@ -78,3 +78,19 @@ def column_moments(z, weight, moments):
             correction = sums[j] / total
             squares[j] = max(squares[j] / total - correction * correction, 0.0)
             sums[j] = mean[j] + correction
+
+
+@helper
+def _widen(z, low, high):
+    for i in range(U(z.shape[0])):
+        for j in range(U(low.size)):
+            value = np.float64(z[i, j])
+            low[j] = value if value < low[j] else low[j]
+            high[j] = value if value > high[j] else high[j]
+
+
+@kernel
+def column_extremes(z, extremes):
+    """Widen the least and largest value of each column."""
+    for k in range(z.shape[0]):
+        _widen(z[k], extremes[k, 0], extremes[k, 1])

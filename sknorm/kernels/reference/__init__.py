@@ -23,7 +23,14 @@ from sknorm.kernels.reference.regression_losses import (
     pinball,
     poisson,
 )
-from sknorm.kernels.reference.rows import column_moments, dropout, gather, gather_sparse, matmul
+from sknorm.kernels.reference.rows import (
+    column_extremes,
+    column_moments,
+    dropout,
+    gather,
+    gather_sparse,
+    matmul,
+)
 from sknorm.kernels.reference.spectral import singular_value_threshold
 from sknorm.kernels.reference.steps import adam_step, clip_gradient, restore_norms, sgd_step
 
@@ -37,6 +44,7 @@ __all__ = [
     "batch_block_forward",
     "binary_log_loss",
     "clip_gradient",
+    "column_extremes",
     "column_moments",
     "dropout",
     "gamma",

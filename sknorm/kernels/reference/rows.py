@@ -100,6 +100,22 @@ def column_moments(z: Array, weight: Array, moments: Array) -> None:
     moments[:, 1, :] = variance
 
 
+def column_extremes(z: Array, extremes: Array) -> None:
+    """Widen the least and largest value of each column by those of the rows.
+
+    Parameters
+    ----------
+    z : array of T, shape (K, n, d)
+        Without NaN.
+    extremes : array of float64, shape (K, 2, d)
+        Least and largest value so far; infinite before the first rows.
+    """
+    xp = array_namespace(z, extremes)
+    wide = xp.astype(z, xp.float64)
+    extremes[:, 0, :] = xp.minimum(extremes[:, 0, :], xp.min(wide, axis=1))
+    extremes[:, 1, :] = xp.maximum(extremes[:, 1, :], xp.max(wide, axis=1))
+
+
 def dropout(rate: Array, seed: Array, step: int, layer: int, out: Array) -> None:
     r"""Drop values at random and scale the kept ones, :math:`x \cdot \mathrm{keep} / (1 - p)`.
 
