@@ -27,7 +27,7 @@ from sknorm.training.data import TrainingData
 from sknorm.training.full_batch import train_full_batch
 from sknorm.training.loop import train
 from sknorm.training.plan import Outcome, Score
-from sknorm.training.validation_loss import mean_loss
+from sknorm.training.validation_loss import HeldOutLoss
 
 _SMALL = 100_000  # values of X under which float64 costs nothing
 _EARLY_STOPPING_FROM = 2_000  # rows; below, a held-out part is too noisy to stop by
@@ -283,8 +283,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _score_function(self, data: TrainingData, rows: Rows, held: np.ndarray) -> Score:
         if self.scoring == "loss":
-            loss = self._loss()
-            return lambda stack, active: -mean_loss(stack, loss, data, held[active])
+            return HeldOutLoss(self._loss(), data, held)
         return held_out.scorer_function(self, rows.X, rows.y, rows.weight, held)
 
     def _train(

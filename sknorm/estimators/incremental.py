@@ -71,14 +71,14 @@ class Progress:
             if self.steps is None or not self.steps.serves(members, batches, data, plan):
                 self.steps = Steps(self.network, members, batches, data, plan, self.state)
             self.steps.feed(batches, data)
-            done = self.steps.epoch(self.schedule, self.step, self.step)
-            done = done._replace(rate=done.rate.copy())  # which a plateau changes in place
+            numbers = self.steps.epoch(self.schedule, self.step, self.step)
+            done = self.steps.read(self.network.backend.to_numpy(numbers))
         self.state = self.steps.state
         self.step += batches.per_epoch
         self.rows += batches.rows.shape[1]
         self.schedule.epoch_ended(self.rows)
         self._judge(done.loss + done.penalty, plan)
-        if not self.network.is_finite().all():
+        if not done.finite.all():
             self._undo(before)
         return done
 

@@ -162,7 +162,7 @@ class BatchBlock(Block):
         count, rows, width = self.linear.out.shape
         size = network.architecture.ghost_batch_size
         ghost = network.architecture.normalization == "ghost"
-        self.groups = self.backend.asarray(ghost_groups(rows, size if ghost else rows))
+        self.groups = ghost_groups(rows, size if ghost else rows)
         self.running = network.statistics[self.layer - 1]
         self.momentum = self.backend.asarray(members.norm_momentum)
         shape = (count, self.groups.shape[0] - 1, 8, width)

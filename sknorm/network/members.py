@@ -1,6 +1,7 @@
 """What may differ between the members of a stack."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,10 @@ class Members:
 
     def __len__(self) -> int:
         return len(self.seed)
+
+    def on(self, backend: Any) -> "Members":
+        """The same numbers as arrays of a backend."""
+        return Members(**{f.name: backend.asarray(getattr(self, f.name)) for f in fields(self)})
 
     def take(self, members: list[int]) -> "Members":
         """Some of the members."""

@@ -57,11 +57,22 @@ class Network:
             for target, member in zip(targets, members, strict=True):
                 mine[target, ...] = theirs[member, ...]
 
+    def finite_flags(self) -> Any:
+        """Whose parameters have finite sums, (K,), without a look at them on the host.
+
+        A sum of finite parameters may overflow: :meth:`is_finite` knows for sure.
+        """
+        xp = self.backend.xp
+        if self.members == 1:
+            return xp.isfinite(xp.sum(self.parameters.flat))[None]
+        sums = [xp.sum(xp.reshape(v, (self.members, -1)), axis=1) for v in self.parameters.views]
+        return xp.all(xp.isfinite(xp.stack(sums)), axis=0)
+
     def is_finite(self) -> np.ndarray:
         """Which members have finite parameters."""
         xp = self.backend.xp
         finite = np.ones(self.members, dtype=bool)
-        if bool(xp.isfinite(xp.sum(self.parameters.flat))):
+        if bool(self.backend.to_numpy(xp.all(self.finite_flags()))):
             return finite  # one pass where, as nearly always, nothing is wrong
         for view in self.parameters.views:
             flags = xp.all(xp.reshape(xp.isfinite(view), (self.members, -1)), axis=1)

@@ -17,6 +17,9 @@ class Schedule(Protocol):
     def rate(self, step: int) -> np.ndarray:
         """Learning rates of step number ``step``, which counts from 0."""
 
+    def rates(self, step: int, count: int) -> np.ndarray:
+        """Learning rates of ``count`` steps from number ``step`` on, (count, K)."""
+
     def epoch_ended(self, rows_seen: int) -> None:
         """Take note of the rows trained on so far."""
 
@@ -35,6 +38,9 @@ class Constant:
 
     def rate(self, step: int) -> np.ndarray:
         return self.initial
+
+    def rates(self, step: int, count: int) -> np.ndarray:
+        return np.tile(self.rate(step), (count, 1))
 
     def epoch_ended(self, rows_seen: int) -> None:
         pass
@@ -97,6 +103,9 @@ class Cosine(Constant):
 
     def rate(self, step: int) -> np.ndarray:
         return self.initial * (0.5 * (1.0 + math.cos(math.pi * min(step / self.total, 1.0))))
+
+    def rates(self, step: int, count: int) -> np.ndarray:
+        return np.stack([self.rate(step + index) for index in range(count)])
 
     def on_plateau(self, member: int) -> bool:
         return False  # the planned steps are the schedule

@@ -1,7 +1,6 @@
 """How the rows of an epoch are drawn and cut into batches."""
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,24 +42,26 @@ class Batches:
 
     @property
     def per_epoch(self) -> int:
-        return len(boundaries(self.rows.shape[1], self.batch_size)) - 1
+        return len(self.edges)
 
     @property
     def sizes(self) -> set[int]:
         """The one or two batch sizes that occur."""
-        edges = boundaries(self.rows.shape[1], self.batch_size)
-        return {stop - start for start, stop in itertools.pairwise(edges)}
+        return {stop - start for start, stop in self.edges}
 
-    def epoch(self) -> Iterator[np.ndarray]:
-        """Rows of each batch, an int64 array of shape (K, rows of the batch)."""
+    @property
+    def edges(self) -> list[tuple[int, int]]:
+        """Where each batch of an epoch starts and ends."""
+        return list(itertools.pairwise(boundaries(self.rows.shape[1], self.batch_size)))
+
+    def draw(self) -> np.ndarray:
+        """Rows of the next epoch in their order, an int64 array of shape (K, n)."""
         if self.shuffle:
             for k, random_state in enumerate(self.random_states):
                 order = np.arange(self.rows.shape[1])
                 random_state.shuffle(order)
                 self.rows[k] = self.rows[k, order]
-        edges = boundaries(self.rows.shape[1], self.batch_size)
-        for start, stop in itertools.pairwise(edges):
-            yield np.ascontiguousarray(self.rows[:, start:stop])
+        return self.rows
 
     def take(self, members: list[int]) -> "Batches":
         """The rows of some of the members."""

@@ -152,7 +152,8 @@ class _Search:
         values: dict[str, float] = {"loss": value, "penalty": penalty, "seconds": seconds}
         score = None
         if self.score is not None:
-            score = float(self.score(self._at(x), [self.member])[0])
+            scores = self.score(self._at(x), [self.member])
+            score = float(self.network.backend.to_numpy(scores)[0])
             values["validation"] = score
         self.history.put(self.iterations, self.member, **values)
         stops, epoch = self._judge(x, value, score), self.iterations
@@ -169,7 +170,8 @@ class _Search:
             self.stopping.best[0] = value
             return False
         self.stopping.tol = self.plan.tol
-        self.stopping.observe([0], np.array([score]), self._at(x))
+        network = self._at(x)
+        self.stopping.observe([0], np.array([score]), network, network.is_finite())
         return self.stopping.has_converged(0)
 
     def _snapshot(self, x: np.ndarray) -> Network:

@@ -17,6 +17,7 @@ from sknorm.training.history import History
 from sknorm.training.plan import Observer, Outcome, Plan, Score
 from sknorm.training.steps import Epoch, Steps
 from sknorm.training.stopping import Stopping
+from sknorm.training.validation_loss import HeldOutLoss
 
 
 def train(
@@ -98,25 +99,25 @@ class _Run:
 
     def start(self) -> None:
         """Let the weights that a warm start begins with take part in the choice."""
-        if self.plan.watches_start and self.stopping.by_score:
+        if self.plan.watches_start and self.stopping.by_score and self.score is not None:
             finite = np.ones(len(self.active), dtype=bool)
-            scores = self._scores(finite)
-            self.stopping.observe(self.active, scores, self.network)
+            scores = self.network.backend.to_numpy(self.score(self.network, self.active))
+            self.stopping.observe(self.active, scores, self.network, finite)
             self.stopping.waiting[...] = 0
 
     def epoch(self, epoch: int) -> bool:
         """Train one epoch, look at the result, let finished members go; True ends training."""
         started = time.perf_counter()
         self.observer.epoch_begins()
-        done = self.steps.epoch(self.schedule, self.step)
+        numbers = self.steps.epoch(self.schedule, self.step)
         self.step += self.steps.batches.per_epoch
         rows = self.rows.shape[1]
         seen = self.plan.rows_before + (int(self.epochs.max()) + 1) * rows
         self.schedule.epoch_ended(seen)
         if self.plan.norm_statistics == "population" and self.score is not None:
             set_population_statistics(self.network, self.data, self.rows[self.active])
+        done, scores = self._read(numbers)
         losses = done.loss + done.penalty
-        scores = None if self.score is None else self._scores(np.isfinite(losses))
         self.epochs[self.active] += 1
         self.averaging.observe(epoch, self.active, self.network)
         self._record(done, scores, time.perf_counter() - started)
@@ -124,7 +125,7 @@ class _Run:
         self.stopped = self.observer.epoch_ends(
             epoch, float(np.mean(losses)), score, self._snapshot
         )
-        self._judge(losses, scores)
+        self._judge(losses, scores, done.finite)
         return self.stopped
 
     def outcome(self) -> Outcome:
@@ -139,11 +140,23 @@ class _Run:
         self._take_averages(self.averaging.averaged(last))
         return Outcome(self.final, self.history, self.epochs, self.stopping.best, exhausted)
 
+    def _read(self, numbers: Any) -> tuple[Epoch, np.ndarray | None]:
+        """How the epoch went, and the scores after it, in one transfer to the host."""
+        backend = self.network.backend
+        if self.score is None:
+            return self.steps.read(backend.to_numpy(numbers)), None
+        if isinstance(self.score, HeldOutLoss):
+            scores = self.score(self.network, self.active)
+            both = backend.to_numpy(backend.xp.concat([numbers, scores[:, None]], axis=1))
+            return self.steps.read(both[:, :-1]), both[:, -1]
+        done = self.steps.read(backend.to_numpy(numbers))
+        return done, self._scores(done.finite & np.isfinite(done.loss + done.penalty))
+
     def _scores(self, finite: np.ndarray) -> np.ndarray:
         """Scores of the active members, NaN for those that have diverged."""
         assert self.score is not None
         scores = np.full(len(self.active), np.nan)
-        good = np.flatnonzero(finite & self.network.is_finite()).tolist()
+        good = np.flatnonzero(finite).tolist()
         if len(good) == len(self.active):
             return self.score(self.network, self.active)
         if good:
@@ -157,12 +170,12 @@ class _Run:
             **({} if scores is None else {"validation": scores}),
         )  # fmt: skip
 
-    def _judge(self, losses: np.ndarray, scores: np.ndarray | None) -> None:
+    def _judge(self, losses: np.ndarray, scores: np.ndarray | None, finite: np.ndarray) -> None:
         """Let go of the members that have diverged or converged."""
         observed = losses
         if self.stopping.by_score and scores is not None:
             observed = np.where(np.isfinite(losses), scores, np.nan)
-        self.stopping.observe(self.active, observed, self.network)
+        self.stopping.observe(self.active, observed, self.network, finite)
         staying = []
         for k, member in enumerate(self.active):
             if not np.isfinite(losses[k]):
@@ -205,7 +218,7 @@ class _Run:
         stack = self.averaging.network(members, self.data, self.rows[members])
         better = stack.is_finite()
         if self.stopping.by_score and self.score is not None:
-            scores = self.score(stack, members)
+            scores = self.network.backend.to_numpy(self.score(stack, members))
             better &= scores >= self.stopping.best[members]
             self.stopping.best[members] = np.maximum(self.stopping.best[members], scores)
         for k in np.flatnonzero(better).tolist():

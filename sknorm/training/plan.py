@@ -11,7 +11,9 @@ from sknorm.objective.losses import Loss
 from sknorm.optim import SGD, Adam
 from sknorm.training.history import History
 
-Score = Callable[[Network, list[int]], np.ndarray]
+# Scores (K,) of a stack whose members are at these positions of the whole one, on the host or,
+# for HeldOutLoss, on its device.
+Score = Callable[[Network, list[int]], Any]
 
 
 @dataclass(frozen=True)

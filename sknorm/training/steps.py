@@ -21,12 +21,16 @@ CODES = {"elasticnet": ELASTIC_NET, "l0": L0}
 
 
 class Epoch(NamedTuple):
-    """Means over the batches of an epoch, and the last learning rates; float64 (K,)."""
+    """Means over the batches of an epoch, and the last learning rates; arrays of shape (K,).
+
+    ``finite`` says whose parameters are finite after it.
+    """
 
     loss: np.ndarray
     penalty: np.ndarray
     gradient_norm: np.ndarray
     rate: np.ndarray
+    finite: np.ndarray
 
 
 class Steps:
@@ -62,10 +66,10 @@ class Steps:
         self.value = xp.zeros(count, dtype=xp.float64, device=device)
         self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
         code = CODES.get(plan.penalty, UNPENALIZED)
-        self.segments = backend.asarray(network.architecture.segments(count, code))
-        self.momentum = members.norm_momentum.copy()
-        if plan.norm_statistics != "running":
-            self.momentum[...] = 0.0
+        self.segments = network.architecture.segments(count, code)
+        running = plan.norm_statistics == "running"
+        self.momentum = backend.asarray(members.norm_momentum) * (1.0 if running else 0.0)
+        self.bound = members.on(backend)
         self._bind_gradients()
         self._bind_penalty()
 
@@ -89,30 +93,41 @@ class Steps:
         for each in self.passes.values():
             each.feed(data, self.mean_weight)
 
-    def epoch(self, schedule: Schedule, step: int, batches_before: int = 0) -> Epoch:
-        """Train one epoch from step number ``step`` on.
+    def epoch(self, schedule: Schedule, step: int, batches_before: int = 0) -> Any:
+        """Train one epoch from step number ``step`` on; :meth:`read` says how it went.
 
-        ``batches_before`` counts the batches that cumulative statistics already hold.
+        ``batches_before`` counts the batches that cumulative statistics already hold. The
+        order of the rows and the learning rates go to the device once, and nothing comes back:
+        what is returned, an array of shape (K, 5), is still there.
         """
+        backend = self.network.backend
+        xp = backend.xp
         self.value[...] = 0.0
         self.monitor[...] = 0.0
-        rate = schedule.rate(step)
-        for index, rows in enumerate(self.batches.epoch()):
+        rows, edges = backend.asarray(self.batches.draw()), self.batches.edges
+        self.rates = schedule.rates(step, len(edges))
+        rates = backend.asarray(self.rates)
+        for index, (start, stop) in enumerate(edges):
             if self.plan.norm_statistics == "cumulative":
                 self.momentum[...] = 1.0 / (batches_before + index + 1)
-            rate = schedule.rate(step + index)
-            self._step(rows, step + index, rate)
-        to_numpy, count = self.network.backend.to_numpy, self.batches.rows.shape[1]
-        monitor = to_numpy(self.monitor) / count
-        members = self.members
+            self._step(backend.asarray(rows[:, start:stop]), step + index, rates[index, ...])
+        finite = xp.astype(self.network.finite_flags(), xp.float64)
+        return xp.concat([self.value[:, None], self.monitor, finite[:, None]], axis=1)
+
+    def read(self, numbers: np.ndarray) -> Epoch:
+        """The epoch that ``numbers``, on the host, tell of."""
+        count, members = self.batches.rows.shape[1], self.members
+        sums = numbers[:, 2:4] / count
+        finite = numbers[:, 4] > 0
         return Epoch(
-            to_numpy(self.value) / (count * self.mean_weight),
-            total_penalty(self.plan.penalty, members.alpha, members.l1_ratio, monitor[:, 1:]),
-            monitor[:, 0],
-            rate,
+            numbers[:, 0] / (count * self.mean_weight),
+            total_penalty(self.plan.penalty, members.alpha, members.l1_ratio, sums),
+            numbers[:, 1] / count,
+            self.rates[-1],
+            finite if finite.all() else self.network.is_finite(),
         )
 
-    def _step(self, rows: Any, step: int, rate: np.ndarray) -> None:
+    def _step(self, rows: Any, step: int, rate: Any) -> None:
         kernels, count = self.network.backend.kernels, rows.shape[1]
         self.passes[count](rows, step)
         if self.plan.max_grad_norm is not None:
@@ -121,7 +136,7 @@ class Steps:
             self.proximal.before(count, self.monitor)
         optimizer: Any = self.plan.optimizer
         optimizer.update(
-            self.network, self.gradient, self.state, self.segments, self.members, rate, count,
+            self.network, self.gradient, self.state, self.segments, self.bound, rate, count,
             self.monitor,
         )  # fmt: skip
         if self.proximal is not None:

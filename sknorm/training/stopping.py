@@ -39,9 +39,13 @@ class Stopping:
         self.best = np.full(self.network.members, worst)
         self.waiting = np.zeros(self.network.members, dtype=np.int64)
 
-    def observe(self, active: list[int], values: np.ndarray, network: Network) -> None:
-        """Take in an epoch's losses or scores of the active members, and their weights."""
-        finite = network.is_finite()
+    def observe(
+        self, active: list[int], values: np.ndarray, network: Network, finite: np.ndarray
+    ) -> None:
+        """Take in an epoch's losses or scores of the active members, and their weights.
+
+        ``finite`` says whose weights are, (K,).
+        """
         for k, (member, value) in enumerate(zip(active, values, strict=True)):
             if not np.isfinite(value):
                 self.waiting[member] += 1

@@ -13,7 +13,26 @@ from sknorm.training.data import TrainingData
 _ROWS_AT_ONCE = 4096
 
 
-def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> np.ndarray:
+class HeldOutLoss:
+    """The score that is the negative loss on held-out rows; it stays on the device.
+
+    Parameters
+    ----------
+    loss : Loss
+    data : TrainingData
+    rows : int64 array of shape (K, n)
+        Held-out rows of each member of the whole stack.
+    """
+
+    def __init__(self, loss: Loss, data: TrainingData, rows: np.ndarray) -> None:
+        self.loss, self.data, self.rows = loss, data, rows
+
+    def __call__(self, network: Network, active: list[int]) -> Any:
+        """Scores (K,) of the active members, which ``network`` holds."""
+        return -mean_loss(network, self.loss, self.data, self.rows[active])
+
+
+def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> Any:
     """Weighted mean loss of each member on its rows, without penalty and label smoothing.
 
     Parameters
@@ -26,6 +45,7 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
     Returns
     -------
     float64 array of shape (K,)
+        An array of the network's backend.
     """
     backend, xp = network.backend, network.backend.xp
     dtype, device, count = network.parameters.flat.dtype, backend.device, network.members
@@ -42,4 +62,4 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
         kernel = getattr(backend.kernels, loss.kernel)
         kernel(raw, no_bias, y, weight, factor, parameter, value, xp.zeros_like(no_bias), raw)
         total = total + xp.sum(weight, axis=1, dtype=xp.float64)
-    return backend.to_numpy(value / total)
+    return value / total

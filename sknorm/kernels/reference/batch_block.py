@@ -72,7 +72,7 @@ def batch_block_forward(
         Row weights; R is 1 or K.
     scale, shift : arrays of T, shape (K, d)
     groups : array of int64, shape (G + 1,)
-        Boundaries of the groups: ``[0, n]`` for batch normalization.
+        Boundaries of the groups: ``[0, n]`` for batch normalization. On the host.
     epsilon : float
     activation : int
         One of :mod:`sknorm.kernels.codes`.
@@ -177,7 +177,7 @@ def _row_groups(groups: Array) -> list[slice]:
 
 def _group_totals(weight: Array, groups: Array) -> list[Array]:
     """Sum of the weights of each group's rows, (R, 1) float64."""
-    xp = array_namespace(weight, groups)
+    xp = array_namespace(weight)
     wide = xp.astype(weight, xp.float64)
     return [xp.sum(wide[:, rows], axis=1, keepdims=True) for rows in _row_groups(groups)]
 

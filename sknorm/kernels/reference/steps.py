@@ -2,7 +2,7 @@ r"""Optimizer steps on flat buffers that hold the parameters of all members.
 
 Parameter follows parameter, each a C-contiguous (K, ...) array. Row s of ``segments`` says where
 it starts, how many values a member has, and which penalty acts on each of them, as a code of
-:mod:`sknorm.kernels.codes`:
+:mod:`sknorm.kernels.codes`; it is on the host, because it decides what is launched:
 
 - ``UNPENALIZED``: none, or one whose proximal operator is a kernel of its own;
 - ``ELASTIC_NET``: :math:`\lambda |w| + \lambda_2 w^2 / 2`, where :math:`\lambda = \alpha \rho` and
@@ -173,8 +173,9 @@ def clip_gradient(gradient: Array, segments: Array, max_norm: float) -> None:
         Offset, size per member, penalty code.
     max_norm : float
     """
-    xp = array_namespace(gradient, segments)
-    members = gradient.shape[0] // int(xp.sum(segments[:, 1]))
+    xp = array_namespace(gradient)
+    each = sum(int(segments[s, 1]) for s in range(segments.shape[0]))
+    members = gradient.shape[0] // each
     norm = _member_norms(gradient, segments, members)
     clipped = xp.isfinite(norm) & (norm > max_norm)
     scale = xp.where(clipped, max_norm / xp.where(clipped, norm, 1.0), 1.0)
@@ -262,7 +263,7 @@ def _watch(
 
 def _member_norms(gradient: Array, segments: Array, members: int) -> Array:
     """Euclidean norm of each member's gradient, (K,) float64."""
-    xp = array_namespace(gradient, segments)
+    xp = array_namespace(gradient)
     total: Array = 0.0
     for span, _ in _spans(segments, members):
         g = xp.astype(xp.reshape(gradient[span], (members, -1)), xp.float64)
