@@ -27,6 +27,9 @@ class Backend(Protocol):
     def kernels(self) -> SimpleNamespace:
         """The kernels, by name."""
 
+    def dtype(self, dtype: Any) -> Any:
+        """The library's own dtype of the name of a NumPy dtype, or a dtype of its own."""
+
     def asarray(self, array: Any, dtype: Any = None) -> Any:
         """``array`` as a C-contiguous array of this backend, without a copy where possible."""
 

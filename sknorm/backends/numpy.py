@@ -28,6 +28,9 @@ class NumpyBackend:
     def __reduce__(self) -> tuple:
         return NumpyBackend, ()
 
+    def dtype(self, dtype: Any) -> np.dtype:
+        return np.dtype(dtype)
+
     def asarray(self, array: Any, dtype: Any = None) -> np.ndarray:
         return np.ascontiguousarray(array, dtype=dtype)
 

@@ -84,7 +84,7 @@ def empty(backend: Backend, architecture: Architecture, members: int, dtype: Any
     """A stack without values."""
     xp = backend.xp
     size = members * sum(int(np.prod(shape)) for shape in architecture.shapes())
-    flat = xp.zeros(size, dtype=dtype, device=backend.device)
+    flat = xp.zeros(size, dtype=backend.dtype(dtype), device=backend.device)
     statistics = []
     if architecture.keeps_statistics:
         for width in architecture.sizes[1:-1]:

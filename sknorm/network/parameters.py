@@ -98,10 +98,11 @@ class Parameters:
         self.architecture = architecture
         self.members = members
         self.flat = flat
-        views, start = [], 0
+        views, start, xp = [], 0, array_namespace(flat)
         for shape in architecture.shapes():
             size = members * int(np.prod(shape))
-            views.append(flat[start : start + size].reshape((members, *shape)))
+            # Steps on the flat buffer must show in the views: never a copy.
+            views.append(xp.reshape(flat[start : start + size], (members, *shape), copy=False))
             start += size
         self.views = views
         hidden = architecture.hidden

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from sknorm.kernels.codes import ELASTIC_NET, L0, UNPENALIZED
 from sknorm.network.initializers import column_radius
@@ -184,7 +185,8 @@ def _norm_groups(parameters: Parameters, layer: int) -> Any:
     """A layer's weights as columns whose norm the block's norm cancels."""
     weight = parameters.weights[layer]
     if parameters.architecture.normalization == "layer":
-        return weight.reshape((parameters.members, -1, 1))
+        xp = array_namespace(weight)
+        return xp.reshape(weight, (parameters.members, -1, 1), copy=False)
     return weight
 
 

@@ -1,0 +1,83 @@
+"""Arrays of any array-API library, on the device they are on, with the reference kernels."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, is_cupy_array, is_numpy_array, is_torch_array
+
+from sknorm.backends.base import join_kernels
+
+
+class PortableBackend:
+    """The backend of an array library; see :class:`sknorm.backends.base.Backend`.
+
+    Parameters
+    ----------
+    xp : module
+        An array-API namespace.
+    device : object
+        One of its devices.
+    """
+
+    def __init__(self, xp: ModuleType, device: Any) -> None:
+        self.xp = xp
+        self.device = device
+
+    @property
+    def name(self) -> str:
+        return self.xp.__name__.rpartition(".")[2]
+
+    @cached_property
+    def kernels(self) -> SimpleNamespace:
+        return join_kernels(None)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            type(other) is type(self)
+            and other.xp is self.xp
+            and other.device == self.device
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.xp.__name__))
+
+    def dtype(self, dtype: Any) -> Any:
+        if isinstance(dtype, str | type | np.dtype):
+            return getattr(self.xp, np.dtype(dtype).name)
+        return dtype
+
+    def asarray(self, array: Any, dtype: Any = None) -> Any:
+        dtype = None if dtype is None else self.dtype(dtype)
+        if is_numpy_array(array) or not hasattr(array, "dtype"):
+            array = np.ascontiguousarray(array)
+        return self.xp.asarray(array, dtype=dtype, device=self.device)
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        return to_host(array)
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            yield
+
+    def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
+        for each in arguments:
+            task(*each)
+
+
+def to_host(array: Any) -> np.ndarray:
+    """An array of any library as a NumPy array, in an explicit transfer."""
+    if is_numpy_array(array):
+        return np.asarray(array)
+    if is_cupy_array(array):
+        return array.get()
+    if is_torch_array(array):
+        return array.detach().cpu().numpy()
+    xp = array_namespace(array)
+    if hasattr(xp, "Device"):  # array-api-strict, whose devices stand in for real ones
+        array = xp.asarray(array, device=xp.Device("CPU_DEVICE"))
+    return np.asarray(array)
