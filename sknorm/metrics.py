@@ -35,10 +35,11 @@ def roc_auc_score(
               \left( [s_i > s_j] + \tfrac{1}{2} [s_i = s_j] \right)}
              {\sum_{i \in P} w_i \; \sum_{j \in N} w_j}.
 
-    It equals :func:`sklearn.metrics.roc_auc_score`, but works where the scores are: one sort, one
-    cumulative sum and two binary searches for each column of `y_score`, with sums in float64 where
-    the device has it. Apart from the result, what the host reads is one flag for each check of
-    the values, never an array.
+    It equals :func:`sklearn.metrics.roc_auc_score` (which also has `max_fpr`, `labels` and an
+    average over samples), but works where the scores are: one sort, one cumulative sum and two
+    binary searches for each column of `y_score`, with sums in float64 where the device has it.
+    Apart from the result, what the host reads is one flag for each check of the values, never an
+    array.
 
     Parameters
     ----------
@@ -192,7 +193,10 @@ def _averaged(areas: list[Any], support: Any, average: str | None) -> Any:
     """Areas as a NumPy array, or their mean; columns without support do not count in it."""
     xp = array_namespace(areas[0])
     stacked = xp.stack(areas)
-    if bool(xp.any(xp.isnan(stacked))):
+    undefined = xp.any(xp.isnan(stacked))
+    if support is not None:  # without any, the mean is zero whatever the areas are
+        undefined = undefined & xp.any(support > 0)
+    if bool(undefined):
         warnings.warn(
             "Only one class is present in y_true, or in a column of it, among the rows of "
             "positive sample_weight. The area under the ROC curve is not defined then, and NaN.",
@@ -258,10 +262,11 @@ def _check_labels(y_true: Any, score: Any) -> tuple[Any, int | None]:
 
 def _encode_on_host(labels: np.ndarray) -> tuple[np.ndarray, int | None]:
     kind = type_of_target(labels, input_name="y_true")
-    if kind == "multilabel-indicator":
-        _refuse_unless(bool(np.all((labels == 0) | (labels == 1))), "labels")
+    if labels.ndim == 2:
+        indicator = kind == "multilabel-indicator" and bool(np.all((labels == 0) | (labels == 1)))
+        _check_kind(indicator, labels.ndim)
         return labels == 1, None
-    _refuse_unless(kind in ("binary", "multiclass"), "indicator" if labels.ndim == 2 else "classes")
+    _check_kind(kind in ("binary", "multiclass"), labels.ndim)
     classes, codes = np.unique(labels, return_inverse=True)
     return codes, len(classes)
 
@@ -271,21 +276,20 @@ def _encode_in_place(labels: Any) -> tuple[Any, int | None]:
     if xp.isdtype(labels.dtype, "bool"):
         labels = xp.astype(labels, xp.uint8)
     if labels.ndim == 2:
-        _refuse_unless(bool(xp.all((labels == 0) | (labels == 1))), "indicator")
+        _check_kind(bool(xp.all((labels == 0) | (labels == 1))), labels.ndim)
         return labels == 1, None
     if not xp.isdtype(labels.dtype, "integral"):
         whole = xp.isfinite(labels) & (labels == xp.floor(labels))
-        _refuse_unless(bool(xp.all(whole)), "classes")
+        _check_kind(bool(xp.all(whole)), labels.ndim)
     classes = xp.sort(xp.unique_values(labels))
     return xp.searchsorted(classes, labels), classes.shape[0]
 
 
-def _refuse_unless(valid: bool, needed: str) -> None:
-    if valid:
-        return
-    if needed == "classes":
+def _check_kind(valid: bool, ndim: int) -> None:
+    if not valid and ndim == 1:
         raise ValueError("y_true does not hold classes; pass whole numbers, strings or booleans.")
-    raise ValueError("y_true has several columns, but is no indicator; pass zeros and ones.")
+    if not valid:
+        raise ValueError("y_true has several columns, but is no indicator; pass zeros and ones.")
 
 
 def _check_weights(sample_weight: Any, score: Any) -> Any:
@@ -294,7 +298,8 @@ def _check_weights(sample_weight: Any, score: Any) -> Any:
     if sample_weight is None:
         return xp.ones(rows, dtype=_precision(score), device=place)
     if not is_array_api_obj(sample_weight) or isinstance(sample_weight, np.ndarray):
-        weight = xp.asarray(_from_host(sample_weight, "sample_weight"), device=place)
+        weight = _from_host(sample_weight, "sample_weight")
+        weight = xp.asarray(weight, dtype=_precision(score), device=place)
     else:
         weight = _check_place(sample_weight, "sample_weight", score)
     if tuple(weight.shape) != (rows,):
@@ -320,9 +325,9 @@ def _check_columns(score: Any, columns: int, what: str) -> None:
 
 
 def _check_multiclass(score: Any, classes: int, multi_class: str, average: str | None) -> None:
+    _check_columns(score, classes, "classes")
     if multi_class == "raise":
         raise ValueError("multi_class must be 'ovr' or 'ovo' for more than two classes.")
-    _check_columns(score, classes, "classes")
     if multi_class == "ovo" and average is None:
         raise NotImplementedError("average=None is not implemented for multi_class='ovo'.")
     if multi_class == "ovo" and average == "micro":
@@ -338,8 +343,8 @@ def _check_multiclass(score: Any, classes: int, multi_class: str, average: str |
 def _one_column(score: Any) -> Any:
     if score.ndim == 2 and score.shape[1] == 2:
         raise ValueError(
-            f"y_score has shape {tuple(score.shape)}, but y_true has a single column of two classes "
-            "at most; pass the scores of the positive class, y_score[:, 1]."
+            f"y_score has shape {tuple(score.shape)}, but y_true is one column of two classes; "
+            "pass the scores of the positive class, y_score[:, 1]."
         )
     return array_namespace(score).reshape(score, (-1, 1))
 
@@ -355,7 +360,8 @@ def _check_place(array: Any, name: str, score: Any) -> Any:
         ) from None
     if device(array) != device(score):
         raise ValueError(
-            f"{name} is on device {device(array)}, but y_score on {device(score)}; move one of them."
+            f"{name} is on device {device(array)}, but y_score on {device(score)}; move one of "
+            "them."
         )
     return array
 
