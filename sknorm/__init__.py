@@ -1,6 +1,6 @@
 """Multi-layer perceptrons for tables, with batch normalization, dropout and elastic nets."""
 
-from sknorm import functional, penalties
+from sknorm import functional, metrics, penalties
 from sknorm._show_versions import show_versions
 from sknorm._version import __version__
 from sknorm.estimators import MLPClassifier, MLPRegressor
@@ -11,6 +11,7 @@ __all__ = [
     "MLPRegressor",
     "__version__",
     "functional",
+    "metrics",
     "penalties",
     "regularization_path",
     "show_versions",

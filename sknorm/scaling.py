@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sknorm.backends import resolve
+from sknorm.backends import Backend, resolve
 
 _CHUNK = 1 << 20  # values that are looked at together
 _STORED_CHUNK = 1 << 17  # of a sparse table, with their columns and weights
@@ -83,29 +83,31 @@ def columns(X: Any, weight: np.ndarray | None, names: Any = None) -> Columns:
     """
     if sparse.issparse(X):
         return _sparse_columns(X, np.ones(X.shape[0]) if weight is None else weight, names)
-    kernels = resolve(X).kernels
+    backend = resolve(X)
     total, width = 0.0, X.shape[1]
     mean, variance = np.zeros(width), np.zeros(width)
-    extremes = np.full((1, 2, width), np.inf) * np.array([[1.0], [-1.0]])
-    for chunk, w in _weighted_chunks(X, weight):
-        count, moments = w.sum(), np.zeros((1, 2, width))
-        kernels.column_extremes(chunk[None], extremes)
-        kernels.column_moments(chunk[None], w[None], moments)
+    extremes = backend.asarray(np.full((1, 2, width), np.inf) * np.array([[1.0], [-1.0]]))
+    for chunk, w in _weighted_chunks(backend, X, weight):
+        count, out = w.sum(), backend.asarray(np.zeros((1, 2, width)))
+        backend.kernels.column_extremes(chunk, extremes)
+        backend.kernels.column_moments(chunk, backend.asarray(w[None]), out)
+        moments = backend.to_numpy(out)
         share = count / (total + count)
         delta = moments[0, 0] - mean
         with np.errstate(over="ignore", invalid="ignore"):  # looked into below
             variance = (1 - share) * (variance + share * delta * delta) + share * moments[0, 1]
         mean, total = mean + share * delta, total + count
-    low, high = extremes[0]
+    low, high = backend.to_numpy(extremes)[0]
     _check_squares(low, high, X.shape[0], names)
-    two_valued = _is_two_valued(X, low, high)
-    return Columns(total, mean, variance, low, high, two_valued, float(np.finfo(X.dtype).eps))
+    two_valued = _is_two_valued(backend, X, low, high)
+    precision = float(backend.xp.finfo(X.dtype).eps)
+    return Columns(total, mean, variance, low, high, two_valued, precision)
 
 
 def check_range(X: Any, names: Any = None) -> None:
     """Raise a ValueError that names a column whose squares are beyond float32."""
     limit = np.sqrt(np.finfo(np.float32).max)
-    low, high = _extremes(X) if sparse.issparse(X) else (X.min(axis=0), X.max(axis=0))
+    low, high = _extremes(X)
     largest = np.maximum(np.abs(low), np.abs(high))
     if largest.max(initial=0.0) > limit:
         column = int(np.argmax(largest))
@@ -166,28 +168,36 @@ def _stored_chunks(
 
 
 def _extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Least and largest value of each column of a sparse table, its zeros included."""
+    """Least and largest value of each column; of a sparse table, its zeros included."""
+    if not sparse.issparse(X):
+        backend = resolve(X)
+        least, most = backend.xp.min(X, axis=0), backend.xp.max(X, axis=0)
+        return backend.to_numpy(least), backend.to_numpy(most)
     low, high = (part.toarray().ravel().astype(np.float64) for part in (X.min(0), X.max(0)))
     return low, high
 
 
-def _is_two_valued(X: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+def _is_two_valued(backend: Backend, X: Any, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Which columns hold no values but their lowest and highest."""
-    indicator = np.ones(X.shape[1], dtype=bool)
+    xp, indicator = backend.xp, np.ones(X.shape[1], dtype=bool)
+    lowest, highest = backend.asarray(low, X.dtype), backend.asarray(high, X.dtype)
     most = max(1, _CHUNK // max(1, X.shape[1]))
     start, rows = 0, min(16, most)  # most tables show in a few rows that none is
     while start < X.shape[0] and indicator.any():
-        chunk = X[start : start + rows]
-        indicator &= np.all((chunk == low) | (chunk == high), axis=0)
+        chunk = X[start : min(start + rows, X.shape[0]), :]
+        found = xp.all((chunk == lowest) | (chunk == highest), axis=0)
+        indicator &= backend.to_numpy(found)
         start, rows = start + rows, min(4 * rows, most)
     return indicator
 
 
 def _weighted_chunks(
-    X: np.ndarray, weight: np.ndarray | None
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows and their weights in float64, as the kernels take them."""
+    backend: Backend, X: Any, weight: np.ndarray | None
+) -> Iterator[tuple[Any, np.ndarray]]:
+    """Rows (1, n, d) in float64 where X is, and their weights (n,) on the host."""
     rows = max(1, _CHUNK // max(1, X.shape[1]))
     for start in range(0, X.shape[0], rows):
-        chunk = np.ascontiguousarray(X[start : start + rows], dtype=np.float64)
-        yield chunk, np.ones(len(chunk)) if weight is None else weight[start : start + rows]
+        stop = min(start + rows, X.shape[0])
+        chunk = backend.asarray(X[start:stop, :], dtype=backend.xp.float64)
+        part = np.ones(chunk.shape[0]) if weight is None else weight[start:stop]
+        yield chunk[None, ...], part

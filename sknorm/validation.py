@@ -4,10 +4,19 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 from scipy import sparse
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_array, check_consistent_length, column_or_1d
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight, _get_feature_names, validate_data
+from sklearn.utils.validation import (
+    _check_feature_names,
+    _check_n_features,
+    _check_sample_weight,
+    _get_feature_names,
+    validate_data,
+)
+
+from sknorm.backends import is_on_host, to_host
 
 _CHUNK = 1 << 20  # values that are looked at together
 
@@ -22,6 +31,11 @@ def check_features(
     ValueError
         If a column is not numeric, or a value is NaN, infinite or beyond the compute dtype.
     """
+    if not is_on_host(X):
+        X = _check_device_features(estimator, X, reset, at_least)
+        return X if isinstance(y, str) else (X, _check_host_targets(X, y))
+    if not is_on_host(y):
+        y = to_host(y)
     if not reset and _is_plain(estimator, X, y) and X.shape[0] >= at_least:
         check_finite(estimator, X)
         return X if isinstance(y, str) else (X, y)
@@ -41,6 +55,44 @@ def check_features(
     X = _without_duplicates(X)
     check_finite(estimator, X, names)
     return X, y
+
+
+def _check_device_features(estimator: Any, X: Any, reset: bool, at_least: int) -> Any:
+    """The same for an array on a device, which never comes to the host."""
+    xp = array_namespace(X)
+    if X.ndim != 2:
+        raise ValueError(f"Expected 2D array, got {X.ndim}D array instead. Reshape your data.")
+    if not xp.isdtype(X.dtype, "real floating"):
+        if xp.isdtype(X.dtype, "complex floating"):
+            raise ValueError("Complex data not supported")
+        X = xp.astype(X, xp.float64)
+    if X.shape[0] < at_least or X.shape[1] == 0:
+        raise ValueError(
+            f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) (shape="
+            f"{X.shape}) while a minimum of {at_least} sample(s) and 1 feature is required by "
+            f"{type(estimator).__name__}."
+        )
+    _check_feature_names(estimator, X, reset=reset)
+    _check_n_features(estimator, X, reset=reset)
+    if not bool(to_host(xp.all(xp.isfinite(X)))):
+        column = int(to_host(xp.argmin(xp.astype(xp.all(xp.isfinite(X), axis=0), xp.int8))))
+        values = to_host(X[:, column])
+        row = int(np.argmin(np.isfinite(values)))
+        _refuse_value(estimator, values[row], str(column), row)
+    return X
+
+
+def _check_host_targets(X: Any, y: Any) -> np.ndarray:
+    """Targets of a table on a device, on the host: they are encoded there."""
+    y = check_array(
+        to_host(y) if not is_on_host(y) else y, ensure_2d=False, dtype=None, input_name="y"
+    )
+    if y.shape[0] != X.shape[0]:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: [{X.shape[0]}, "
+            f"{y.shape[0]}]"
+        )
+    return y
 
 
 def _is_plain(estimator: Any, X: Any, y: Any) -> bool:
@@ -171,7 +223,10 @@ def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+    if not is_on_host(sample_weight):
+        sample_weight = to_host(sample_weight)
+    rows = X if is_on_host(X) else np.empty((X.shape[0], 0))
+    weight = _check_sample_weight(sample_weight, rows, dtype=np.float64)
     if weight.min() < 0:
         row = int(np.argmin(weight))
         raise ValueError(

@@ -1,5 +1,10 @@
 """Small tables for estimators, read-only, and small problems for the engine."""
 
+import os
+
+# Before SciPy is imported: scikit-learn's checks of array-API input run only with it.
+os.environ.setdefault("SCIPY_ARRAY_API", "1")
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

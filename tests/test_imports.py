@@ -21,6 +21,7 @@ LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
     "scaling": LAYERS.index("estimators"),
     "penalties": LAYERS.index("objective"),
     "functional": LAYERS.index("network"),
+    "metrics": LAYERS.index("network"),
     "inspection": LAYERS.index("model_selection"),
 }
 relative = pytest.mark.parametrize("source", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -1,6 +1,25 @@
 """Array libraries behind one interface; no other part of the package knows them apart."""
 
 from sknorm.backends.base import Backend
-from sknorm.backends.select import as_array, compiled_backend, resolve
+from sknorm.backends.portable import to_host
+from sknorm.backends.select import (
+    NAMES,
+    as_array,
+    compiled_backend,
+    in_kind,
+    is_on_host,
+    resolve,
+    take_rows,
+)
 
-__all__ = ["Backend", "as_array", "compiled_backend", "resolve"]
+__all__ = [
+    "NAMES",
+    "Backend",
+    "as_array",
+    "compiled_backend",
+    "in_kind",
+    "is_on_host",
+    "resolve",
+    "take_rows",
+    "to_host",
+]

@@ -36,11 +36,7 @@ class PortableBackend:
         return join_kernels(None)
 
     def __eq__(self, other: object) -> bool:
-        return (
-            type(other) is type(self)
-            and other.xp is self.xp
-            and other.device == self.device
-        )
+        return type(other) is type(self) and other.xp is self.xp and other.device == self.device
 
     def __hash__(self) -> int:
         return hash((type(self), self.xp.__name__))

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm.estimators.parameters import PLANNED
-from sknorm.network.folding import fold, folded
+from sknorm.network.folding import fold
 from sknorm.network.network import Network
 from sknorm.training.plan import Outcome
 from sknorm.training.steps import Epoch
@@ -80,13 +80,14 @@ def set_increment(
 def plain_network(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights and biases with norms and the scaling of inputs and targets folded in."""
     network = estimator.network_
-    inference, dtype = fold(network), network.parameters.flat.dtype
-    to_numpy = network.backend.to_numpy
+    inference, to_numpy = fold(network), network.backend.to_numpy
+    dtype = to_numpy(network.parameters.bias).dtype
     weights = [to_numpy(w).astype(np.float64) for w in inference.weights]
     biases = [to_numpy(b).astype(np.float64) for b in inference.biases]
     if network.architecture.normalization != "layer":
-        weights[0] = weights[0] * estimator._input_factor[:, None]
-        biases[0] = biases[0] - np.einsum("i,kij->kj", estimator.input_mean_, weights[0])
+        scales = estimator._scales
+        weights[0] = weights[0] * scales.factor[:, None]
+        biases[0] = biases[0] - np.einsum("i,kij->kj", scales.offset, weights[0])
     location, scale = estimator._target_scaling()
     if estimator.out_activation_ == "exp":  # exp(raw) * scale = exp(raw + log scale)
         biases[-1] = biases[-1] + np.log(scale)
@@ -106,7 +107,7 @@ def sparsity(network: Network) -> np.ndarray:
 
 def importances(network: Network) -> np.ndarray:
     """Norms of the rows of the first layer, norm folded in, with a sum of one."""
-    weight = network.backend.to_numpy(folded(network).weights[0]).astype(np.float64)
+    weight = network.backend.to_numpy(fold(network).weights[0]).astype(np.float64)
     norms = np.sqrt((weight**2).sum(axis=2)).mean(axis=0)
     total = norms.sum()
     return norms / total if total > 0 else norms

@@ -10,14 +10,15 @@ from numpy.random import RandomState
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
+from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
 from sknorm import scaling, validation
-from sknorm.backends import resolve
+from sknorm.backends import in_kind, is_on_host, resolve, to_host
 from sknorm.estimators import attributes, engine, held_out, parameters
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.reporting import Reporter
-from sknorm.estimators.rows import Rows, training_data
+from sknorm.estimators.rows import Rows, Scales, training_data
 from sknorm.network import initializers
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
@@ -116,10 +117,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         data = self._training_data(rows, dtype, fresh=previous is None)
         random_states = self._draw_random_states()
         network = self._initial_network(rows, data, random_states, previous, dtype)
-        self._dropout_seeds = engine.dropout_seeds(random_states)
-        members = engine.members(self, self._dropout_seeds)
+        seeds = engine.dropout_seeds(random_states)
+        self._dropout_seeds = seeds.tolist()
+        members = engine.members(self, seeds)
         trained, score = self._validation(
-            rows, data, self._split_states(random_states, previous),
+            rows, data, dtype, self._split_states(random_states, previous),
             (X_val, y_val, sample_weight_val),
         )  # fmt: skip
         weights = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -151,7 +153,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         members = engine.members(self, progress.seeds)
         schedule = engine.schedule(self, members, batches)
         result = progress.epoch(members, batches, data, engine.plan(self), schedule)
-        self._progress, self._dropout_seeds = progress, progress.seeds
+        self._progress, self._dropout_seeds = progress, progress.seeds.tolist()
         seconds = time.perf_counter() - started
         attributes.set_increment(self, result, progress.network, len(rows), seconds, fresh)
         return self
@@ -161,6 +163,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> Rows:
         """Check X, y, weights and groups; learn what y says of the task."""
         self._column_names = _get_feature_names(X)
+        X = self._brought(X)
         at_least = 2 if self.normalization in ("batch", "ghost") else 1
         X, y = validation.check_features(self, X, reset=fresh, y=y, at_least=at_least)
         weight = validation.check_weights(weight, X)
@@ -180,10 +183,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _compute_dtype(self, X: Any, previous: Network | None) -> Any:
         if previous is not None:
-            return np.dtype(previous.parameters.flat.dtype).type
+            return np.float64 if "64" in str(previous.parameters.flat.dtype) else np.float32
         if self.dtype == "auto":
             small = np.prod(X.shape) < _SMALL
-            return np.float64 if X.dtype == np.float64 and small else np.float32
+            return np.float64 if "64" in str(X.dtype) and small else np.float32
         return np.dtype(self.dtype).type
 
     def _training_data(
@@ -198,16 +201,15 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         target = self._encode(rows.y, dtype)
         if self.normalization is None:
             scaling.check_range(rows.X, names)
-            self.input_mean_, self._input_factor = np.zeros(width), np.ones(width)
+            self._scales = Scales(np.zeros(width), np.ones(width))
         elif fresh or pooled:
             seen = scaling.columns(rows.X, rows.weight, names)
             self._columns = seen if fresh else self._columns.merged(seen)
-            self.input_mean_, self._input_factor = self._columns.scaling()
-        self.input_scale_ = 1.0 / self._input_factor
-        self._backend = resolve(rows.X)
-        return training_data(
-            self._backend, rows, target, self.input_mean_, self._input_factor, dtype
-        )
+            self._scales = Scales(*self._columns.scaling())
+        self.input_mean_ = in_kind(self._scales.offset, rows.X)
+        self.input_scale_ = in_kind(1.0 / self._scales.factor, rows.X)
+        self._backend = resolve(rows.X, self.backend)
+        return training_data(self._backend, rows, target, self._scales, dtype)
 
     def _initial_network(
         self,
@@ -247,12 +249,17 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return states
 
     def _validation(
-        self, rows: Rows, data: TrainingData, random_states: list[RandomState], given: tuple
+        self,
+        rows: Rows,
+        data: TrainingData,
+        dtype: Any,
+        random_states: list[RandomState],
+        given: tuple,
     ) -> tuple[np.ndarray, Score | None]:
         """Training rows (K, n), and how a stack is scored after an epoch, if it is."""
         everything = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
         if given[0] is not None:
-            return everything, self._given_score(data, *given)
+            return everything, self._given_score(dtype, *given)
         stops = self.early_stopping
         if stops == "auto":
             stops = self.solver != "lbfgs" and len(rows) > _EARLY_STOPPING_FROM
@@ -262,19 +269,16 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         trained, held = held_out.split(rows, how, self._stratify(rows), random_states)
         return trained, self._score_function(data, rows, held)
 
-    def _given_score(self, data: TrainingData, X: Any, y: Any, weight: Any) -> Score:
+    def _given_score(self, dtype: Any, X: Any, y: Any, weight: Any) -> Score:
         """Scores on held-out rows that ``fit`` was given."""
-        X, y = validation.check_validation(self, X, y)
+        X, y = validation.check_validation(self, self._brought(X), y)
         with held_out.about("sample_weight_val"):
             weight = validation.check_weights(weight, X)
         with held_out.about("y_val"):
             y = self._check_target(y)
         rows = Rows(X, y, None, None, None, X.shape[0]).weighted(weight, 1)
-        target = self._encode(rows.y, data.weight.dtype, "y_val")
-        dtype = data.weight.dtype
-        table = training_data(
-            self._backend, rows, target, self.input_mean_, self._input_factor, dtype
-        )
+        target = self._encode(rows.y, dtype, "y_val")
+        table = training_data(self._backend, rows, target, self._scales, dtype)
         held = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
         return self._score_function(table, rows, held)
 
@@ -311,11 +315,19 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _draw_random_states(self) -> list[RandomState]:
         """One generator a member; a single network uses ``random_state`` itself."""
         random_state = check_random_state(self.random_state)
-        self.__dict__.pop("member_seeds_", None)
+        self._member_seeds: list[int] = []
         if self.n_members == 1:
             return [random_state]
-        self.member_seeds_ = random_state.randint(np.iinfo(np.int32).max, size=self.n_members)
-        return [RandomState(seed) for seed in self.member_seeds_]
+        seeds = random_state.randint(np.iinfo(np.int32).max, size=self.n_members)
+        self._member_seeds = seeds.tolist()
+        return [RandomState(seed) for seed in seeds]
+
+    @property
+    def member_seeds_(self) -> np.ndarray:
+        """``random_state`` of each member alone; there with several members only."""
+        if not getattr(self, "_member_seeds", []):
+            raise AttributeError("member_seeds_ is there after fitting several members.")
+        return np.array(self._member_seeds)
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -352,10 +364,18 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """What raw outputs are shifted and multiplied by."""
         return 0.0, 1.0
 
-    def _checked(self, X: Any) -> Any:
+    def _brought(self, X: Any) -> Any:
+        """A table where it is checked: on its own device, unless told to compute on the host."""
+        if is_on_host(X):
+            return X
+        return to_host(X) if self.backend == "numpy" else resolve(X).asarray(X)
+
+    def _checked(self, X: Any, method: str) -> Any:
         """X to predict for."""
         check_is_fitted(self)
-        return validation.check_features(self, X, reset=False)
+        if self.backend == "auto":
+            check_same_namespace(X, self, attribute="input_mean_", method=method)
+        return validation.check_features(self, self._brought(X), reset=False)
 
     def _takes_partial_fits(self) -> bool:
         if self.solver == "lbfgs":
@@ -370,4 +390,5 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.array_api_support = True
         return tags

@@ -4,6 +4,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 from scipy import sparse
 from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import column_or_1d
@@ -16,6 +17,7 @@ from sklearn.utils.multiclass import (
 )
 
 from sknorm import validation
+from sknorm.backends import in_kind, is_on_host, to_host
 from sknorm.estimators import held_out
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
@@ -131,6 +133,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         scoring="loss",
         max_grad_norm=None,
         n_members=1,
+        backend="auto",
         dtype="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -175,6 +178,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.scoring = scoring
         self.max_grad_norm = max_grad_norm
         self.n_members = n_members
+        self.backend = backend
         self.dtype = dtype
 
     @available_if(BaseMLP._takes_partial_fits)
@@ -235,11 +239,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels out of ``classes_``; an indicator matrix for multilabel targets.
         """
-        probability = self.predict_proba(X)
+        probability, _ = self._probabilities(X, "predict")
+        xp = array_namespace(probability)
         if self._multilabel:
-            labels = (probability > 0.5).astype(np.int64)
+            labels = in_kind(xp.astype(probability > 0.5, xp.int64), X)
             return sparse.csr_matrix(labels) if self._multilabel == "sparse" else labels
-        return self.classes_[np.argmax(probability, axis=1)]
+        index = xp.argmax(probability, axis=1)
+        if is_on_host(X) or self.classes_.dtype.kind not in "biuf":
+            return self.classes_[to_host(index)]
+        return in_kind(self.classes_[to_host(index)], X)
 
     def predict_proba(self, X, return_std=False, n_samples=None):
         """Predict class probabilities, averaged over the members.
@@ -260,12 +268,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         std : ndarray of shape (n_samples, n_classes)
             Standard deviation of the probabilities; only with ``return_std``.
         """
-        X = self._checked(X)
-        probability, std = predictive(self, X, n_samples, return_std)
-        if probability.shape[1] == 1 and not self._multilabel:
-            probability = np.hstack([1.0 - probability, probability])
-            std = None if std is None else np.hstack([std, std])
-        return (probability, std) if return_std else probability
+        probability, std = self._probabilities(X, "predict_proba", return_std, n_samples)
+        probability = in_kind(probability, X)
+        return (probability, in_kind(std, X)) if return_std else probability
 
     def predict_log_proba(self, X):
         """Predict logarithms of class probabilities.
@@ -279,8 +284,21 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples, n_classes)
             ``log(predict_proba(X))``.
         """
+        probability, _ = self._probabilities(X, "predict_log_proba")
         with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+            return in_kind(array_namespace(probability).log(probability), X)
+
+    def _probabilities(
+        self, X: Any, method: str, return_std: bool = False, n_samples: int | None = None
+    ) -> tuple[Any, Any]:
+        """Probabilities and their spread, or None, where they were computed."""
+        checked = self._checked(X, method)
+        probability, std = predictive(self, checked, n_samples, return_std)
+        if probability.shape[1] == 1 and not self._multilabel:
+            xp = array_namespace(probability)
+            probability = xp.concat([1.0 - probability, probability], axis=1)
+            std = None if std is None else xp.concat([std, std], axis=1)
+        return probability, std
 
     def _check_target(self, y: Any) -> Any:
         self._sparse_target = sparse.issparse(y)

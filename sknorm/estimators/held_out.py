@@ -12,6 +12,7 @@ from numpy.random import RandomState
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_test_split
 
+from sknorm.backends import is_on_host, to_host
 from sknorm.network.network import Network
 from sknorm.training.plan import Score
 
@@ -159,6 +160,7 @@ def scorer_function(
     estimator: Any, X: Any, y: Any, weight: np.ndarray | None, rows: np.ndarray
 ) -> Score:
     """Scores of a stack by the estimator's ``scoring``, member by member on its own rows."""
+    X = to_host(X) if not is_on_host(X) else X  # scorers know one library at a time
     scorer = check_scoring(estimator, scoring=estimator.scoring)
     weight = weight if _takes_weights(estimator.scoring) else None
     tables = [(X[held], y[held], None if weight is None else weight[held]) for held in rows]
@@ -178,6 +180,7 @@ def _view(estimator: Any, network: Network) -> Any:
     """The estimator with another network, without the names of columns that tables lack."""
     view = copy.copy(estimator)
     view.network_ = network
+    view.input_mean_ = estimator._scales.offset  # as the tables that it is to score, on the host
     view.__dict__.pop("feature_names_in_", None)
     return view
 

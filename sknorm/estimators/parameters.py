@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
+from sknorm.backends import NAMES
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.parameters import NORMALIZATIONS
 
@@ -59,6 +60,7 @@ CONSTRAINTS: dict[str, list] = {
     "residual": ["boolean"],
     "swa_fraction": [Interval(Real, 0, 1, closed="both")],
     "n_members": [Interval(Integral, 1, None, closed="left")],
+    "backend": [StrOptions(set(NAMES))],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
 }
 

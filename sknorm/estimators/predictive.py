@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sknorm.backends import Backend, resolve
 from sknorm.estimators.rows import engine_table
 from sknorm.network.folding import Noise, folded
 
@@ -16,7 +17,11 @@ class Predictive(NamedTuple):
 
 
 def predictive(
-    estimator: Any, X: Any, n_samples: int | None, with_std: bool, unit: np.ndarray | float = 1.0
+    estimator: Any,
+    X: Any,
+    n_samples: int | None,
+    with_std: bool,
+    units: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Predictive:
     """Predictions over all members, and over ``n_samples`` dropout masks of each.
 
@@ -29,8 +34,8 @@ def predictive(
         Bayesian approximation); None predicts without dropout.
     with_std : bool
         Whether the spread is asked for.
-    unit : array or float
-        What predictions are multiplied by, so that the spread is in the targets' units.
+    units : (location, scale) of the outputs, arrays of shape (n_outputs,), or None
+        Of the targets: predictions and their spread are in them.
 
     Raises
     ------
@@ -38,32 +43,39 @@ def predictive(
         If the spread of a single network without dropout is asked for.
     """
     _check(estimator, n_samples, with_std)
-    network, loss = estimator.network_, estimator._loss()
-    inference, table = folded(network), engine_table(network.backend, X)
-    offset, factor = estimator.input_mean_, estimator._input_factor
+    backend, loss = resolve(X, estimator.backend), estimator._loss()
+    xp, inference = backend.xp, folded(estimator.network_, backend)
+    table, scales = engine_table(backend, X), estimator._scales
+    offset, factor = backend.asarray(scales.offset), backend.asarray(scales.factor)
+    dtype = backend.dtype(X.dtype)
     count = 0
     mean: Any = 0.0
     squares: Any = 0.0
     for sample in range(n_samples or 1):
-        noise = None if n_samples is None else _noise(estimator, sample)
+        noise = None if n_samples is None else _noise(estimator, backend, sample)
         raw = inference.raw(table, offset, factor, noise)
-        values = loss.inverse_link(raw.astype(X.dtype, copy=False), np)
-        if not with_std and n_samples is None:
-            return Predictive(values[0] if len(values) == 1 else values.mean(axis=0), None)
-        for value in values * unit:  # Welford's update, so that few arrays are held at once
+        values = loss.inverse_link(xp.astype(raw, dtype, copy=False), xp)
+        if n_samples is None and not with_std:
+            mean = values[0, ...] if values.shape[0] == 1 else xp.mean(values, axis=0)
+            break
+        for member in range(values.shape[0]):  # Welford's update: few arrays are held at once
+            value = values[member, ...]
             count += 1
             delta = value - mean
             mean = mean + delta / count
             squares = squares + delta * (value - mean)
-    std = np.sqrt(squares / count) if with_std else None
-    return Predictive(mean / unit, std)
+    std = xp.sqrt(squares / count) if with_std else None
+    if units is None:
+        return Predictive(mean, std)
+    location, scale = (backend.asarray(each, dtype) for each in units)
+    return Predictive(mean * scale + location, None if std is None else std * scale)
 
 
-def _noise(estimator: Any, sample: int) -> Noise:
-    backend, members = estimator.network_.backend, estimator.network_.members
+def _noise(estimator: Any, backend: Backend, sample: int) -> Noise:
+    members = estimator.network_.members
     rates = (np.full(members, float(rate)) for rate in (estimator.dropout, estimator.input_dropout))
     dropout, input_dropout = (backend.asarray(rate) for rate in rates)
-    seed = backend.asarray(estimator._dropout_seeds)
+    seed = backend.asarray(np.array(estimator._dropout_seeds, dtype=np.uint32))
     return Noise(dropout, input_dropout, seed, sample, estimator.input_dropout > 0)
 
 

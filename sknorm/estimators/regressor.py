@@ -4,11 +4,13 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from array_api_compat import array_namespace
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from sknorm.backends import in_kind
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.predictive import predictive
@@ -145,6 +147,7 @@ default='squared_error'
         scoring="loss",
         max_grad_norm=None,
         n_members=1,
+        backend="auto",
         dtype="auto",
     ):
         self.loss = loss
@@ -191,6 +194,7 @@ default='squared_error'
         self.scoring = scoring
         self.max_grad_norm = max_grad_norm
         self.n_members = n_members
+        self.backend = backend
         self.dtype = dtype
 
     @available_if(BaseMLP._takes_partial_fits)
@@ -246,25 +250,22 @@ default='squared_error'
             Standard deviation over the members and masks; only with ``return_std``. It
             measures what the networks disagree on, not the noise of the targets.
         """
-        X = self._checked(X)
-        loss = self._loss()
-        repeats = loss.outputs(self.n_outputs_) // self.n_outputs_
-        scale, location = (
-            np.repeat(a, repeats).astype(X.dtype) for a in (self.target_scale_, self.target_mean_)
-        )
-        value, std = predictive(self, X, n_samples, return_std, scale)
-        value, std = self._shaped(value * scale + location, std)
-        return (value, std) if return_std else value
+        checked = self._checked(X, "predict")
+        value, std = predictive(self, checked, n_samples, return_std, self._target_scaling())
+        value, std = self._shaped(value, std)
+        value = in_kind(value, X)
+        return (value, in_kind(std, X)) if return_std else value
 
-    def _shaped(self, value: Any, std: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    def _shaped(self, value: Any, std: Any) -> tuple[Any, Any]:
         """Outputs (n, o) and their spread in the shape of the targets; quantiles in order."""
-        arrays = [value] if std is None else [value, std]
+        xp, arrays = array_namespace(value), [value] if std is None else [value, std]
         if self.loss == "quantile" and np.ndim(self.quantile) == 1:
-            arrays = [a.reshape(len(a), self.n_outputs_, -1) for a in arrays]
-            order = np.argsort(arrays[0], axis=2, kind="stable")
-            arrays = [np.take_along_axis(a, order, axis=2) for a in arrays]
+            shape = (value.shape[0], self.n_outputs_, -1)
+            arrays = [xp.reshape(a, shape) for a in arrays]
+            order = xp.argsort(arrays[0], axis=2, stable=True)
+            arrays = [xp.take_along_axis(a, order, axis=2) for a in arrays]
         if self._single_output:
-            arrays = [a[:, 0] for a in arrays]
+            arrays = [a[:, 0, ...] for a in arrays]
         return arrays[0], None if std is None else arrays[1]
 
     def _check_target(self, y: Any) -> np.ndarray:
@@ -284,14 +285,16 @@ default='squared_error'
         standardize = self.standardize_target
         if standardize == "auto":
             standardize = self.normalization is not None
-        self.target_mean_, self.target_scale_ = np.zeros(y.shape[1]), np.ones(y.shape[1])
+        location, scale = np.zeros(y.shape[1]), np.ones(y.shape[1])
         if standardize:
             weight = np.ones(len(rows)) if rows.weight is None else rows.weight
-            self.target_mean_, self.target_scale_ = self._loss().target_units(y, weight)
-            if not np.isfinite(self.target_scale_).all():
+            location, scale = self._loss().target_units(y, weight)
+            if not np.isfinite(scale).all():
                 raise ValueError(
                     f"y reaches {np.abs(y).max():.3g}, whose square overflows float64. Rescale it."
                 )
+        self._target_units = (location, scale)
+        self.target_mean_, self.target_scale_ = (in_kind(a, rows.X) for a in (location, scale))
 
     def _check_same_task(self, rows: Rows) -> None:
         """A change of the number of outputs is a change of the layers."""
@@ -307,7 +310,8 @@ default='squared_error'
         if y.shape[1] != self.n_outputs_:
             raise ValueError(f"{name} has {y.shape[1]} outputs, expected {self.n_outputs_}.")
         self._check_range(y, name)
-        return np.ascontiguousarray((y - self.target_mean_) / self.target_scale_, dtype=dtype)
+        location, scale = self._target_units
+        return np.ascontiguousarray((y - location) / scale, dtype=dtype)
 
     def _check_range(self, y: np.ndarray, name: str) -> None:
         """Refuse targets on which the loss is not defined."""
@@ -325,7 +329,8 @@ default='squared_error'
 
     def _target_scaling(self) -> tuple[Any, Any]:
         repeats = self._loss().outputs(self.n_outputs_) // self.n_outputs_
-        return np.repeat(self.target_mean_, repeats), np.repeat(self.target_scale_, repeats)
+        location, scale = self._target_units
+        return np.repeat(location, repeats), np.repeat(scale, repeats)
 
     def _loss(self) -> Loss:
         levels = _levels(self.quantile)

@@ -7,9 +7,17 @@ import numpy as np
 from scipy import sparse
 
 from sknorm import validation
-from sknorm.backends import Backend
+from sknorm.backends import Backend, take_rows
 from sknorm.network.batch import SparseRows
 from sknorm.training.data import TrainingData
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Networks see ``(X - offset) * factor``: float64 arrays (n_features,), on the host."""
+
+    offset: np.ndarray
+    factor: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -19,6 +27,7 @@ class Rows:
     Attributes
     ----------
     X : array of shape (n_samples, n_features), or sparse in CSR format
+        On the device where the user's X is, or on the host.
     y : array of shape (n_samples,) or (n_samples, n_outputs)
     weight, groups : arrays of shape (n_samples,) or None
     positions : int array of shape (n_samples,) or None
@@ -43,7 +52,7 @@ class Rows:
         if kept is None or weight is None:
             return Rows(self.X, self.y, weight, self.groups, self.positions, self.total)
         return Rows(
-            self.X[kept],
+            take_rows(self.X, kept),
             self.y[kept],
             weight[kept],
             None if self.groups is None else self.groups[kept],
@@ -64,13 +73,12 @@ def training_data(
     backend: Backend,
     rows: Rows,
     target: np.ndarray,
-    offset: np.ndarray,
-    factor: np.ndarray,
+    scales: Scales,
     dtype: Any,
 ) -> TrainingData:
     """The arrays that training reads, in the backend; X is not copied unless it must be."""
-    X = rows.X
-    if not sparse.issparse(X) and not X.flags.c_contiguous:
+    X, offset, factor = rows.X, scales.offset, scales.factor
+    if isinstance(X, np.ndarray) and not X.flags.c_contiguous:
         X = _standardized_copy(X, offset, factor, dtype)
         offset, factor = np.zeros_like(offset), np.ones_like(factor)
     weight = np.ones(len(rows)) if rows.weight is None else _moderate(rows.weight)

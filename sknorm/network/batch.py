@@ -58,6 +58,6 @@ def standardized(
     out = xp.empty((1, stop - start, width), dtype=dtype, device=device)
     gather(
         backend.kernels, X, nothing, unweighted, rows, offset, factor,
-        out, nothing[None, : stop - start], unweighted[:, : stop - start],
+        out, nothing[None, : stop - start, :], unweighted[:, : stop - start],
     )  # fmt: skip
     return out

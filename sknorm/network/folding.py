@@ -131,10 +131,10 @@ class FoldedNetwork:
         return out
 
 
-def folded(network: Network) -> FoldedNetwork:
-    """The folded form of a network in inference, made on first use."""
-    if network._folded is None:
-        network._folded = fold(network)
+def folded(network: Network, backend: Backend) -> FoldedNetwork:
+    """The folded form of a network in inference in a backend, made on first use."""
+    if network._folded is None or network._folded.backend != backend:
+        network._folded = fold(network.on(backend))
     return network._folded
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.random import RandomState
 
-from sknorm.backends import Backend
+from sknorm.backends import Backend, resolve
 from sknorm.network import initializers
 from sknorm.network.parameters import Architecture, Parameters
 
@@ -33,7 +33,19 @@ class Network:
     _folded: Any = field(default=None, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_folded": None}
+        """On the host: a network trained on a device loads where there is none."""
+        on_host = self.on(resolve(np.zeros(0)))
+        return {**on_host.__dict__, "_folded": None}
+
+    def on(self, backend: Backend) -> "Network":
+        """The same networks in another backend; itself if it is there."""
+        if backend == self.backend:
+            return self
+        to_numpy = self.backend.to_numpy
+        flat = backend.asarray(to_numpy(self.parameters.flat))
+        parameters = Parameters(self.architecture, self.members, flat)
+        statistics = [backend.asarray(to_numpy(each)) for each in self.statistics]
+        return Network(backend, parameters, statistics)
 
     @property
     def architecture(self) -> Architecture:

@@ -113,11 +113,11 @@ def test_large_means_fold_without_loss(problem: Callable) -> None:
 
 def test_network_is_folded_once_and_not_pickled_folded(problem: Callable) -> None:
     network = problem().network
-    first = folded(network)
-    assert folded(network) is first
+    first = folded(network, network.backend)
+    assert folded(network, network.backend) is first
     restored = pickle.loads(pickle.dumps(network))
     assert len(pickle.dumps(network)) == len(pickle.dumps(restored))
-    for ours, theirs in zip(folded(restored).weights, first.weights, strict=True):
+    for ours, theirs in zip(folded(restored, network.backend).weights, first.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
