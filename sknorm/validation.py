@@ -257,6 +257,27 @@ def positive_rows(weight: np.ndarray | None, at_least: int) -> np.ndarray | None
     return kept
 
 
+def class_codes(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
+    """Positions of labels among the sorted classes.
+
+    Raises
+    ------
+    ValueError
+        If a label is not among them; ``name`` is what the message calls y.
+    """
+    try:
+        codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        known = bool(np.all(classes[codes] == y))
+    except TypeError:  # labels that do not compare, such as text and numbers
+        known = False
+    if not known:
+        raise ValueError(
+            f"`{name}` has classes not in `self.classes_`. `self.classes_` has {classes}. "
+            f"'{name}' has {np.unique(y)}. All classes must be known from the first call on."
+        )
+    return codes
+
+
 def class_weights(
     class_weight: Any, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None
 ) -> np.ndarray | None:
@@ -281,6 +302,15 @@ def class_weights(
     )
     rows = factors[codes]
     return rows if weight is None else rows * weight
+
+
+def check_sparse_backend(X: Any, backend: str) -> None:
+    """Raise a ValueError for a sparse table that is to be trained on where there is a device."""
+    if backend == "cupy" and sparse.issparse(X):
+        raise ValueError(
+            "X is sparse, and sparse tables compute on the host only. Set backend='auto', "
+            "or pass a dense array with backend='cupy'."
+        )
 
 
 def check_pair(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:

@@ -166,6 +166,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         X = self._brought(X)
         at_least = 2 if self.normalization in ("batch", "ghost") else 1
         X, y = validation.check_features(self, X, reset=fresh, y=y, at_least=at_least)
+        validation.check_sparse_backend(X, self.backend)
         weight = validation.check_weights(weight, X)
         if groups is not None:
             groups = validation.check_groups(groups, X)

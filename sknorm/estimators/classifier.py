@@ -323,7 +323,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         if self.class_weight is None:
             return rows.weight
         classes = self.classes_ if partial else np.unique(rows.y)
-        codes = self._codes(rows.y, classes, "y")
+        codes = validation.class_codes(rows.y, classes, "y")
         return validation.class_weights(self.class_weight, classes, codes, rows.weight)
 
     def _learn_target(self, rows: Rows, partial: bool) -> None:
@@ -350,20 +350,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 f"call to fit. Previously got {self.classes_}, `y` has {found}"
             )
 
-    def _codes(self, y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
-        """Positions of labels among the classes."""
-        try:
-            codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-            known = bool(np.all(classes[codes] == y))
-        except TypeError:  # labels that do not compare, such as text and numbers
-            known = False
-        if not known:
-            raise ValueError(
-                f"`{name}` has classes not in `self.classes_`. `self.classes_` has {classes}. "
-                f"'{name}' has {np.unique(y)}. All classes must be known from the first call on."
-            )
-        return codes
-
     def _encode(self, y: Any, dtype: Any, name: str = "y") -> np.ndarray:
         if bool(self._multilabel) != (y.ndim == 2):
             kinds = ["one label a row", "a label indicator matrix"]
@@ -375,7 +361,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if y.shape[1] != self.n_outputs_:
                 raise ValueError(f"{name} has {y.shape[1]} labels, expected {self.n_outputs_}.")
             return np.ascontiguousarray(y, dtype=dtype)
-        codes = self._codes(y, self.classes_, name)
+        codes = validation.class_codes(y, self.classes_, name)
         if len(self.classes_) == 2:
             return codes[:, None].astype(dtype)
         if self.mixup_alpha > 0:

@@ -140,6 +140,10 @@ max_grad_norm : float or None, default=None
     Euclidean norm to which the gradient is clipped.
 n_members : int, default=1
     Number of differently seeded networks that are trained together and averaged.
+backend : {'auto', 'numpy', 'cupy'}, default='auto'
+    Where to compute: where X is, with the kernels of its array library ('auto'), on the host, or
+    with CuPy on a CUDA device, to which tables of the host are uploaded once a call. Methods
+    return arrays of the library and on the device of what they are given.
 dtype : {'auto', 'float32', 'float64'}, default='auto'
     Precision of training and prediction. 'auto' is float32, but float64 where X is float64
     and holds fewer than 100,000 values, so that it costs nothing.
