@@ -22,13 +22,18 @@ class TorchTrainer:
     """A net, its Adam and the loop over shuffled index batches."""
 
     def __init__(
-        self, job: Job, adam: dict[str, bool], compiled: bool = False, compiled_adam: bool = False
+        self,
+        job: Job,
+        adam: dict[str, bool],
+        compiled: bool = False,
+        compiled_adam: bool = False,
+        device: str = "cpu",
     ) -> None:
         torch.manual_seed(0)
-        self.X = torch.from_numpy(job.X)
-        self.y = _targets(job)
+        self.X = torch.from_numpy(job.X).to(device)
+        self.y = _targets(job).to(device)
         self.batch_size = job.batch_size
-        self.net = make_net(job.X.shape[1], job.hidden, job.n_outputs)
+        self.net = make_net(job.X.shape[1], job.hidden, job.n_outputs).to(device)
         self.optimizer = torch.optim.Adam(self.net.parameters(), lr=LEARNING_RATE, **adam)
         loss = _loss_of(self.net, job.n_classes)
         self.loss = torch.compile(loss, dynamic=False) if compiled else loss
@@ -38,7 +43,8 @@ class TorchTrainer:
         """Train for some more epochs; batches of one row are skipped, as the norm needs two."""
         self.net.train()
         for _ in range(epochs):
-            for rows in torch.randperm(len(self.X)).split(self.batch_size):
+            order = torch.randperm(len(self.X), device=self.X.device)
+            for rows in order.split(self.batch_size):
                 if len(rows) > 1:
                     self.optimizer.zero_grad()
                     self.loss(self.X[rows], self.y[rows]).backward()
