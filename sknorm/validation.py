@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sknorm.backends import is_on_host, to_host
+from sknorm.backends import fetched, is_on_host, to_host
 
 _CHUNK = 1 << 20  # values that are looked at together
 
@@ -33,9 +33,8 @@ def check_features(
     """
     if not is_on_host(X):
         X = _check_device_features(estimator, X, reset, at_least)
-        return X if isinstance(y, str) else (X, _check_host_targets(X, y))
-    if not is_on_host(y):
-        y = to_host(y)
+        return X if isinstance(y, str) else (X, _check_host_targets(estimator, X, y))
+    y = fetched(y)
     if not reset and _is_plain(estimator, X, y) and X.shape[0] >= at_least:
         check_finite(estimator, X)
         return X if isinstance(y, str) else (X, y)
@@ -82,11 +81,14 @@ def _check_device_features(estimator: Any, X: Any, reset: bool, at_least: int) -
     return X
 
 
-def _check_host_targets(X: Any, y: Any) -> np.ndarray:
+def _check_host_targets(estimator: Any, X: Any, y: Any) -> Any:
     """Targets of a table on a device, on the host: they are encoded there."""
-    y = check_array(
-        to_host(y) if not is_on_host(y) else y, ensure_2d=False, dtype=None, input_name="y"
-    )
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
+            "is None."
+        )
+    y = check_array(fetched(y), accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
     if y.shape[0] != X.shape[0]:
         raise ValueError(
             f"Found input variables with inconsistent numbers of samples: [{X.shape[0]}, "
@@ -223,10 +225,8 @@ def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    if not is_on_host(sample_weight):
-        sample_weight = to_host(sample_weight)
     rows = X if is_on_host(X) else np.empty((X.shape[0], 0))
-    weight = _check_sample_weight(sample_weight, rows, dtype=np.float64)
+    weight = _check_sample_weight(fetched(sample_weight), rows, dtype=np.float64)
     if weight.min() < 0:
         row = int(np.argmin(weight))
         raise ValueError(
@@ -337,7 +337,7 @@ def check_validation(estimator: Any, X: Any, y: Any) -> tuple[Any, Any]:
 
 def check_groups(groups: Any, X: Any) -> np.ndarray:
     """Groups of the rows, (n_samples,)."""
-    groups = column_or_1d(groups)
+    groups = column_or_1d(fetched(groups))
     check_consistent_length(X, groups)
     return groups
 

@@ -24,6 +24,10 @@ class Backend(Protocol):
         """Where the arrays live."""
 
     @property
+    def chunk_bytes(self) -> int:
+        """Activations to hold at once where rows are independent: a cache, or a device's due."""
+
+    @property
     def kernels(self) -> SimpleNamespace:
         """The kernels, by name."""
 

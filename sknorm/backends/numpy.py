@@ -18,6 +18,7 @@ class NumpyBackend:
     name = "numpy"
     xp = np
     device = "cpu"
+    chunk_bytes = 1 << 20  # stays in the second-level cache
 
     @cached_property
     def kernels(self) -> SimpleNamespace:

@@ -23,6 +23,8 @@ class PortableBackend:
         One of its devices.
     """
 
+    chunk_bytes = 1 << 28  # enough to keep a device busy, little of its memory
+
     def __init__(self, xp: ModuleType, device: Any) -> None:
         self.xp = xp
         self.device = device
@@ -57,8 +59,16 @@ class PortableBackend:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            yield
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                yield
+        except MemoryError as error:  # CuPy's is one
+            raise MemoryError(
+                f"{self.name} ran out of memory on {self.device} ({error}). Beside the table, "
+                "training holds the activations of one batch for each member, prediction those of "
+                f"{self.chunk_bytes >> 20} MB of rows: lower batch_size or n_members, pass a "
+                "float32 table, or set backend='numpy'."
+            ) from error
 
     def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
         for each in arguments:

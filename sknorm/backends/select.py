@@ -61,6 +61,11 @@ def is_on_host(X: Any) -> bool:
     return False
 
 
+def fetched(values: Any) -> Any:
+    """``values`` themselves if they are on the host, else a NumPy array of them."""
+    return values if is_on_host(values) else to_host(values)
+
+
 def in_kind(values: Any, like: Any) -> Any:
     """``values`` of any backend as an array of the library and on the device of ``like``."""
     if is_on_host(like):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sknorm.backends import fetched
 from sknorm.estimators.parameters import PLANNED
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
@@ -75,6 +76,18 @@ def set_increment(
     for key, value in values.items():
         entry = float(value[0]) if network.members == 1 else np.array(value)
         estimator.history_.setdefault(key, []).append(entry)
+
+
+def on_host(state: dict[str, Any]) -> dict[str, Any]:
+    """An estimator's state with its arrays as NumPy's; its networks go there by themselves."""
+    return {name: fetched(value) for name, value in state.items() if name != "_backend"}
+
+
+def shallow_copy(estimator: Any) -> Any:
+    """A copy whose arrays stay where they are, unlike those of a pickle."""
+    new = type(estimator).__new__(type(estimator))
+    new.__dict__.update(estimator.__dict__)
+    return new
 
 
 def plain_network(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -14,11 +14,11 @@ from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
 from sknorm import scaling, validation
-from sknorm.backends import in_kind, is_on_host, resolve, to_host
+from sknorm.backends import in_kind, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.reporting import Reporter
-from sknorm.estimators.rows import Rows, Scales, training_data
+from sknorm.estimators.rows import Rows, Scales, brought, training_data
 from sknorm.network import initializers
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
@@ -148,6 +148,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             states = self._draw_random_states()
             network = self._initial_network(rows, data, states, previous, dtype)
             progress = Progress(network, states, engine.dropout_seeds(states))
+        progress.move(self._backend)
         taken = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
         batches = Batches(taken, batch_size, self.shuffle, progress.random_states)
         members = engine.members(self, progress.seeds)
@@ -163,7 +164,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> Rows:
         """Check X, y, weights and groups; learn what y says of the task."""
         self._column_names = _get_feature_names(X)
-        X = self._brought(X)
+        X = brought(X, self.backend)
         at_least = 2 if self.normalization in ("batch", "ghost") else 1
         X, y = validation.check_features(self, X, reset=fresh, y=y, at_least=at_least)
         validation.check_sparse_backend(X, self.backend)
@@ -226,7 +227,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         best constant prediction.
         """
         if previous is not None:
-            return previous.take(range(previous.members))
+            return previous.on(self._backend).take(range(previous.members))
         architecture = engine.architecture(self, rows.X.shape[1])
         network = initialize(self._backend, architecture, random_states, np.dtype(dtype))
         if self.normalization is not None:
@@ -272,7 +273,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def _given_score(self, dtype: Any, X: Any, y: Any, weight: Any) -> Score:
         """Scores on held-out rows that ``fit`` was given."""
-        X, y = validation.check_validation(self, self._brought(X), y)
+        X, y = validation.check_validation(self, brought(X, self.backend), y)
         with held_out.about("sample_weight_val"):
             weight = validation.check_weights(weight, X)
         with held_out.about("y_val"):
@@ -365,18 +366,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """What raw outputs are shifted and multiplied by."""
         return 0.0, 1.0
 
-    def _brought(self, X: Any) -> Any:
-        """A table where it is checked: on its own device, unless told to compute on the host."""
-        if is_on_host(X):
-            return X
-        return to_host(X) if self.backend == "numpy" else resolve(X).asarray(X)
-
     def _checked(self, X: Any, method: str) -> Any:
         """X to predict for."""
         check_is_fitted(self)
         if self.backend == "auto":
             check_same_namespace(X, self, attribute="input_mean_", method=method)
-        return validation.check_features(self, self._brought(X), reset=False)
+        return validation.check_features(self, brought(X, self.backend), reset=False)
 
     def _takes_partial_fits(self) -> bool:
         if self.solver == "lbfgs":
@@ -387,6 +382,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """On the host: a model fitted on a device loads where there is none."""
+        return attributes.on_host(super().__getstate__())
+
+    def __copy__(self) -> Any:
+        return attributes.shallow_copy(self)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import (
 )
 
 from sknorm import validation
-from sknorm.backends import in_kind, is_on_host, to_host
+from sknorm.backends import fetched, in_kind, is_on_host, to_host
 from sknorm.estimators import held_out
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
@@ -212,7 +212,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         call: with ``shuffle=False``, k calls with the same rows are a ``fit`` of k epochs. After
         ``fit``, the optimizer starts anew. A norm needs two rows or more a call.
         """
-        known = getattr(self, "classes_", None)
+        known, classes = getattr(self, "classes_", None), fetched(classes)
         same = known is not None and np.array_equal(classes, known)
         if not same and _check_partial_fit_first_call(self, classes):
             self.classes_ = np.asarray(self.classes_)
@@ -242,8 +242,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probability, _ = self._probabilities(X, "predict")
         xp = array_namespace(probability)
         if self._multilabel:
-            labels = in_kind(xp.astype(probability > 0.5, xp.int64), X)
-            return sparse.csr_matrix(labels) if self._multilabel == "sparse" else labels
+            labels = xp.astype(probability > 0.5, xp.int64)
+            sparse_labels = self._multilabel == "sparse"
+            return sparse.csr_matrix(to_host(labels)) if sparse_labels else in_kind(labels, X)
         index = xp.argmax(probability, axis=1)
         if is_on_host(X) or self.classes_.dtype.kind not in "biuf":
             return self.classes_[to_host(index)]

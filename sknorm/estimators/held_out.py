@@ -12,7 +12,7 @@ from numpy.random import RandomState
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_test_split
 
-from sknorm.backends import is_on_host, to_host
+from sknorm.backends import fetched
 from sknorm.network.network import Network
 from sknorm.training.plan import Score
 
@@ -86,7 +86,7 @@ def _draw(rows: Any, fraction: float, stratify: Any, state: RandomState) -> Side
 
 def _given(rows: Any, how: Any, count: int) -> Sides:
     """The sides that a splitter or an iterable of indices names."""
-    total = rows.total
+    total, how = rows.total, fetched(how)
     sides = list(how) if isinstance(how, Iterable) else []
     if hasattr(how, "split"):
         first, second = _first_split(rows, how, count)
@@ -122,7 +122,7 @@ def _first_split(rows: Any, how: Any, count: int) -> Sides:
 
 def _positions(side: Any, total: int, kept: np.ndarray | None) -> np.ndarray:
     """Indices or a mask over the rows given to ``fit`` as positions among the rows that count."""
-    index = np.asarray(side)
+    index = np.asarray(fetched(side))
     if index.dtype == bool and index.shape == (total,):
         index = np.flatnonzero(index)
     if index.size == 0:
@@ -160,7 +160,7 @@ def scorer_function(
     estimator: Any, X: Any, y: Any, weight: np.ndarray | None, rows: np.ndarray
 ) -> Score:
     """Scores of a stack by the estimator's ``scoring``, member by member on its own rows."""
-    X = to_host(X) if not is_on_host(X) else X  # scorers know one library at a time
+    X = fetched(X)  # scorers know one library at a time
     scorer = check_scoring(estimator, scoring=estimator.scoring)
     weight = weight if _takes_weights(estimator.scoring) else None
     tables = [(X[held], y[held], None if weight is None else weight[held]) for held in rows]

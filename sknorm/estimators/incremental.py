@@ -1,14 +1,16 @@
 """What ``partial_fit`` carries from one call to the next."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 
+from sknorm.backends import Backend, resolve, to_host
 from sknorm.network.members import Members
 from sknorm.network.network import Network
+from sknorm.network.parameters import Parameters
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
@@ -51,7 +53,14 @@ class Progress:
     steps: Steps | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "steps": None}
+        """On the host, as the network's own."""
+        return {**self.__dict__, "state": _on(resolve(None), self.state), "steps": None}
+
+    def move(self, backend: Backend) -> None:
+        """Go on in this backend."""
+        if self.network.backend != backend:
+            self.network, self.steps = self.network.on(backend), None
+            self.state = _on(backend, self.state)
 
     def epoch(
         self,
@@ -107,6 +116,21 @@ class Progress:
             RuntimeWarning,
             stacklevel=6,
         )
+
+
+def _on(backend: Backend, state: Any) -> Any:
+    """The state of an optimizer in a backend, without the room for its scratch values."""
+    if state is None:
+        return None
+    moved: dict[str, Any] = {}
+    for name in (f.name for f in fields(state)):
+        value = getattr(state, name)
+        if isinstance(value, Parameters):
+            flat = backend.asarray(to_host(value.flat))
+            moved[name] = Parameters(value.architecture, value.members, flat)
+        elif name == "scratch":
+            moved[name] = None
+    return replace(state, **moved)
 
 
 def _same(old: Schedule, new: Schedule) -> bool:

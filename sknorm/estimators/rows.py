@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from sknorm import validation
-from sknorm.backends import Backend, take_rows
+from sknorm.backends import Backend, is_on_host, resolve, take_rows, to_host
 from sknorm.network.batch import SparseRows
 from sknorm.training.data import TrainingData
 
@@ -59,6 +59,13 @@ class Rows:
             kept if self.positions is None else self.positions[kept],
             self.total,
         )
+
+
+def brought(X: Any, backend: str) -> Any:
+    """A table where it is checked: on its own device, unless told to compute on the host."""
+    if is_on_host(X):
+        return X
+    return to_host(X) if backend == "numpy" else resolve(X).asarray(X)
 
 
 def engine_table(backend: Backend, X: Any) -> Any:

@@ -14,12 +14,10 @@ class SparseRows(NamedTuple):
     shape: tuple[int, int]
 
 
-_VALUES_AT_ONCE = 1 << 20  # of rows that are gathered outside of training steps
-
-
-def rows_at_once(members: int, width: int, most: int) -> int:
+def rows_at_once(backend: Backend, members: int, width: int) -> int:
     """Rows to gather together: fewer of a wide table, whose rows may be sparse at their source."""
-    return max(16, min(most, _VALUES_AT_ONCE // (members * max(1, width))))
+    values = max(1 << 20, backend.chunk_bytes // 8)
+    return max(16, min(values >> 8, values // (members * max(1, width))))
 
 
 def gather(kernels: Any, X: Any, *arguments: Any) -> None:

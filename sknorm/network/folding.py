@@ -9,8 +9,6 @@ from sknorm.network.batch import standardized
 from sknorm.network.network import Network
 from sknorm.network.parameters import Architecture
 
-_CHUNK_BYTES = 1 << 20  # activations of a chunk of rows that stay in the second-level cache
-
 
 @dataclass(frozen=True)
 class Noise:
@@ -117,7 +115,7 @@ class FoldedNetwork:
     def _rows_at_once(self) -> int:
         members, widest = self.weights[0].shape[0], max(self.architecture.sizes)
         itemsize = 4 if "32" in str(self.weights[0].dtype) else 8
-        return max(64, _CHUNK_BYTES // (members * widest * itemsize) // 64 * 64)
+        return max(64, self.backend.chunk_bytes // (members * widest * itemsize) // 64 * 64)
 
     def _layer_norm(self, layer: int, z: Any, noise: "Noise", chunk: int) -> Any:
         xp, device = self.backend.xp, self.backend.device

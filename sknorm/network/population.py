@@ -6,8 +6,6 @@ from sknorm.network.batch import gathered, rows_at_once
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 
-_ROWS_AT_ONCE = 8192
-
 
 def set_population_statistics(network: Network, data: Any, rows: Any) -> None:
     """Set each norm's mean and biased variance to those over the training rows, in place.
@@ -23,7 +21,7 @@ def set_population_statistics(network: Network, data: Any, rows: Any) -> None:
     rows : int64 array of shape (K, n)
         Training rows of each member.
     """
-    at_once = rows_at_once(network.members, data.X.shape[1], _ROWS_AT_ONCE)
+    at_once = rows_at_once(network.backend, network.members, data.X.shape[1])
     for layer, statistics in enumerate(network.statistics):
         inference = fold(network)
         total, mean, variance = 0.0, 0.0, 0.0
