@@ -90,11 +90,11 @@ def columns(X: Any, weight: np.ndarray | None, names: Any = None) -> Columns:
     for chunk, w in _weighted_chunks(backend, X, weight):
         count, out = w.sum(), backend.asarray(np.zeros((1, 2, width)))
         backend.kernels.column_extremes(chunk, extremes)
-        backend.kernels.column_moments(chunk, backend.asarray(w[None]), out)
-        moments = backend.to_numpy(out)
         share = count / (total + count)
-        delta = moments[0, 0] - mean
         with np.errstate(over="ignore", invalid="ignore"):  # looked into below
+            backend.kernels.column_moments(chunk, backend.asarray(w[None]), out)
+            moments = backend.to_numpy(out)
+            delta = moments[0, 0] - mean
             variance = (1 - share) * (variance + share * delta * delta) + share * moments[0, 1]
         mean, total = mean + share * delta, total + count
     low, high = backend.to_numpy(extremes)[0]

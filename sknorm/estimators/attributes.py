@@ -1,6 +1,8 @@
 """Fitted attributes: what training left behind, in scikit-learn's terms."""
 
+import copy
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -85,8 +87,21 @@ def on_host(state: dict[str, Any]) -> dict[str, Any]:
 
 def shallow_copy(estimator: Any) -> Any:
     """A copy whose arrays stay where they are, unlike those of a pickle."""
-    new = type(estimator).__new__(type(estimator))
+    kind: Any = type(estimator)
+    new = kind.__new__(kind)
     new.__dict__.update(estimator.__dict__)
+    return new
+
+
+def moved(estimator: Any, converter: Callable[[Any], Any]) -> Any:
+    """A copy elsewhere, for scikit-learn's ``move_estimator_to``.
+
+    Networks go where they are asked to predict, and ``classes_`` stays on the host.
+    """
+    new = copy.deepcopy(estimator)
+    for name in ("input_mean_", "input_scale_", "target_mean_", "target_scale_"):
+        if hasattr(new, name):
+            setattr(new, name, converter(getattr(new, name)))
     return new
 
 

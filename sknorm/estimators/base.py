@@ -387,8 +387,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """On the host: a model fitted on a device loads where there is none."""
         return attributes.on_host(super().__getstate__())
 
-    def __copy__(self) -> Any:
-        return attributes.shallow_copy(self)
+    __copy__ = attributes.shallow_copy
+    __sklearn_array_api_convert__ = attributes.moved
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
