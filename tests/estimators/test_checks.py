@@ -7,7 +7,7 @@ from sklearn.utils.estimator_checks import check_estimator, parametrize_with_che
 
 from sknorm import MLPClassifier, MLPRegressor
 
-SMALL: dict[str, Any] = {"hidden_layer_sizes": (16,)}
+SMALL: dict[str, Any] = {"hidden_layer_sizes": (16,), "max_iter": 60}
 SETTINGS: list[dict[str, Any]] = [
     {},
     {**SMALL, "solver": "sgd", "learning_rate_init": 0.05},
