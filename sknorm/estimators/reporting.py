@@ -27,7 +27,6 @@ class Reporter(Observer):
         self.root = estimator._init_callback_context(max_subtasks=count)
         self.root.call_on_fit_task_begin(estimator=estimator, **self.given)
         self.task: Any = None
-        self.epochs = 0
 
     def epoch_begins(self) -> None:
         self._end_open_task()
@@ -37,7 +36,6 @@ class Reporter(Observer):
     def epoch_ends(
         self, epoch: int, loss: float, score: float | None, snapshot: Callable[[], Network]
     ) -> bool:
-        self.epochs = epoch + 1
         if self.estimator.verbose:
             print(f"Iteration {epoch + 1}, loss = {loss:.8f}")
             if score is not None:
