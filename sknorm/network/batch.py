@@ -1,5 +1,7 @@
 """Rows of a table in arrays of their own: dense tables, or sparse ones a batch at a time."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from sknorm.backends import Backend
@@ -20,12 +22,11 @@ def rows_at_once(backend: Backend, members: int, width: int) -> int:
     return max(16, min(values >> 8, values // (members * max(1, width))))
 
 
-def gather(kernels: Any, X: Any, *arguments: Any) -> None:
-    """Run the gathering kernel of a dense or sparse table; rows come out dense."""
+def gathering(kernels: Any, X: Any, y: Any, weight: Any) -> Callable[..., None]:
+    """The gathering kernel, bound to a dense or sparse table; rows come out dense."""
     if isinstance(X, SparseRows):
-        kernels.gather_sparse(X.values, X.columns, X.starts, *arguments)
-    else:
-        kernels.gather(X, *arguments)
+        return partial(kernels.gather_sparse, X.values, X.columns, X.starts, y, weight)
+    return partial(kernels.gather, X, y, weight)
 
 
 def gathered(network: Any, data: Any, rows: Any) -> tuple[Any, Any, Any]:
@@ -36,9 +37,8 @@ def gathered(network: Any, data: Any, rows: Any) -> tuple[Any, Any, Any]:
     x = xp.empty((*rows.shape, data.X.shape[1]), dtype=dtype, device=device)
     y = xp.empty((*rows.shape, data.y.shape[1]), dtype=data.y.dtype, device=device)
     weight = xp.empty(rows.shape, dtype=dtype, device=device)
-    gather(
-        backend.kernels, data.X, data.y, data.weight, rows, data.offset, data.factor, x, y, weight
-    )
+    gather = gathering(backend.kernels, data.X, data.y, data.weight)
+    gather(rows, data.offset, data.factor, x, y, weight)
     return x, y, weight
 
 
@@ -54,8 +54,7 @@ def standardized(
     nothing = xp.zeros((count, 0), dtype=dtype, device=device)
     unweighted = xp.zeros((0, count), dtype=dtype, device=device)
     out = xp.empty((1, stop - start, width), dtype=dtype, device=device)
-    gather(
-        backend.kernels, X, nothing, unweighted, rows, offset, factor,
-        out, nothing[None, : stop - start, :], unweighted[:, : stop - start],
-    )  # fmt: skip
+    gather = gathering(backend.kernels, X, nothing, unweighted)
+    empty = nothing[None, : stop - start, :], unweighted[:, : stop - start]
+    gather(rows, offset, factor, out, *empty)
     return out

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.network.batch import gather
+from sknorm.network.batch import gathering
 from sknorm.network.block import BLOCKS, Block, Linear
 from sknorm.network.members import Members
 from sknorm.network.network import Network
@@ -65,11 +65,11 @@ class BatchGradient:
     ) -> None:
         backend, sizes = network.backend, network.architecture.sizes
         self.kernels = backend.kernels
-        self.data = data
         self.value = value
         self.network = network
         self.gradient = gradient
-        self._allocate(network, rows, orders)
+        self._allocate(network, data, rows, orders)
+        self._bind_table(data)
         self.loss = getattr(backend.kernels, loss.kernel)
         self.factor = backend.asarray(1.0 / (rows * mean_weight))
         self.parameter = backend.asarray(
@@ -85,7 +85,7 @@ class BatchGradient:
 
     def feed(self, data: Any, mean_weight: np.ndarray) -> None:
         """Go on with the rows of another table of the same kind."""
-        self.data = data
+        self._bind_table(data)
         self.factor[...] = self.network.backend.asarray(1.0 / (self.x.shape[1] * mean_weight))
 
     def __call__(self, rows: Any, step: int) -> None:
@@ -95,11 +95,7 @@ class BatchGradient:
 
     def load(self, rows: Any, step: int) -> None:
         """Gather the batch of these ``rows``."""
-        data = self.data
-        gather(
-            self.kernels, data.X, data.y, data.weight, rows, data.offset, data.factor,
-            self.x, self.y, self.weight,
-        )  # fmt: skip
+        self.gather(rows, *self.batch)
         if self.augment.acts:
             self.augment(step, self.x, self.y, self.weight)
 
@@ -117,9 +113,13 @@ class BatchGradient:
         for block in reversed(self.blocks):
             block.backward(step)
 
-    def _allocate(self, network: Network, rows: int, orders: int) -> None:
-        backend, data = network.backend, self.data
-        xp, device = backend.xp, backend.device
+    def _bind_table(self, data: Any) -> None:
+        """Where rows come from, and the arrays of the batch that they go to."""
+        self.gather = gathering(self.kernels, data.X, data.y, data.weight)
+        self.batch = (data.offset, data.factor, self.x, self.y, self.weight)
+
+    def _allocate(self, network: Network, data: Any, rows: int, orders: int) -> None:
+        xp, device = network.backend.xp, network.backend.device
         self.x = self._buffer(orders, rows, network.architecture.sizes[0])
         shape = (orders, rows, data.y.shape[1])
         self.y = xp.zeros(shape, dtype=data.y.dtype, device=device)
