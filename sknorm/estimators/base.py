@@ -114,9 +114,10 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         previous = self.network_ if self.warm_start and self.__sklearn_is_fitted__() else None
         rows = self._rows(X, y, sample_weight, groups, fresh=previous is None)
         dtype = self._compute_dtype(rows.X, previous)
-        data = self._training_data(rows, dtype, fresh=previous is None)
+        target = self._encode(rows.y, dtype)
+        data = self._training_data(rows, target, dtype, fresh=previous is None)
         random_states = self._draw_random_states()
-        network = self._initial_network(rows, data, random_states, previous, dtype)
+        network = self._initial_network(rows, target, random_states, previous, dtype)
         seeds = engine.dropout_seeds(random_states)
         self._dropout_seeds = seeds.tolist()
         members = engine.members(self, seeds)
@@ -142,11 +143,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         previous = None if fresh else self.network_
         batch_size = engine.rows_per_batch(self, len(rows))
         dtype = self._compute_dtype(rows.X, previous)
-        data = self._training_data(rows, dtype, fresh=fresh, pooled=True)
+        target = self._encode(rows.y, dtype)
+        data = self._training_data(rows, target, dtype, fresh=fresh, pooled=True)
         progress: Progress | None = None if fresh else getattr(self, "_progress", None)
         if progress is None:
             states = self._draw_random_states()
-            network = self._initial_network(rows, data, states, previous, dtype)
+            network = self._initial_network(rows, target, states, previous, dtype)
             progress = Progress(network, states, engine.dropout_seeds(states))
         progress.move(self._backend)
         taken = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
@@ -192,7 +194,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return np.dtype(self.dtype).type
 
     def _training_data(
-        self, rows: Rows, dtype: Any, *, fresh: bool, pooled: bool = False
+        self, rows: Rows, target: np.ndarray, dtype: Any, *, fresh: bool, pooled: bool = False
     ) -> TrainingData:
         """The engine's view of the rows; learns the scaling of the columns.
 
@@ -200,7 +202,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         pools the columns of all calls.
         """
         width, names = rows.X.shape[1], self._column_names
-        target = self._encode(rows.y, dtype)
         if self.normalization is None:
             scaling.check_range(rows.X, names)
             self._scales = Scales(np.zeros(width), np.ones(width))
@@ -216,7 +217,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     def _initial_network(
         self,
         rows: Rows,
-        data: TrainingData,
+        target: np.ndarray,
         random_states: list[RandomState],
         previous: Network | None,
         dtype: Any,
@@ -232,7 +233,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         network = initialize(self._backend, architecture, random_states, np.dtype(dtype))
         if self.normalization is not None:
             weight = np.ones(len(rows)) if rows.weight is None else rows.weight
-            start = self._loss().initial_bias(self._backend.to_numpy(data.y), weight)
+            start = self._loss().initial_bias(target, weight)
             network.parameters.bias[...] = self._backend.asarray(start, dtype=dtype)
         return network
 

@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import (
 )
 
 from sknorm import validation
-from sknorm.backends import fetched, in_kind, is_on_host, to_host
+from sknorm.backends import fetched, in_kind, to_host
 from sknorm.estimators import held_out
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
@@ -246,9 +246,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             sparse_labels = self._multilabel == "sparse"
             return sparse.csr_matrix(to_host(labels)) if sparse_labels else in_kind(labels, X)
         index = xp.argmax(probability, axis=1)
-        if is_on_host(X) or self.classes_.dtype.kind not in "biuf":
-            return self.classes_[to_host(index)]
-        return in_kind(self.classes_[to_host(index)], X)
+        labels = self.classes_[to_host(index)]
+        return in_kind(labels, X) if labels.dtype.kind in "biuf" else labels
 
     def predict_proba(self, X, return_std=False, n_samples=None):
         """Predict class probabilities, averaged over the members.

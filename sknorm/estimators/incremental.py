@@ -1,16 +1,15 @@
 """What ``partial_fit`` carries from one call to the next."""
 
 import warnings
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 
-from sknorm.backends import Backend, resolve, to_host
+from sknorm.backends import Backend, resolve
 from sknorm.network.members import Members
 from sknorm.network.network import Network
-from sknorm.network.parameters import Parameters
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
@@ -54,13 +53,13 @@ class Progress:
 
     def __getstate__(self) -> dict[str, Any]:
         """On the host, as the network's own."""
-        return {**self.__dict__, "state": _on(resolve(None), self.state), "steps": None}
+        return {**self.__dict__, "state": _on(self.state, resolve(None)), "steps": None}
 
     def move(self, backend: Backend) -> None:
         """Go on in this backend."""
         if self.network.backend != backend:
             self.network, self.steps = self.network.on(backend), None
-            self.state = _on(backend, self.state)
+            self.state = _on(self.state, backend)
 
     def epoch(
         self,
@@ -79,7 +78,8 @@ class Progress:
         with self.network.backend.session():
             if self.steps is None or not self.steps.serves(members, batches, data, plan):
                 self.steps = Steps(self.network, members, batches, data, plan, self.state)
-            self.steps.feed(batches, data)
+            else:
+                self.steps.feed(batches, data)
             numbers = self.steps.epoch(self.schedule, self.step, self.step)
             done = self.steps.read(self.network.backend.to_numpy(numbers))
         self.state = self.steps.state
@@ -118,19 +118,9 @@ class Progress:
         )
 
 
-def _on(backend: Backend, state: Any) -> Any:
-    """The state of an optimizer in a backend, without the room for its scratch values."""
-    if state is None:
-        return None
-    moved: dict[str, Any] = {}
-    for name in (f.name for f in fields(state)):
-        value = getattr(state, name)
-        if isinstance(value, Parameters):
-            flat = backend.asarray(to_host(value.flat))
-            moved[name] = Parameters(value.architecture, value.members, flat)
-        elif name == "scratch":
-            moved[name] = None
-    return replace(state, **moved)
+def _on(state: Any, backend: Backend) -> Any:
+    """The state of an optimizer, if there is one, in a backend."""
+    return None if state is None else state.on(backend)
 
 
 def _same(old: Schedule, new: Schedule) -> bool:

@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from sknorm.backends import NAMES
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.parameters import NORMALIZATIONS
+from sknorm.objective.penalties import PENALTIES
 
-PENALTIES = ("elasticnet", "l0", "group_lasso", "nuclear")
 PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
 
 CONSTRAINTS: dict[str, list] = {
@@ -98,10 +98,12 @@ def check_combination(estimator: Any) -> None:
         )
     if estimator.solver == "lbfgs":
         _check_lbfgs(estimator)
-    if estimator.penalty == "nuclear" and estimator.solver == "adam" and estimator.alpha > 0:
+    has_step = PENALTIES[estimator.penalty].diagonal_metric
+    if estimator.solver == "adam" and estimator.alpha > 0 and not has_step:
         raise ValueError(
-            "penalty='nuclear' has no proximal step in the metric of solver='adam', whose step "
-            "differs by coordinate. Use solver='adamw', which decouples the penalty, or 'sgd'."
+            f"penalty={estimator.penalty!r} has no proximal step in the metric of solver='adam', "
+            "whose step differs by coordinate. Use solver='adamw', which decouples the penalty, or "
+            "'sgd'."
         )
 
 

@@ -41,11 +41,8 @@ class Network:
         """The same networks in another backend; itself if it is there."""
         if backend == self.backend:
             return self
-        to_numpy = self.backend.to_numpy
-        flat = backend.asarray(to_numpy(self.parameters.flat))
-        parameters = Parameters(self.architecture, self.members, flat)
-        statistics = [backend.asarray(to_numpy(each)) for each in self.statistics]
-        return Network(backend, parameters, statistics)
+        statistics = [backend.asarray(self.backend.to_numpy(each)) for each in self.statistics]
+        return Network(backend, self.parameters.on(backend), statistics)
 
     @property
     def architecture(self) -> Architecture:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 
+from sknorm.backends import Backend, to_host
 from sknorm.kernels.codes import UNPENALIZED
 
 NORMALIZATIONS = ("batch", "ghost", "layer")
@@ -112,6 +113,10 @@ class Parameters:
         self.scales = rest[:hidden] if has_scales else []
         self.shifts = rest[-hidden:] if rest else []
         self.bias = views[-1]
+
+    def on(self, backend: Backend) -> "Parameters":
+        """The same parameters as arrays of a backend."""
+        return Parameters(self.architecture, self.members, backend.asarray(to_host(self.flat)))
 
     def __reduce__(self) -> tuple:
         return Parameters, (self.architecture, self.members, self.flat)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sknorm.backends import Backend
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, take_parameters, zeros_like
@@ -20,6 +21,10 @@ class AdamState:
     def take(self, members: list[int]) -> "AdamState":
         first, second = (take_parameters(p, members) for p in (self.first, self.second))
         return AdamState(first, second, self.steps)
+
+    def on(self, backend: Backend) -> "AdamState":
+        """The same state as arrays of a backend, without the room for scratch values."""
+        return AdamState(self.first.on(backend), self.second.on(backend), self.steps)
 
 
 @dataclass(frozen=True)

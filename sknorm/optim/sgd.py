@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from sknorm.backends import Backend
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, take_parameters, zeros_like
@@ -16,6 +17,10 @@ class SGDState:
 
     def take(self, members: list[int]) -> "SGDState":
         return SGDState(take_parameters(self.velocity, members))
+
+    def on(self, backend: Backend) -> "SGDState":
+        """The same state as arrays of a backend."""
+        return SGDState(self.velocity.on(backend))
 
 
 @dataclass(frozen=True)

@@ -106,14 +106,14 @@ class _Search:
         self.compute.load(backend.asarray(rows), 0)
         self.ridge = _ridge(network, float(members.alpha[0]))
         by_score = score is not None and plan.keeps_best
-        self.stopping = Stopping(0.0, plan.patience, by_score, network.take([0]))
+        self.stopping = Stopping(plan.tol, plan.patience, by_score, network.take([0]))
         self.iterations, self.started = 0, time.perf_counter()
         self.last = backend.to_numpy(network.parameters.flat).astype(np.float64)
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Objective and gradient at a point."""
-        backend, flat = self.network.backend, self.network.parameters.flat
-        flat[...] = backend.asarray(x, dtype=flat.dtype)
+        backend = self.network.backend
+        self._place(x)
         self.value[...] = 0.0
         self.compute.differentiate(0)
         loss = float(backend.to_numpy(self.value)[0]) / self.total
@@ -169,7 +169,6 @@ class _Search:
         if not self.stopping.by_score or score is None:
             self.stopping.best[0] = value
             return False
-        self.stopping.tol = self.plan.tol
         network = self._at(x)
         self.stopping.observe([0], np.array([score]), network, network.is_finite())
         return self.stopping.has_converged(0)

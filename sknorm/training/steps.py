@@ -6,19 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
-from sknorm.kernels.codes import ELASTIC_NET, L0, UNPENALIZED
 from sknorm.network.initializers import column_radius
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, zeros_like
 from sknorm.objective.objective import BatchGradient
+from sknorm.objective.penalties import PENALTIES
 from sknorm.optim.proximal import PROXIMAL_STEPS
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.plan import Plan, total_penalty
-
-CODES = {"elasticnet": ELASTIC_NET, "l0": L0}
 
 
 class Epoch(NamedTuple):
@@ -66,8 +64,7 @@ class Steps:
         self.gradient = zeros_like(network.parameters)
         self.value = xp.zeros(count, dtype=xp.float64, device=device)
         self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
-        code = CODES.get(plan.penalty, UNPENALIZED)
-        self.segments = network.architecture.segments(count, code)
+        self.segments = network.architecture.segments(count, PENALTIES[plan.penalty].code)
         running = plan.norm_statistics == "running"
         self.momentum = backend.asarray(members.norm_momentum) * (1.0 if running else 0.0)
         self.bound = members.on(backend)

@@ -6,4 +6,8 @@ from sknorm.objective.penalties.group_lasso import GroupLasso
 from sknorm.objective.penalties.l0 import L0
 from sknorm.objective.penalties.nuclear_norm import NuclearNorm
 
-__all__ = ["L0", "ElasticNet", "GroupLasso", "NuclearNorm", "Penalty"]
+PENALTIES: dict[str, type[Penalty]] = {
+    penalty.name: penalty for penalty in (ElasticNet, L0, GroupLasso, NuclearNorm)
+}
+
+__all__ = ["L0", "PENALTIES", "ElasticNet", "GroupLasso", "NuclearNorm", "Penalty"]
