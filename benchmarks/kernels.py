@@ -266,7 +266,8 @@ def gathers(n: int, columns: int = 64, table_rows: int = 20_000) -> list[Contend
     rows = rng.permutation(table_rows)[None, :n].astype(np.int64)
     y, weight = np.zeros((table_rows, 1), np.int64), np.ones((1, table_rows), np.float32)
     x_out, y_out = np.empty((1, n, columns), np.float32), np.empty((1, n, 1), np.int64)
-    weight_out, offset, factor = np.empty((1, n), np.float32), np.zeros(columns), np.ones(columns)
+    weight_out = np.empty((1, n), np.float32)
+    offset, factor = np.zeros((1, columns)), np.ones((1, columns))
     contenders = []
     for dtype in (np.float32, np.float64):
         X = rng.standard_normal((table_rows, columns)).astype(dtype)

@@ -100,8 +100,8 @@ def problem() -> Callable[..., Problem]:
             X=rng.normal(2.0, 3.0, (n, sizes[0])),
             y=(targets > 0).astype(float) if classes == 2 else targets,
             weight=rng.uniform(0.2, 3.0, (1, n)),
-            offset=rng.normal(size=sizes[0]),
-            factor=rng.uniform(0.2, 0.5, sizes[0]),
+            offset=rng.normal(size=(1, sizes[0])),
+            factor=rng.uniform(0.2, 0.5, (1, sizes[0])),
         )
         rates = np.linspace(0.0, dropout, members + 1)[1:]
         full = {

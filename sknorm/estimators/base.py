@@ -18,16 +18,14 @@ from sknorm.backends import in_kind, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.reporting import Reporter
-from sknorm.estimators.rows import Rows, Scales, brought, training_data
+from sknorm.estimators.rows import Prepared, Rows, Scales, brought, training_data
 from sknorm.network import initializers
-from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
 from sknorm.objective.losses import Loss
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
-from sknorm.training.full_batch import train_full_batch
-from sknorm.training.loop import train
-from sknorm.training.plan import Outcome, Score
+from sknorm.training.plan import Score
+from sknorm.training.task import Task
 from sknorm.training.validation_loss import HeldOutLoss
 
 _SMALL = 100_000  # values of X under which float64 costs nothing
@@ -112,25 +110,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         parameters.check_combination(self)
         validation.check_pair(X_val, y_val, sample_weight_val)
         previous = self.network_ if self.warm_start and self.__sklearn_is_fitted__() else None
-        rows = self._rows(X, y, sample_weight, groups, fresh=previous is None)
-        dtype = self._compute_dtype(rows.X, previous)
-        target = self._encode(rows.y, dtype)
-        data = self._training_data(rows, target, dtype, fresh=previous is None)
-        random_states = self._draw_random_states()
-        network = self._initial_network(rows, target, random_states, previous, dtype)
-        seeds = engine.dropout_seeds(random_states)
-        self._dropout_seeds = seeds.tolist()
-        members = engine.members(self, seeds)
-        trained, score = self._validation(
-            rows, data, dtype, self._split_states(random_states, previous),
-            (X_val, y_val, sample_weight_val),
-        )  # fmt: skip
+        prepared = self._prepare(X, y, sample_weight, groups, previous)
+        task = self._task(prepared, previous, (X_val, y_val, sample_weight_val))
         weights = None if sample_weight is None else {"sample_weight": sample_weight}
         reporter = Reporter(self, X, y, weights)
-        outcome = self._train(
-            network, members, trained, data, random_states, score, reporter, previous
-        )
-        attributes.set_outcome(self, outcome, trained.shape[1], continued=previous is not None)
+        outcome = task.run(reporter)
+        attributes.set_outcome(self, outcome, task.rows, continued=previous is not None)
         reporter.close()
         return self
 
@@ -160,6 +145,36 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         seconds = time.perf_counter() - started
         attributes.set_increment(self, result, progress.network, len(rows), seconds, fresh)
         return self
+
+    def _prepare(
+        self, X: Any, y: Any, weight: Any, groups: Any, previous: Network | None
+    ) -> Prepared:
+        """Check the table, learn what it says of the task and its scaling, and encode it."""
+        fresh = previous is None
+        rows = self._rows(X, y, weight, groups, fresh=fresh)
+        dtype = self._compute_dtype(rows.X, previous)
+        target = self._encode(rows.y, dtype)
+        data = self._training_data(rows, target, dtype, fresh=fresh)
+        return Prepared(rows, dtype, target, data)
+
+    def _task(self, prepared: Prepared, previous: Network | None, given: tuple) -> Task:
+        """The training run over a prepared table; ``given`` are X_val, y_val and weights."""
+        rows, dtype, target, data = prepared
+        states = self._draw_random_states()
+        network = self._initial_network(rows, target, states, previous, dtype)
+        seeds = engine.dropout_seeds(states)
+        self._dropout_seeds = seeds.tolist()
+        members = engine.members(self, seeds)
+        split_states = self._split_states(states, previous)
+        trained, score = self._validation(rows, data, dtype, split_states, given)
+        before = 0 if previous is None else self.t_
+        plan = engine.plan(self, watches_start=previous is not None, rows_before=before)
+        steps = self.solver != "lbfgs"
+        size = engine.rows_per_batch(self, trained.shape[1]) if steps else trained.shape[1]
+        batches = Batches(trained, size, self.shuffle, states)
+        schedule = engine.schedule(self, members, batches)
+        max_fun = None if steps else self.max_fun
+        return Task(network, members, batches, data, schedule, plan, score, max_fun)
 
     def _rows(
         self, X: Any, y: Any, weight: Any, groups: Any, *, fresh: bool, partial: bool = False
@@ -292,28 +307,6 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         if self.scoring == "loss":
             return HeldOutLoss(self._loss(), data, held)
         return held_out.scorer_function(self, rows.X, rows.y, rows.weight, held)
-
-    def _train(
-        self,
-        network: Network,
-        members: Members,
-        rows: np.ndarray,
-        data: TrainingData,
-        random_states: list[RandomState],
-        score: Score | None,
-        reporter: Reporter,
-        previous: Network | None,
-    ) -> Outcome:
-        before = 0 if previous is None else self.t_
-        plan = engine.plan(self, watches_start=previous is not None, rows_before=before)
-        if self.solver == "lbfgs":
-            return train_full_batch(
-                network, members, rows, data, plan, self.max_fun, score, reporter
-            )
-        batch_size = engine.rows_per_batch(self, rows.shape[1])
-        batches = Batches(rows, batch_size, self.shuffle, random_states)
-        schedule = engine.schedule(self, members, batches)
-        return train(network, members, batches, data, schedule, plan, score, reporter)
 
     def _draw_random_states(self) -> list[RandomState]:
         """One generator a member; a single network uses ``random_state`` itself."""

@@ -1,7 +1,7 @@
 """The rows that a fit is about, and the engine's view of them."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -61,6 +61,25 @@ class Rows:
         )
 
 
+class Prepared(NamedTuple):
+    """A table that is ready for training, before anything is drawn at random.
+
+    Attributes
+    ----------
+    rows : Rows
+    dtype : dtype
+        In which the networks compute.
+    target : array of shape (n_samples, n_targets)
+        As the loss's kernel takes it.
+    data : TrainingData
+    """
+
+    rows: Rows
+    dtype: Any
+    target: Any
+    data: TrainingData
+
+
 def brought(X: Any, backend: str) -> Any:
     """A table where it is checked: on its own device, unless told to compute on the host."""
     if is_on_host(X):
@@ -93,8 +112,8 @@ def training_data(
         X=engine_table(backend, X),
         y=backend.asarray(target),
         weight=backend.asarray(weight[None, :], dtype=dtype),
-        offset=backend.asarray(offset),
-        factor=backend.asarray(factor),
+        offset=backend.asarray(offset[None, :]),
+        factor=backend.asarray(factor[None, :]),
     )
 
 

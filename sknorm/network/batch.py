@@ -56,5 +56,5 @@ def standardized(
     out = xp.empty((1, stop - start, width), dtype=dtype, device=device)
     gather = gathering(backend.kernels, X, nothing, unweighted)
     empty = nothing[None, : stop - start, :], unweighted[:, : stop - start]
-    gather(rows, offset, factor, out, *empty)
+    gather(rows, offset[None, :], factor[None, :], out, *empty)
     return out

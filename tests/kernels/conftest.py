@@ -171,16 +171,16 @@ class Cases(StepCases):
     def gather(
         self, R: int, M: int, n: int, d: int, dtype: type, x_dtype: type, classes: bool
     ) -> Case:
-        """Rows of a table, with repetitions."""
-        N, rng = 50, self.rng
-        y = rng.integers(0, 5, (N, 1)) if classes else rng.normal(size=(N, 2)).astype(dtype)
+        """Rows of a table under R views, with repetitions; the last view comes first."""
+        N, V, rng = 50, R, self.rng
+        y = rng.integers(0, 5, (V * N, 1)) if classes else rng.normal(size=(V * N, 2)).astype(dtype)
         o = y.shape[1]
         y_out = np.full((R, n, o), -1) if classes else poison(R, n, o, dtype=dtype)
         arguments = {
             "X": (1e4 + rng.normal(size=(N, d))).astype(x_dtype), "y": y,
-            "weight": rng.uniform(size=(M, N)).astype(dtype),
-            "rows": rng.integers(0, N, (R, n)), "offset": np.full(d, 1e4),
-            "factor": rng.uniform(0.5, 2.0, d), "x_out": poison(R, n, d, dtype=dtype),
+            "weight": rng.uniform(size=(M, V * N)).astype(dtype),
+            "rows": rng.integers(0, N, (R, n)) + N * np.arange(R)[::-1, None],
+            "offset": 1e4 + rng.normal(size=(V, d)), "factor": rng.uniform(0.5, 2.0, (V, d)), "x_out": poison(R, n, d, dtype=dtype),
             "y_out": y_out, "weight_out": poison(max(R, M), n, dtype=dtype),
         }  # fmt: skip
         return Case("gather", arguments)

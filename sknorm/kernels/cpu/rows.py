@@ -9,10 +9,10 @@ U = np.uint64  # an unsigned index needs no check for counting from the end
 
 
 @helper
-def _gather_rows(source, rows, offset, factor, out):
+def _gather_rows(source, rows, before, offset, factor, out):
     width = U(offset.size)
     for i in range(rows.size):
-        row = U(rows[i])
+        row = U(rows[i] - before)
         for j in range(width):
             out[i, j] = out.dtype.type((np.float64(source[row, j]) - offset[j]) * factor[j])
 
@@ -34,8 +34,9 @@ def _gather_weights(source, rows, out):
 @kernel
 def gather(X, y, weight, rows, offset, factor, x_out, y_out, weight_out):
     """Rows of the data, standardized, with their targets and weights."""
-    for r in range(rows.shape[0]):
-        _gather_rows(X, rows[r], offset, factor, x_out[r])
+    for r in range(rows.shape[0] if rows.size > 0 else 0):
+        view = rows[r, 0] // X.shape[0]
+        _gather_rows(X, rows[r], view * X.shape[0], offset[view], factor[view], x_out[r])
         _gather_targets(y, rows[r], y_out[r])
     for m in range(weight_out.shape[0]):
         _gather_weights(weight[m % weight.shape[0]], rows[m % rows.shape[0]], weight_out[m])
@@ -65,15 +66,16 @@ def gather_sparse(
     values, columns, starts, y, weight, rows, offset, factor, x_out, y_out, weight_out
 ):
     """Rows of data in CSR format as dense rows, standardized, with their targets and weights."""
-    if rows.size > 0:
-        _empty_row(offset, factor, x_out[0, 0])
-    for r in range(rows.shape[0] - 1, -1, -1):
+    count = starts.size - 1
+    for r in range(rows.shape[0] if rows.size > 0 else 0):
+        view = rows[r, 0] // count
+        _empty_row(offset[view], factor[view], x_out[r, 0])
         for i in range(rows.shape[1] - 1, -1, -1):
-            if r > 0 or i > 0:  # the first row takes its values last, as all start as its copy
-                _copy_row(x_out[0, 0], x_out[r, i])
-            row = U(rows[r, i])
-            first, last = starts[row], starts[row + U(1)]
-            _store(values[first:last], columns[first:last], offset, factor, x_out[r, i])
+            if i > 0:  # the first row takes its values last, as all start as its copy
+                _copy_row(x_out[r, 0], x_out[r, i])
+            row = U(rows[r, i] - view * count)
+            part = slice(starts[row], starts[row + U(1)])
+            _store(values[part], columns[part], offset[view], factor[view], x_out[r, i])
     for r in range(rows.shape[0]):
         _gather_targets(y, rows[r], y_out[r])
     for m in range(weight_out.shape[0]):

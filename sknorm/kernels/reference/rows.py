@@ -20,28 +20,33 @@ def gather(
 ) -> None:
     r"""Take a batch of rows, standardizing the columns on the way.
 
-    .. math:: x_{rij} = (X_{\rho(r, i), j} - o_j) f_j
+    .. math:: x_{rij} = (X_{\rho(r, i) \bmod N, j} - o_{vj}) f_{vj},
+        \qquad v = \lfloor \rho(r, 1) / N \rfloor
 
-    The difference is taken in float64: float32 columns with a large mean keep their digits.
+    A table may have several views, each with targets, weights and a standardization of its own,
+    such as the folds of a cross-validation: row i under view v has index v N + i. The rows of
+    one batch belong to one view. The difference is taken in float64: float32 columns with a
+    large mean keep their digits.
 
     Parameters
     ----------
     X : array of float32 or float64, shape (N, d)
-    y : array of T or int64, shape (N, o)
-        Targets, or class indices with o = 1.
-    weight : array of T, shape (M, N)
+    y : array of T or int64, shape (V * N, o)
+        Targets under each of V views, or class indices with o = 1.
+    weight : array of T, shape (M, V * N)
         Row weights of each member, M = K, or of all, M = 1.
     rows : array of int64, shape (R, n)
         Indices of the batch's rows; R is 1 or K.
-    offset, factor : arrays of float64, shape (d,)
+    offset, factor : arrays of float64, shape (V, d)
     x_out : array of T, shape (R, n, d)
     y_out : array, dtype of y, shape (R, n, o)
     weight_out : array of T, shape (max(R, M), n)
     """
     xp = array_namespace(X, y, weight, rows)
     for r in range(rows.shape[0]):
-        taken = xp.astype(xp.take(X, rows[r, :], axis=0), xp.float64)
-        x_out[r, ...] = xp.astype((taken - offset) * factor, x_out.dtype)
+        index, shift, scale = _under_view(rows[r, :], X.shape[0], offset, factor)
+        taken = xp.astype(xp.take(X, index, axis=0), xp.float64)
+        x_out[r, ...] = xp.astype((taken - shift) * scale, x_out.dtype)
     _take_targets(y, weight, rows, y_out, weight_out)
 
 
@@ -60,9 +65,9 @@ def gather_sparse(
 ) -> None:
     r"""Take a batch of rows of a sparse table: :func:`gather` for the dense table it stands for.
 
-    .. math:: x_{rij} = (X_{\rho(r, i), j} - o_j) f_j,
+    .. math:: x_{rij} = (X_{\rho(r, i) \bmod N, j} - o_{vj}) f_{vj},
 
-    which is :math:`-o_j f_j` where nothing is stored. The table is in CSR format: entries
+    which is :math:`-o_{vj} f_{vj}` where nothing is stored. The table is in CSR format: entries
     ``starts[i]`` to ``starts[i + 1]`` belong to row i, in any order, none of them twice.
 
     Parameters
@@ -75,8 +80,9 @@ def gather_sparse(
     """
     xp = array_namespace(values, y, weight, rows)
     for r in range(rows.shape[0]):
-        dense = _dense_rows(values, columns, starts, rows[r, :], offset.shape[0])
-        x_out[r, ...] = xp.astype((dense - offset) * factor, x_out.dtype)
+        index, shift, scale = _under_view(rows[r, :], starts.shape[0] - 1, offset, factor)
+        dense = _dense_rows(values, columns, starts, index, offset.shape[1])
+        x_out[r, ...] = xp.astype((dense - shift) * scale, x_out.dtype)
     _take_targets(y, weight, rows, y_out, weight_out)
 
 
@@ -145,6 +151,15 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     """
     xp = array_namespace(a, b)
     out[...] = xp.matmul(a, b)
+
+
+def _under_view(rows: Array, count: int, offset: Array, factor: Array) -> tuple:
+    """Rows of the table of ``count`` rows, and the standardization of their view."""
+    if offset.shape[0] == 1:
+        return rows, offset, factor
+    xp = array_namespace(rows, offset)
+    view = rows[:1] // count
+    return rows - view * count, xp.take(offset, view, axis=0), xp.take(factor, view, axis=0)
 
 
 def _take_targets(y: Array, weight: Array, rows: Array, y_out: Array, weight_out: Array) -> None:
