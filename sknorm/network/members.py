@@ -1,5 +1,6 @@
 """What may differ between the members of a stack."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -51,3 +52,9 @@ class Members:
     def take(self, members: list[int]) -> "Members":
         """Some of the members."""
         return Members(**{f.name: getattr(self, f.name)[members] for f in fields(self)})
+
+
+def join_members(parts: Sequence[Members]) -> Members:
+    """The members of several stacks in one."""
+    names = [f.name for f in fields(Members)]
+    return Members(**{name: np.concatenate([getattr(m, name) for m in parts]) for name in names})

@@ -103,6 +103,17 @@ def empty(backend: Backend, architecture: Architecture, members: int, dtype: Any
     return Network(backend, Parameters(architecture, members, flat), statistics)
 
 
+def join_networks(parts: Sequence[Network]) -> Network:
+    """The networks of several stacks of one architecture in one."""
+    first, members = parts[0], sum(part.members for part in parts)
+    whole = empty(first.backend, first.architecture, members, first.parameters.flat.dtype)
+    start = 0
+    for part in parts:
+        whole.assign(range(start, start + part.members), part, range(part.members))
+        start += part.members
+    return whole
+
+
 def initialize(
     backend: Backend, architecture: Architecture, random_states: Sequence[RandomState], dtype: Any
 ) -> Network:

@@ -1,8 +1,9 @@
 """Learning-rate schedules: the factor of the initial rate, per member, step by step."""
 
 import math
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +30,10 @@ class Schedule(Protocol):
     def take(self, members: list[int]) -> "Schedule":
         """The schedule of some of the members."""
 
+    @property
+    def kind(self) -> tuple:
+        """What schedules have in common that one stack can follow."""
+
 
 @dataclass
 class Constant:
@@ -50,6 +55,11 @@ class Constant:
 
     def take(self, members: list[int]) -> "Constant":
         return Constant(self.initial[members])
+
+    @property
+    def kind(self) -> tuple:
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return type(self), *((n, v) for n, v in values if not isinstance(v, np.ndarray))
 
 
 @dataclass
@@ -146,3 +156,10 @@ def build(name: str, initial: np.ndarray, power: float, total: int) -> Schedule:
     if name == "one_cycle":
         return OneCycle(initial, total)
     return Constant(initial)
+
+
+def join_schedules(parts: Sequence[Schedule]) -> Schedule:
+    """The schedule of several stacks in one; their kinds are the same."""
+    first: Any = parts[0]
+    names = [f.name for f in fields(first) if isinstance(getattr(first, f.name), np.ndarray)]
+    return replace(first, **{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})

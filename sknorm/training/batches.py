@@ -32,7 +32,8 @@ class Batches:
     shuffle : bool
         Whether each epoch draws a new order.
     random_states : list of K numpy.random.RandomState
-        Where the orders come from, as in scikit-learn's MLP.
+        Where the orders come from, as in scikit-learn's MLP. Members with one generator
+        between them get the same orders.
     """
 
     rows: np.ndarray
@@ -57,11 +58,15 @@ class Batches:
     def draw(self) -> np.ndarray:
         """Rows of the next epoch in their order, an int64 array of shape (K, n)."""
         if self.shuffle:
+            orders = {id(state): self._order(state) for state in dict.fromkeys(self.random_states)}
             for k, random_state in enumerate(self.random_states):
-                order = np.arange(self.rows.shape[1])
-                random_state.shuffle(order)
-                self.rows[k] = self.rows[k, order]
+                self.rows[k] = self.rows[k, orders[id(random_state)]]
         return self.rows
+
+    def _order(self, random_state: RandomState) -> np.ndarray:
+        order = np.arange(self.rows.shape[1])
+        random_state.shuffle(order)
+        return order
 
     def take(self, members: list[int]) -> "Batches":
         """The rows of some of the members."""

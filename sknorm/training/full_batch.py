@@ -55,7 +55,9 @@ def train_full_batch(
     """
     history = History(len(members))
     epochs, best = np.zeros(len(members), dtype=np.int64), np.full(len(members), np.nan)
+    diverged = np.zeros(len(members), dtype=bool)
     failed: Minimum | None = None
+    interrupted = False
     with network.backend.session():
         for member in range(len(members)):
             search = _Search(
@@ -65,12 +67,14 @@ def train_full_batch(
             minimum = search.run(max_fun)
             network.assign([member], search.network, [0])
             epochs[member], best[member] = minimum.iterations, search.stopping.best[0]
+            diverged[member], interrupted = search.diverged, search.interrupted
             failed = failed if minimum.converged else minimum
-            if search.stopped:
+            if search.stopped or interrupted:
                 break
     if failed is not None:
         _warn(failed)
-    return Outcome(network, history, epochs, best, False)
+    used_up = np.zeros(len(members), dtype=bool)  # L-BFGS has a warning of its own
+    return Outcome(network, history, epochs, best, used_up, diverged, interrupted)
 
 
 class _Search:
@@ -90,7 +94,7 @@ class _Search:
     ) -> None:
         network = stack.take([member])
         self.stack, self.network, self.member, self.rows = stack, network, member, rows
-        self.stopped = False
+        self.stopped = self.interrupted = self.diverged = False
         self.data, self.plan, self.history = data, plan, history
         self.score, self.observer = score, observer
         backend = network.backend
@@ -128,12 +132,14 @@ class _Search:
         try:
             minimum = lbfgs(self, self.last, plan.max_iter, max_fun, plan.tol, self.after_iteration)
         except KeyboardInterrupt:
+            self.interrupted = True
             warnings.warn("Training interrupted by user.", stacklevel=2)
             minimum = Minimum(self.last, True, "interrupted", self.iterations)
         self._place(minimum.x)
         if self.stopping.by_score and self.iterations:
             self.network.assign([0], self.stopping.network, [0])
         if not self.network.is_finite()[0]:
+            self.diverged = True
             self.network.assign([0], self.stopping.network, [0])
             warnings.warn(
                 "L-BFGS came to weights that are not finite; the best before are kept. Scale "

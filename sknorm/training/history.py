@@ -37,6 +37,11 @@ class History:
                 rows.append(np.full(self.members, np.nan))
             rows[epoch][member] = value
 
+    def take(self, members: list[int], epochs: int) -> "History":
+        """The first ``epochs`` epochs of some of the members."""
+        rows = {key: [row[members] for row in kept[:epochs]] for key, kept in self.columns.items()}
+        return History(len(members), rows)
+
     def as_lists(self) -> dict[str, list]:
         """Lists of floats for one network, lists of arrays for several; empty keys left out."""
         filled = {key: rows for key, rows in self.columns.items() if rows}

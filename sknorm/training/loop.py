@@ -59,6 +59,7 @@ def train(
                 if run.epoch(epoch) or not run.active:
                     break
         except KeyboardInterrupt:
+            run.interrupted = True
             warnings.warn("Training interrupted by user.", stacklevel=2)
         return run.outcome()
 
@@ -89,7 +90,8 @@ class _Run:
         self.epochs = np.zeros(network.members, dtype=np.int64)
         self.rows = batches.rows.copy()
         self.step = 0
-        self.stopped = False
+        self.stopped = self.interrupted = False
+        self.diverged = np.zeros(network.members, dtype=bool)
         self.steps = Steps(network, members, batches, data, plan)
 
     @property
@@ -130,15 +132,19 @@ class _Run:
 
     def outcome(self) -> Outcome:
         """Settle the members still in training and gather the results."""
-        used_up = int(self.epochs.max(initial=0)) >= self.plan.max_iter
-        exhausted = bool(self.active) and used_up and not self.stopped
+        used_up = np.zeros(len(self.epochs), dtype=bool)
+        used_up[self.active] = not self.stopped
+        used_up &= self.epochs >= self.plan.max_iter
         last = list(self.active)
         for k, member in enumerate(self.active):
             self._settle(k, member)
         if self.plan.norm_statistics == "population" and self.score is None:
             set_population_statistics(self.final, self.data, self.rows)
         self._take_averages(self.averaging.averaged(last))
-        return Outcome(self.final, self.history, self.epochs, self.stopping.best, exhausted)
+        return Outcome(
+            self.final, self.history, self.epochs, self.stopping.best, used_up, self.diverged,
+            self.interrupted,
+        )  # fmt: skip
 
     def _read(self, numbers: Any) -> tuple[Epoch, np.ndarray | None]:
         """How the epoch went, and the scores after it, in one transfer to the host."""
@@ -244,6 +250,7 @@ class _Run:
             )  # fmt: skip
 
     def _warn_of_divergence(self, member: int, loss: Any) -> None:
+        self.diverged[member] = True
         which = f" of member {member}" if self.final.members > 1 else ""
         epoch = int(self.epochs[member])
         warnings.warn(

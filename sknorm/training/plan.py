@@ -71,15 +71,34 @@ class Outcome:
         Epochs each member was trained.
     best : float64 array of shape (K,)
         Lowest training loss or highest validation score of each member.
-    exhausted : bool
-        Whether a member used up ``max_iter`` before it had converged.
+    used_up : bool array of shape (K,)
+        Which members used up ``max_iter`` before they had converged.
+    diverged : bool array of shape (K,)
+        Which members came to weights or losses that are not finite.
+    interrupted : bool
+        Whether the user stopped it.
     """
 
     network: Network
     history: History
     epochs: np.ndarray
     best: np.ndarray
-    exhausted: bool
+    used_up: np.ndarray
+    diverged: np.ndarray
+    interrupted: bool = False
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a member used up ``max_iter`` before it had converged."""
+        return bool(self.used_up.any())
+
+    def take(self, members: list[int]) -> "Outcome":
+        """What training left behind of some of the members."""
+        epochs = self.epochs[members]
+        return Outcome(
+            self.network.take(members), self.history.take(members, int(epochs.max())), epochs,
+            self.best[members], self.used_up[members], self.diverged[members], self.interrupted,
+        )  # fmt: skip
 
 
 class Observer:

@@ -1,0 +1,150 @@
+"""Several training runs as one: their networks in one stack, their tables as views of one."""
+
+import pickle
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+
+from sknorm.backends import Backend
+from sknorm.network.members import join_members
+from sknorm.network.network import Network, join_networks
+from sknorm.optim.schedules import join_schedules
+from sknorm.training.batches import Batches
+from sknorm.training.data import TrainingData
+from sknorm.training.plan import Plan, Score
+from sknorm.training.task import Task
+from sknorm.training.validation_loss import HeldOutLoss
+
+
+def signature(task: Task) -> Hashable:
+    """What tasks have in common that can be trained in one stack.
+
+    Tasks of L-BFGS, which searches for one network at a time, are stacked with none.
+    """
+    if task.max_fun is not None:
+        return id(task)
+    score = task.score
+    held = score.rows.shape[1] if isinstance(score, HeldOutLoss) else type(score)
+    flat, data, batches = task.network.parameters.flat, task.data, task.batches
+    return (
+        task.network.backend, task.network.architecture, str(flat.dtype), batches.rows.shape[1],
+        batches.batch_size, batches.shuffle, task.plan, task.schedule.kind, held,
+        str(data.y.dtype), data.y.shape[1], data.offset.shape[1],
+    )  # fmt: skip
+
+
+def stack(tasks: Sequence[Task], X: Any, rows: Sequence[np.ndarray]) -> Task:
+    """One task that trains the networks of all ``tasks``, each as it would be alone.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        Of one :func:`signature`.
+    X : array of shape (N, n_features), or SparseRows
+        The table of which each task has rows, in the backend.
+    rows : sequence of int64 arrays
+        Which rows of X the rows of each task's own table are.
+
+    Returns
+    -------
+    Task
+        Its members are those of the first task, then those of the second, and so on.
+    """
+    first, backend = tasks[0], tasks[0].network.backend
+    views = {id(task.data): (task.data, index) for task, index in zip(tasks, rows, strict=True)}
+    data = _joined(backend, X, list(views.values()))
+    count = int(X.shape[0])
+    starts = {key: view * count for view, key in enumerate(views)}
+    places = [views[id(task.data)][1] + starts[id(task.data)] for task in tasks]
+    plan = first.plan
+    pairs = list(zip(tasks, places, strict=True))
+    return replace(
+        first,
+        network=join_networks([task.network for task in tasks]),
+        members=join_members([task.members for task in tasks]),
+        batches=Batches(
+            np.concatenate([place[task.batches.rows] for task, place in pairs]),
+            first.batches.batch_size,
+            first.batches.shuffle,
+            _shared([state for task in tasks for state in task.batches.random_states]),
+        ),
+        data=data,
+        schedule=join_schedules([task.schedule for task in tasks]),
+        score=_score(pairs, data, plan),
+    )
+
+
+class JointScore:
+    """Scores of a stack by the scores of the tasks that it is made of.
+
+    Parameters
+    ----------
+    scores : sequence of callables
+    sizes : sequence of int
+        Members of each task.
+    """
+
+    def __init__(self, scores: Sequence[Score], sizes: Sequence[int]) -> None:
+        self.scores = scores
+        owners = [(t, k) for t, size in enumerate(sizes) for k in range(size)]
+        self.owners = np.array(owners, dtype=np.int64).reshape(-1, 2)
+
+    def __call__(self, network: Network, active: list[int]) -> np.ndarray:
+        """Scores (K,) of the active members, which ``network`` holds."""
+        values = np.empty(len(active))
+        task, own = self.owners[active].T
+        for t in np.unique(task):
+            places = np.flatnonzero(task == t)
+            part = network.take(places.tolist())
+            scores = self.scores[t](part, own[places].tolist())
+            values[places] = network.backend.to_numpy(scores)
+        return values
+
+
+def _joined(backend: Backend, X: Any, views: Sequence[tuple[TrainingData, Any]]) -> TrainingData:
+    """One table with a view for each of several tables of its rows."""
+    xp, count, first = backend.xp, int(X.shape[0]), views[0][0]
+    device, total = backend.device, int(X.shape[0]) * len(views)
+    y = xp.zeros((total, first.y.shape[1]), dtype=first.y.dtype, device=device)
+    weight = xp.zeros((1, total), dtype=first.weight.dtype, device=device)
+    for view, (data, rows) in enumerate(views):
+        part = slice(view * count, (view + 1) * count)
+        # Rows that are not in the view are never taken: what stands there does not matter.
+        source = np.zeros(count, dtype=np.int64)
+        source[rows] = np.arange(len(rows))
+        index = backend.asarray(source)
+        y[part, :] = xp.take(data.y, index, axis=0)
+        weight[:, part] = xp.take(data.weight, index, axis=1)
+    return TrainingData(
+        X=X,
+        y=y,
+        weight=weight,
+        offset=xp.concat([data.offset for data, _ in views]),
+        factor=xp.concat([data.factor for data, _ in views]),
+    )
+
+
+def _score(
+    pairs: Sequence[tuple[Task, np.ndarray]], data: TrainingData, plan: Plan
+) -> Score | None:
+    """What scores the whole stack."""
+    scores = [task.score for task, _ in pairs]
+    given = [score for score in scores if score is not None]
+    if not given:
+        return None
+    own = [
+        isinstance(task.score, HeldOutLoss) and task.score.data is task.data for task, _ in pairs
+    ]
+    if all(own):
+        held = [place[task.score.rows] for task, place in pairs]  # type: ignore[union-attr]
+        return HeldOutLoss(plan.loss, data, np.concatenate(held))
+    return JointScore(given, [len(task.members) for task, _ in pairs])
+
+
+def _shared(states: Sequence[RandomState]) -> list[RandomState]:
+    """The generators, one for all members whose generators are in the same state."""
+    seen: dict[bytes, RandomState] = {}
+    return [seen.setdefault(pickle.dumps(state), state) for state in states]
