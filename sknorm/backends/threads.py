@@ -30,7 +30,23 @@ class Limits:
         self._open = 0
         self._libraries: list[Any] | None = None
         self._original: list[int] = []
-        self.threads = 1
+        self._threads = 1
+        self._own = threading.local()
+
+    @property
+    def threads(self) -> int:
+        """Threads that a region of the calling thread may use."""
+        return max(1, self._threads // getattr(self._own, "neighbours", 1))
+
+    @contextmanager
+    def side_by_side(self, count: int) -> Iterator[None]:
+        """Let the calling thread use only its share, as one of ``count`` that train at once."""
+        before = getattr(self._own, "neighbours", 1)
+        self._own.neighbours = max(1, count)
+        try:
+            yield
+        finally:
+            self._own.neighbours = before
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -52,7 +68,7 @@ class Limits:
             own = [library.num_threads or 1 for library in libraries]
             if self._open == 0:
                 self._original = own
-                self.threads = min([os.cpu_count() or 1, *own])
+                self._threads = min([os.cpu_count() or 1, *own])
             self._open += 1
             for library in libraries:
                 _set_threads(library, 1)

@@ -163,14 +163,13 @@ def scorer_function(
     X = fetched(X)  # scorers know one library at a time
     scorer = check_scoring(estimator, scoring=estimator.scoring)
     weight = weight if _takes_weights(estimator.scoring) else None
-    tables = [(X[held], y[held], None if weight is None else weight[held]) for held in rows]
 
     def score(stack: Network, active: list[int]) -> np.ndarray:
         values = []
         for k, member in enumerate(active):
-            table, target, weights = tables[member]
-            extra = {} if weights is None else {"sample_weight": weights}
-            values.append(scorer(_view(estimator, stack.take([k])), table, target, **extra))
+            held = rows[member]  # copied again each time, not held as often as there are members
+            extra = {} if weight is None else {"sample_weight": weight[held]}
+            values.append(scorer(_view(estimator, stack.take([k])), X[held], y[held], **extra))
         return np.array(values, dtype=np.float64)
 
     return score

@@ -51,21 +51,24 @@ def train(
     -------
     Outcome
     """
-    run = _Run(network, members, batches, data, schedule, plan, score, observer or Observer())
-    with network.backend.session():
-        try:
-            run.start()
-            for epoch in range(plan.max_iter):
-                if run.epoch(epoch) or not run.active:
-                    break
-        except KeyboardInterrupt:
-            run.interrupted = True
-            warnings.warn("Training interrupted by user.", stacklevel=2)
-        return run.outcome()
+    run = Run(network, members, batches, data, schedule, plan, score, observer)
+    run.advance()
+    return run.outcome()
 
 
-class _Run:
-    """State of a training run: the active stack, and what is known of the whole one."""
+class Run:
+    """A training run, which can be advanced by some epochs at a time.
+
+    Takes what :func:`train` takes. Its state is the active stack, and what is known of the whole
+    one.
+
+    Attributes
+    ----------
+    active : list of int
+        Members of the whole stack that are still in training.
+    epochs : int64 array of shape (K,)
+        Epochs that each has been trained.
+    """
 
     def __init__(
         self,
@@ -75,11 +78,11 @@ class _Run:
         data: TrainingData,
         schedule: Schedule,
         plan: Plan,
-        score: Score | None,
-        observer: Observer,
+        score: Score | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.plan, self.data, self.score = plan, data, score
-        self.schedule, self.observer = schedule, observer
+        self.schedule, self.observer = schedule, observer or Observer()
         self.active = list(range(network.members))
         self.final = network.take(self.active)
         self.history = History(network.members)
@@ -89,7 +92,7 @@ class _Run:
         self.averaging = Averaging(self.final, plan.averaged, plan.max_iter)
         self.epochs = np.zeros(network.members, dtype=np.int64)
         self.rows = batches.rows.copy()
-        self.step = 0
+        self.step = self.trained = 0
         self.stopped = self.interrupted = False
         self.diverged = np.zeros(network.members, dtype=bool)
         self.steps = Steps(network, members, batches, data, plan)
@@ -99,7 +102,41 @@ class _Run:
         """The active stack."""
         return self.steps.network
 
-    def start(self) -> None:
+    @property
+    def ended(self) -> bool:
+        """Whether no epoch is left for any member."""
+        over = self.trained >= self.plan.max_iter or not self.active
+        return over or self.stopped or self.interrupted
+
+    def advance(self, until: int | None = None) -> None:
+        """Train until this many epochs are done, or all."""
+        last = self.plan.max_iter if until is None else min(until, self.plan.max_iter)
+        with self.network.backend.session():
+            try:
+                if self.trained == 0:
+                    self._start()
+                while self.trained < last and not self.ended:
+                    self._epoch(self.trained)
+            except KeyboardInterrupt:
+                self.interrupted = True
+                warnings.warn("Training interrupted by user.", stacklevel=2)
+
+    def leave(self, members: list[int]) -> None:
+        """End the training of some of the members here and now."""
+        for k, member in enumerate(self.active):
+            if member in members:
+                self._settle(k, member)
+        self._compact([k for k, member in enumerate(self.active) if member not in members])
+
+    def so_far(self) -> Network:
+        """A copy of the whole stack as it would be if training ended now."""
+        if not self.stopping.by_score:
+            return self._snapshot()
+        stack = self.final.take(range(self.final.members))
+        stack.assign(self.active, self.stopping.network, self.active)
+        return stack
+
+    def _start(self) -> None:
         """Let the weights that a warm start begins with take part in the choice."""
         if self.plan.watches_start and self.stopping.by_score and self.score is not None:
             finite = np.ones(len(self.active), dtype=bool)
@@ -107,8 +144,8 @@ class _Run:
             self.stopping.observe(self.active, scores, self.network, finite)
             self.stopping.waiting[...] = 0
 
-    def epoch(self, epoch: int) -> bool:
-        """Train one epoch, look at the result, let finished members go; True ends training."""
+    def _epoch(self, epoch: int) -> None:
+        """Train one epoch, look at the result, let finished members go."""
         started = time.perf_counter()
         self.observer.epoch_begins()
         numbers = self.steps.epoch(self.schedule, self.step)
@@ -128,10 +165,14 @@ class _Run:
             epoch, float(np.mean(losses)), score, self._snapshot
         )
         self._judge(losses, scores, done.finite)
-        return self.stopped
+        self.trained += 1
 
     def outcome(self) -> Outcome:
         """Settle the members still in training and gather the results."""
+        with self.network.backend.session():
+            return self._outcome()
+
+    def _outcome(self) -> Outcome:
         used_up = np.zeros(len(self.epochs), dtype=bool)
         used_up[self.active] = not self.stopped
         used_up &= self.epochs >= self.plan.max_iter

@@ -1,0 +1,123 @@
+"""What a search evaluates: candidates in folds, gathered to units of work."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+
+from sknorm import validation
+from sknorm.estimators.rows import brought, engine_table
+from sknorm.model_selection.inputs import Once
+
+
+@dataclass(frozen=True)
+class Job:
+    """One candidate in one fold.
+
+    Attributes
+    ----------
+    candidate, split : int
+        Their numbers.
+    parameters : dict
+        The candidate's.
+    """
+
+    candidate: int
+    split: int
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Jobs that are done together: those of one stack, unless they turn out to differ.
+
+    Attributes
+    ----------
+    jobs : list of Job
+    epochs : int
+        Largest number of epochs of each.
+    prefix : Once or None
+        Gives the :class:`Inputs` of the fold that the jobs share; None takes rows of the whole
+        table.
+    """
+
+    jobs: list[Job]
+    epochs: int
+    prefix: Once | None = None
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all jobs of a search have in common.
+
+    Attributes
+    ----------
+    estimator : estimator
+        Not fitted.
+    splits : list of (ndarray, ndarray)
+        Training and test rows of each fold.
+    fit_params, score_params : dict
+        Of all rows.
+    scorer : callable
+    return_train_score : bool
+    error_score : "raise" or float
+    keeps_predictions : bool
+        Whether results hold the predictions for the test rows.
+    max_stack_bytes : int or None
+        What one stack may take; None is a share of the memory that is free.
+    threads : int
+        Threads that evaluate units side by side in this process.
+    """
+
+    estimator: Any
+    splits: list[tuple[np.ndarray, np.ndarray]]
+    fit_params: dict[str, Any]
+    score_params: dict[str, Any]
+    scorer: Any
+    return_train_score: bool
+    error_score: Any
+    keeps_predictions: bool
+    max_stack_bytes: int | None
+    threads: int = 1
+
+    @property
+    def scores_networks(self) -> bool:
+        """Whether scorers only ask for predictions, so that a Pipeline's network will do."""
+        scorer = self.scorer
+        all_of_them = (
+            scorer._scorers.values() if isinstance(scorer, _MultimetricScorer) else [scorer]
+        )
+        return all(isinstance(each, _BaseScorer | _PassthroughScorer) for each in all_of_them)
+
+    @property
+    def failed_score(self) -> Any:
+        """What stands for the scores of a job that failed."""
+        if isinstance(self.scorer, _MultimetricScorer):
+            return dict.fromkeys(self.scorer._scorers, self.error_score)
+        return self.error_score
+
+
+class Table:
+    """The whole table as the networks of a backend take it, made once.
+
+    Parameters
+    ----------
+    X : table
+    """
+
+    def __init__(self, X: Any) -> None:
+        self.X = X
+        self._made: dict[str, Any] = {}
+
+    def __call__(self, network: Any) -> Any:
+        """The table in the backend of a prepared network."""
+        name = network.backend
+        if name not in self._made:
+            X = validation.check_features(clone(network), brought(self.X, name), reset=True)
+            self._made[name] = engine_table(network._backend, X)
+        return self._made[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"X": self.X, "_made": {}}

@@ -1,0 +1,424 @@
+"""Training and scoring of a unit of jobs, their networks stacked."""
+
+import copy
+import inspect
+import time
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from numbers import Real
+from traceback import format_exc
+from typing import Any, NamedTuple
+
+import joblib
+import numpy as np
+from numpy.random import RandomState
+from sklearn.base import clone, is_classifier
+from sklearn.model_selection._validation import _score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _num_samples
+
+from sknorm.backends import fetched
+from sknorm.estimators import attributes, parameters
+from sknorm.estimators.rows import Prepared
+from sknorm.model_selection.evaluation import Context, Job, Table, Unit
+from sknorm.model_selection.inputs import Inputs, assembled, last_step, recorded, rows_of, taken
+from sknorm.model_selection.progress import Progress
+from sknorm.training.loop import Run
+from sknorm.training.plan import Observer, Outcome
+from sknorm.training.stacking import signature, stack
+from sknorm.training.task import Task
+
+# Parameters that the preparation of a table does not depend on.
+_LATER = {*parameters.CONSTRAINTS, "label_smoothing"} - {"normalization", "dtype", "backend"}
+_GIVEN = ("X_val", "y_val", "sample_weight_val")
+
+
+class Candidate(NamedTuple):
+    """A candidate and its network, checked but not fitted.
+
+    Attributes
+    ----------
+    model, network : estimator
+        A Pipeline and its last step, or twice the same.
+    names : set of str
+        The network's parameters.
+    preparation : str
+        What identifies those that the preparation of a table depends on.
+    """
+
+    model: Any
+    network: Any
+    names: frozenset[str]
+    preparation: str
+
+
+class Lead(NamedTuple):
+    """A fold as the networks of equal preparation see it.
+
+    Attributes
+    ----------
+    prepared : Prepared
+        Its data stand on the common table.
+    learnt : dict
+        What fitted estimators know of it.
+    rows : int64 array
+        Rows of the common table that are trained on.
+    table : array
+    """
+
+    prepared: Prepared
+    learnt: dict[str, Any]
+    rows: np.ndarray
+    table: Any
+
+
+@dataclass
+class Entry:
+    """A job on its way.
+
+    Attributes
+    ----------
+    job : Job
+    candidate : Candidate
+    network : estimator
+        Becomes fitted.
+    inputs : Inputs
+    task : Task
+    lead : Lead
+    seconds : float
+        Time spent on fitting it so far.
+    """
+
+    job: Job
+    candidate: Candidate
+    network: Any
+    inputs: Inputs
+    task: Task
+    lead: Lead
+    seconds: float
+
+
+def evaluate(
+    X: Any, y: Any, table: Table, context: Context, unit: Unit, progress: Progress
+) -> list[dict[str, Any]]:
+    """Train and score the jobs of a unit.
+
+    Parameters
+    ----------
+    X, y : table and targets
+        All rows.
+    table : Table
+        Of X.
+    context : Context
+    unit : Unit
+    progress : Progress
+
+    Returns
+    -------
+    list of dict
+        One of each job, in the form of scikit-learn's ``_fit_and_score``, with its ``job``.
+    """
+    work = Work(X, y, table, context, unit, progress)
+    work.advance()
+    return work.results()
+
+
+class Work:
+    """The networks of a unit's jobs, in training; see :func:`evaluate`."""
+
+    def __init__(
+        self, X: Any, y: Any, table: Table, context: Context, unit: Unit, progress: Progress
+    ) -> None:
+        self.X, self.y, self.table, self.context, self.unit = X, y, table, context, unit
+        self.progress = progress
+        self.failures: dict[tuple[int, int], str] = {}
+        self._candidates: dict[int, Candidate] = {}
+        self._inputs: dict[int, Inputs] = {}
+        self._leads: dict[Hashable, Lead] = {}
+        groups: dict[Hashable, list[Entry]] = defaultdict(list)
+        for job in unit.jobs:
+            entry = self._trying([job], partial(self._entry, job))
+            if entry is not None:
+                groups[signature(entry.task), id(entry.lead.table)].append(entry)
+        self.stacks: list[Stack] = []
+        for group in groups.values():
+            for part in self._trying([e.job for e in group], partial(self._cut, group)) or []:
+                made = self._trying([e.job for e in part], partial(Stack, part, progress))
+                self.stacks += [] if made is None else [made]
+
+    def advance(self, until: int | None = None) -> None:
+        """Train until this many epochs are done, or all.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If the user stopped it.
+        """
+        for each in self.stacks:
+            self._trying([e.job for e in each.entries], partial(each.advance, until))
+
+    def results(self) -> list[dict[str, Any]]:
+        """Settle the training and score all jobs."""
+        results = []
+        for each in self.stacks:
+            jobs = [entry.job for entry in each.entries]
+            outcomes = self._trying(jobs, each.outcomes)
+            for entry, outcome in zip(each.entries, outcomes or [], strict=False):
+                done = self._trying([entry.job], partial(self._result, entry, outcome))
+                results += [] if done is None else [done]
+        lost = [job for job in self.unit.jobs if (job.candidate, job.split) in self.failures]
+        return results + [self._failure(job) for job in lost]
+
+    def _trying(self, jobs: Sequence[Job], do: Callable[[], Any]) -> Any:
+        """What ``do`` returns; if it fails, so do the jobs, unless errors are to be raised."""
+        try:
+            return do()
+        except Exception:
+            if self.context.error_score == "raise":
+                raise
+            text = format_exc()
+            self.failures.update({(job.candidate, job.split): text for job in jobs})
+            return None
+
+    def _entry(self, job: Job) -> Entry:
+        """A job's network and task."""
+        started = time.perf_counter()
+        candidate = self._candidate(job)
+        inputs = self._inputs_of(job, candidate)
+        network = _fresh(candidate.network)
+        given = _arguments(network, inputs)
+        lead = self._lead(job, candidate, network, inputs, given)
+        network.__dict__.update(lead.learnt)
+        task = network._task(lead.prepared, None, tuple(given.get(name) for name in _GIVEN))
+        seconds = time.perf_counter() - started
+        return Entry(job, candidate, network, inputs, task, lead, seconds)
+
+    def _candidate(self, job: Job) -> Candidate:
+        """The candidate, its network's parameters checked."""
+        if job.candidate not in self._candidates:
+            model = clone(self.context.estimator)
+            model.set_params(**clone(job.parameters, safe=False))
+            network = last_step(model)
+            network._validate_params()
+            parameters.check_combination(network)
+            own = network.get_params(deep=False)
+            early = joblib.hash({name: own[name] for name in own.keys() - _LATER})
+            self._candidates[job.candidate] = Candidate(model, network, frozenset(own), early)
+        return self._candidates[job.candidate]
+
+    def _inputs_of(self, job: Job, candidate: Candidate) -> Inputs:
+        if job.split not in self._inputs:
+            prefix = self.unit.prefix
+            self._inputs[job.split] = (
+                plain_inputs(self.X, self.y, self.context, job.split, candidate.model)
+                if prefix is None
+                else prefix(self.X, self.y)
+            )
+        return self._inputs[job.split]
+
+    def _lead(
+        self, job: Job, candidate: Candidate, network: Any, inputs: Inputs, given: dict[str, Any]
+    ) -> Lead:
+        key = job.split, candidate.preparation
+        if key not in self._leads:
+            weight, groups = given.get("sample_weight"), given.get("groups")
+            prepared = network._prepare(inputs.X, inputs.y, weight, groups, None)
+            table = self._table(inputs)(network)
+            train = self.context.splits[job.split][0]
+            rows = train if self.unit.prefix is None else np.arange(len(train))
+            if prepared.rows.positions is not None:
+                rows = rows[prepared.rows.positions]
+            learnt = {k: v for k, v in network.__dict__.items() if k not in candidate.names}
+            self._leads[key] = Lead(self._on(table, prepared, network), learnt, rows, table)
+        return self._leads[key]
+
+    def _table(self, inputs: Inputs) -> Table:
+        """The table that the jobs of a fold share: all rows, or those of a fitted prefix."""
+        if self.unit.prefix is None:
+            return self.table
+        if not hasattr(self, "_prefix_table"):
+            self._prefix_table = Table(inputs.X)
+        return self._prefix_table
+
+    def _on(self, table: Any, prepared: Prepared, network: Any) -> Prepared:
+        """The prepared data as a view of the common table, without a copy of their rows."""
+        backend, scales = network._backend, network._scales
+        data = replace(
+            prepared.data,
+            X=table,
+            offset=backend.asarray(scales.offset[None, :]),
+            factor=backend.asarray(scales.factor[None, :]),
+        )
+        rows = prepared.rows
+        if not self._looks_at_rows():
+            rows = replace(rows, X=np.broadcast_to(np.zeros(()), rows.X.shape))
+        return prepared._replace(data=data, rows=rows)
+
+    def _looks_at_rows(self) -> bool:
+        """Whether a candidate's scorer or splitter, rather than the engine, reads the table."""
+        networks = [candidate.network for candidate in self._candidates.values()]
+        return any(
+            network.scoring != "loss" or not isinstance(network.validation_fraction, Real)
+            for network in networks
+        )
+
+    def _cut(self, entries: list[Entry]) -> list[list[Entry]]:
+        """Entries in stacks that fit into memory."""
+        return [entries]
+
+    def _result(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
+        """Settle a job's network and score it."""
+        started, context = time.perf_counter(), self.context
+        if outcome.diverged.any():
+            epoch = int(outcome.epochs.max())
+            raise FloatingPointError(
+                f"Training became non-finite in epoch {epoch}. Lower learning_rate_init, set "
+                "max_grad_norm, or scale the inputs and targets."
+            )
+        attributes.set_outcome(entry.network, outcome, entry.task.rows, continued=False)
+        model = entry.network
+        if not context.scores_networks:
+            model = assembled(entry.candidate.model, entry.inputs.steps, model)
+        fitted = time.perf_counter()
+        result = {"job": entry.job, "fit_error": None, "epochs": entry.network.n_iter_}
+        result["test_scores"] = self._scores(model, entry, test=True)
+        result["score_time"] = time.perf_counter() - fitted
+        result["fit_time"] = entry.seconds + fitted - started
+        if context.return_train_score:
+            result["train_scores"] = self._scores(model, entry, test=False)
+        if context.keeps_predictions:
+            result["predictions"] = _predictions(entry.network, entry.inputs.X_test)
+        return result
+
+    def _scores(self, model: Any, entry: Entry, test: bool) -> Any:
+        context, inputs, split = self.context, entry.inputs, entry.job.split
+        rows = context.splits[split][0 if not test else 1]
+        X, y = (inputs.X_test, inputs.y_test) if test else (inputs.X, inputs.y)
+        if not context.scores_networks and self.unit.prefix is not None:
+            X = taken(self.X, rows)  # the Pipeline's own transformers come first
+        params = rows_of(context.score_params, rows, _num_samples(self.X))
+        return _score(model, X, y, context.scorer, params, context.error_score)
+
+    def _failure(self, job: Job) -> dict[str, Any]:
+        """The result of a job that failed."""
+        result = {"job": job, "fit_error": self.failures[job.candidate, job.split], "epochs": 0}
+        result |= {"fit_time": 0.0, "score_time": 0.0, "test_scores": self.context.failed_score}
+        if self.context.return_train_score:
+            result["train_scores"] = self.context.failed_score
+        return result
+
+
+class Stack:
+    """Entries in one training run.
+
+    Parameters
+    ----------
+    entries : list of Entry
+    progress : Progress
+    """
+
+    def __init__(self, entries: list[Entry], progress: Progress) -> None:
+        self.entries = entries
+        tasks = [entry.task for entry in entries]
+        ends = np.cumsum([len(task.members) for task in tasks]).tolist()
+        self.places = [
+            list(range(end - len(task.members), end)) for end, task in zip(ends, tasks, strict=True)
+        ]
+        started = time.perf_counter()
+        whole = stack(tasks, entries[0].lead.table, [entry.lead.rows for entry in entries])
+        self.whole = whole
+        self.run: Run | None = None
+        self.outcome: Outcome | None = None
+        self.watch = Watch(progress)
+        if whole.max_fun is None:
+            self.run = Run(
+                whole.network, whole.members, whole.batches, whole.data, whole.schedule,
+                whole.plan, whole.score, self.watch,
+            )  # fmt: skip
+            self.watch.run = self.run
+        self._spent(started)
+
+    def advance(self, until: int | None = None) -> None:
+        """Train until this many epochs are done, or all."""
+        started = time.perf_counter()
+        if self.run is not None:
+            self.run.advance(until)
+            interrupted = self.run.interrupted
+        else:
+            self.outcome = self.whole.run(self.watch)
+            interrupted = self.outcome.interrupted
+        if interrupted or self.watch.progress.stopped:
+            raise KeyboardInterrupt
+        self._spent(started)
+
+    def outcomes(self) -> list[Outcome]:
+        """What training left behind, one of each entry."""
+        outcome: Any = self.outcome if self.run is None else self.run.outcome()
+        return [outcome.take(places) for places in self.places]
+
+    def _spent(self, started: float) -> None:
+        """Share the time since then among the entries."""
+        share = (time.perf_counter() - started) / len(self.entries)
+        for entry in self.entries:
+            entry.seconds += share
+
+
+class Watch(Observer):
+    """Reports the epochs of a stack, and ends them when the search is to stop."""
+
+    run: Run | None = None
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def epoch_ends(self, epoch: int, loss: float, score: float | None, snapshot: Any) -> bool:
+        self.progress.advanced(1 if self.run is None else len(self.run.active))
+        return self.progress.stopped
+
+
+def plain_inputs(X: Any, y: Any, context: Context, split: int, candidate: Any) -> Inputs:
+    """Inputs of a fold without anything to fit before the network."""
+    train, test = context.splits[split]
+    params = rows_of(context.fit_params, train, _num_samples(X))
+    if last_step(candidate) is not candidate:
+        name = f"{candidate.steps[-1][0]}__"
+        params = {key.removeprefix(name): value for key, value in params.items()}
+    steps = candidate.steps[:-1] if last_step(candidate) is not candidate else []
+    return Inputs(
+        taken(X, train), taken(y, train), params, list(steps), taken(X, test), taken(y, test)
+    )
+
+
+def prefix_inputs(X: Any, y: Any, *, context: Context, split: int, candidate: Any) -> Inputs:
+    """Inputs of a fold after the steps before the network, which are fitted to its rows."""
+    train, test = context.splits[split]
+    params = rows_of(context.fit_params, train, _num_samples(X))
+    pipeline, given = recorded(candidate, taken(X, train), taken(y, train), params)
+    X_test = pipeline[:-1].transform(taken(X, test))
+    Xt, yt, own = given
+    return Inputs(Xt, yt, own, pipeline.steps[:-1], X_test, taken(y, test))
+
+
+def _fresh(network: Any) -> Any:
+    """A network to be fitted, with a random state of its own."""
+    network = copy.copy(network)
+    if network.random_state is None:
+        seed = check_random_state(None).randint(2**32, dtype=np.uint32)
+        network.random_state = RandomState(seed)
+    elif isinstance(network.random_state, RandomState):
+        network.random_state = copy.deepcopy(network.random_state)
+    return network
+
+
+def _arguments(network: Any, inputs: Inputs) -> dict[str, Any]:
+    """Arguments of ``fit`` by name; unknown ones are refused as it refuses them."""
+    signature = inspect.signature(network.fit)
+    return signature.bind(inputs.X, inputs.y, **inputs.params).arguments
+
+
+def _predictions(network: Any, X: Any) -> np.ndarray:
+    """Out-of-fold predictions (n, o), on the host."""
+    values = fetched(network.predict_proba(X) if is_classifier(network) else network.predict(X))
+    return values.reshape(values.shape[0], -1)
