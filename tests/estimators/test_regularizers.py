@@ -183,7 +183,7 @@ def test_gradient_under_mixup_is_that_of_the_mixed_rows(problem: Callable) -> No
     compute, gradient, value = made.batch_gradient(SquaredError(), 60)
     compute(made.rows, 5)
     x, y, weight = (a[0] for a in mixed(made, made.rows, 5))
-    ones, zeros = np.ones(5), np.zeros(5)
+    ones, zeros = np.ones((1, 5)), np.zeros((1, 5))
     data = replace(made.data, X=x, y=y, weight=weight[None], offset=zeros, factor=ones)
     plain = replace(
         made, data=data, rows=np.arange(60)[None],

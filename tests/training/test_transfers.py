@@ -1,4 +1,7 @@
-"""What goes between host and device: the rows and rates of an epoch, and one array back."""
+"""What goes between host and device: the rows and rates of an epoch, and one array back.
+
+Under mixup also the shares of the steps, 256 steps at a time.
+"""
 
 from collections import Counter
 from typing import Any
@@ -154,18 +157,36 @@ def test_classifiers_are_as_quiet(traffic: Traffic) -> None:
 
 
 @pytest.mark.parametrize("stopping", [False, True])
+@pytest.mark.parametrize("name", ["l1", "mixup"])
 def test_transfers_do_not_grow_with_the_batches(
-    monkeypatch: pytest.MonkeyPatch, stopping: bool
+    monkeypatch: pytest.MonkeyPatch, name: str, stopping: bool
 ) -> None:
+    variant = {"mixup_alpha": 0.3} if name == "mixup" else VARIANTS[name]
     counts = []
     for batch_size in (3, 6, 12):
         with monkeypatch.context() as patch:
             traffic = Traffic(patch)
-            changed = {"batch_size": batch_size, "early_stopping": stopping, **VARIANTS["l1"]}
+            changed = {"batch_size": batch_size, "early_stopping": stopping, **variant}
             MLPRegressor(**settings(**changed)).fit(*device_table())
             counts.append(traffic.epochs)
     assert counts[0][0]["uploads"] > 0
     assert counts[0] == counts[1] == counts[2]
+
+
+def test_shares_of_mixup_are_uploaded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One array for 256 steps, whatever the number of batches and epochs."""
+    changed = {"hidden_layer_sizes": (), "batch_size": 3, "max_iter": 18, "n_iter_no_change": 18}
+    uploads = []
+    for mixup_alpha in (0.0, 0.3):
+        with monkeypatch.context() as patch:
+            traffic = Traffic(patch)
+            MLPRegressor(**settings(mixup_alpha=mixup_alpha, **changed)).fit(*device_table())
+            uploads.append(np.array([epoch["uploads"] for epoch in traffic.epochs]))
+            assert all(epoch["to_numpy"] == 1 for epoch in traffic.epochs)
+            assert all(epoch["looks"] == 0 for epoch in traffic.epochs)
+    more = uploads[1] - uploads[0]
+    assert np.flatnonzero(more).tolist() == [0, 16]  # the epochs of 16 steps that begin a block
+    assert more.sum() == 2
 
 
 @pytest.mark.parametrize("stopping", [False, True])
