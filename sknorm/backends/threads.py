@@ -9,7 +9,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from queue import SimpleQueue
 from typing import Any
@@ -165,6 +165,11 @@ class Pool:
 
 limits = Limits()
 pool = Pool()
+
+
+def side_by_side(count: int) -> AbstractContextManager[None]:
+    """Let the calling thread use only its share, as one of ``count`` that train at once."""
+    return limits.side_by_side(count)
 
 
 def _start_anew() -> None:

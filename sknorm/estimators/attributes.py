@@ -41,7 +41,17 @@ def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool)
     if scores and not watched:
         estimator.best_validation_score_ = float(np.nanmax(scores))
     estimator.best_loss_ = None if watched else float(np.nanmin([best, *losses]))
-    if outcome.exhausted and estimator.learning_rate not in PLANNED and not estimator.swa_fraction:
+
+
+def is_unfinished(estimator: Any, outcome: Outcome) -> bool:
+    """Whether a network used up its epochs, and was not meant to."""
+    meant = estimator.learning_rate in PLANNED or estimator.swa_fraction
+    return outcome.exhausted and not meant
+
+
+def warn_if_unfinished(estimator: Any, outcome: Outcome) -> None:
+    """Warn of networks that used up their epochs before they had converged."""
+    if is_unfinished(estimator, outcome):
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet.",

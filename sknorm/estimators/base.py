@@ -116,6 +116,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         reporter = Reporter(self, X, y, weights)
         outcome = task.run(reporter)
         attributes.set_outcome(self, outcome, task.rows, continued=previous is not None)
+        attributes.warn_if_unfinished(self, outcome)
         reporter.close()
         return self
 

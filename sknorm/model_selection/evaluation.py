@@ -1,5 +1,6 @@
 """What a search evaluates: candidates in folds, gathered to units of work."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,22 +12,53 @@ from sknorm import validation
 from sknorm.estimators.rows import brought, engine_table
 from sknorm.model_selection.inputs import Once
 
+Results = list[dict[str, Any]]  # of jobs, in the form of scikit-learn's ``_fit_and_score``
+
 
 @dataclass(frozen=True)
-class Job:
-    """One candidate in one fold.
+class Candidate:
+    """A candidate, not fitted, and what its jobs need to know of it.
 
     Attributes
     ----------
-    candidate, split : int
-        Their numbers.
+    number : int
     parameters : dict
-        The candidate's.
+    model, network : estimator
+        A Pipeline and its last step, or twice the same.
+    names : frozenset of str
+        The network's parameters.
+    prefix : hashable or None
+        What identifies the steps before the network, if there is anything to fit.
+    stack : hashable
+        What identifies the parameters that networks of one stack have in common.
+    preparation : hashable
+        What identifies those that the preparation of a table depends on.
+    fault : Exception or None
+        Why it cannot be fitted.
     """
 
-    candidate: int
-    split: int
+    number: int
     parameters: dict[str, Any]
+    model: Any
+    network: Any
+    names: frozenset[str]
+    prefix: Hashable
+    stack: Hashable
+    preparation: Hashable
+    fault: Exception | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One candidate in one fold."""
+
+    candidate: Candidate
+    split: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """The numbers of the candidate and the fold."""
+        return self.candidate.number, self.split
 
 
 @dataclass(frozen=True)
@@ -68,7 +100,9 @@ class Context:
     max_stack_bytes : int or None
         What one stack may take; None is a share of the memory that is free.
     threads : int
-        Threads that evaluate units side by side in this process.
+        Units that are trained side by side.
+    alive : int
+        Stacks that are in memory at once.
     """
 
     estimator: Any
@@ -81,6 +115,7 @@ class Context:
     keeps_predictions: bool
     max_stack_bytes: int | None
     threads: int = 1
+    alive: int = 1
 
     @property
     def scores_networks(self) -> bool:

@@ -1,16 +1,17 @@
 """How candidates and folds are gathered to units of work."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
-from sknorm.model_selection.evaluation import Context, Job, Unit
+from sknorm.estimators.parameters import CONSTRAINTS, check_combination
+from sknorm.model_selection.evaluation import Candidate, Context, Job, Unit
 from sknorm.model_selection.inputs import Once, check_stackable, has_prefix, last_step
 from sknorm.model_selection.work import prefix_inputs
 
@@ -20,86 +21,113 @@ STACKED = {
     "label_smoothing", "learning_rate_init", "norm_momentum", "random_state", "class_weight",
     "verbose",
 }  # fmt: skip
+# Parameters that the preparation of a table does not depend on; mixup changes the targets' kind.
+_LATER = {*CONSTRAINTS, "label_smoothing"} - {"normalization", "dtype", "backend", "mixup_alpha"}
 # Above this, the parameters and gradients of a stack leave a core's cache (measured).
 _CACHE_BYTES = 1 << 21
 _LEAST, _MOST = 4, 32
 
 
-def units(
-    context: Context, candidates: Sequence[dict[str, Any]], width: int, workers: int
-) -> list[Unit]:
-    """Jobs of all candidates in all folds, in units of what can be stacked.
-
-    Parameters
-    ----------
-    context : Context
-    candidates : sequence of dict
-        Their parameters.
-    width : int
-        Columns of the table.
-    workers : int
-        How many units can be worked on at once.
+def candidates_of(estimator: Any, parameters: Sequence[dict[str, Any]]) -> list[Candidate]:
+    """The candidates of a search.
 
     Raises
     ------
     TypeError
-        If a candidate does not end in one of this library's networks.
+        If one does not end in one of this library's networks.
     ValueError
         If a parameter does not exist.
     """
-    models = [_model(context.estimator, parameters) for parameters in candidates]
-    keys = [_keys(model) for model in models]
-    groups: dict[tuple, list[Job]] = defaultdict(list)
-    for split, (train, _) in enumerate(context.splits):
-        for number, parameters in enumerate(candidates):
-            prefix, network = keys[number]
-            fold = (None, None) if prefix is None else (prefix, split)
-            groups[fold, network, len(train)].append(Job(number, split, parameters))
-    return _cut(groups, models, context, width, workers)
+    return [_candidate(estimator, *each) for each in enumerate(parameters)]
 
 
-def _cut(
-    groups: dict[tuple, list[Job]],
-    models: list[Any],
+def units(
     context: Context,
+    candidates: Sequence[Candidate],
+    splits: Sequence[int],
     width: int,
     workers: int,
 ) -> list[Unit]:
-    """Units of the groups; those of one prefix in one fold share what it gives."""
-    parts = {
-        key: _parts(jobs, last_step(models[jobs[0].candidate]), width, workers)
-        for key, jobs in groups.items()
-    }
-    shared: dict[tuple, Once] = {}
-    planned = []
-    for key, cut in parts.items():
-        fold, model = key[0], models[cut[0][0].candidate]
-        if fold[0] is not None and fold not in shared:
+    """Jobs of candidates in folds, in units of what can be stacked.
+
+    Parameters
+    ----------
+    context : Context
+    candidates : sequence of Candidate
+    splits : sequence of int
+        The folds.
+    width : int
+        Columns of the table.
+    workers : int
+        How many units can be worked on at once.
+    """
+    groups: dict[tuple, list[Job]] = defaultdict(list)
+    for split in splits:
+        rows = len(context.splits[split][0])
+        for candidate in candidates:
+            fold = (None, None) if candidate.prefix is None else (candidate.prefix, split)
+            groups[fold, candidate.stack, rows].append(Job(candidate, split))
+    parts = {key: _parts(jobs, width, workers) for key, jobs in groups.items()}
+    prefixes = _prefixes(parts, context)
+    return [
+        Unit(jobs, jobs[0].candidate.network.max_iter, prefixes.get(key[0]))
+        for key, cut in parts.items()
+        for jobs in cut
+    ]
+
+
+def _prefixes(parts: dict[tuple, list[list[Job]]], context: Context) -> dict[tuple, Once]:
+    """What the units of each prefix in each fold share."""
+    prefixes: dict[tuple, Once] = {}
+    for (fold, *_), cut in parts.items():
+        if fold[0] is not None and fold not in prefixes:
+            uses = sum(len(other) for (same, *_), other in parts.items() if same == fold)
+            model = cut[0][0].candidate.model
             compute = partial(prefix_inputs, context=context, split=fold[1], candidate=model)
-            uses = sum(len(other) for same, other in parts.items() if same[0] == fold)
-            shared[fold] = Once(compute, uses)
-        planned += [Unit(jobs, last_step(model).max_iter, shared.get(fold)) for jobs in cut]
-    return planned
+            prefixes[fold] = Once(compute, uses)
+    return prefixes
 
 
-def _model(estimator: Any, parameters: dict[str, Any]) -> Any:
-    """A candidate, if it can be stacked."""
+def _candidate(estimator: Any, number: int, parameters: dict[str, Any]) -> Candidate:
+    """A candidate with its parameters checked; what is wrong with them is for its jobs to say."""
     model = clone(estimator).set_params(**clone(parameters, safe=False))
     check_stackable(model)
-    return model
-
-
-def _keys(model: Any) -> tuple[str | None, str]:
-    """What identifies the steps before the network, and what its stack has in common."""
     network = last_step(model)
-    own = {k: v for k, v in network.get_params(deep=False).items() if k not in STACKED}
-    prefix = joblib.hash([type(model), model.steps[:-1]]) if has_prefix(model) else None
-    return prefix, joblib.hash([type(network), own])
+    own = network.get_params(deep=False)
+    fault = None
+    try:
+        network._validate_params()
+        check_combination(network)
+    except ValueError as error:
+        fault = error
+    return Candidate(
+        number, parameters, model, network, frozenset(own),
+        prefix=_fingerprint(model.steps[:-1]) if has_prefix(model) else None,
+        stack=_fingerprint([type(network), {k: v for k, v in own.items() if k not in STACKED}]),
+        preparation=_fingerprint({k: v for k, v in own.items() if k not in _LATER}),
+        fault=fault,
+    )  # fmt: skip
 
 
-def _parts(jobs: list[Job], network: Any, width: int, workers: int) -> list[list[Job]]:
+def _fingerprint(value: Any) -> Hashable:
+    """What equal parameters have in common; of what cannot be compared, the object itself."""
+    if value is None or isinstance(value, str | int | float):
+        return type(value), value
+    if isinstance(value, dict):
+        return tuple((key, _fingerprint(value[key])) for key in sorted(value))
+    if isinstance(value, list | tuple):
+        return type(value), *(_fingerprint(each) for each in value)
+    if isinstance(value, BaseEstimator):
+        return type(value), _fingerprint(vars(value))  # one that is frozen has more than parameters
+    try:
+        return joblib.hash(value)
+    except Exception:  # a function of no name, or what holds a lock
+        return id(value)
+
+
+def _parts(jobs: list[Job], width: int, workers: int) -> list[list[Job]]:
     """Jobs in parts of even size: small enough for a cache, enough of them for all workers."""
-    size = min(_stack_size(network, width), -(-len(jobs) // workers))
+    size = min(_stack_size(jobs[0].candidate.network, width), -(-len(jobs) // workers))
     count = -(-len(jobs) // max(1, size))
     return [part.tolist() for part in np.array_split(np.array(jobs, dtype=object), count)]
 

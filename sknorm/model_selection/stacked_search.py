@@ -2,15 +2,12 @@
 
 import time
 import warnings
-from collections.abc import Iterator
-from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from joblib import effective_n_jobs
-from joblib.parallel import get_active_backend
 from sklearn.base import _fit_context, clone, is_classifier
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import (
     GridSearchCV,
@@ -26,14 +23,14 @@ from sklearn.model_selection._validation import (
 )
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.parallel import Parallel, delayed
-from sklearn.utils.validation import _check_method_params, _num_features
+from sklearn.utils.validation import _check_method_params, _num_features, _num_samples
 
-from sknorm.model_selection.evaluation import Context, Job, Table, Unit
+from sknorm.model_selection.evaluation import Context
+from sknorm.model_selection.execution import Execution
 from sknorm.model_selection.inputs import check_stackable
-from sknorm.model_selection.planning import units
+from sknorm.model_selection.planning import candidates_of
 from sknorm.model_selection.progress import Progress
-from sknorm.model_selection.work import evaluate
+from sknorm.model_selection.racing import left_epochs, rank_survivors_first
 
 _CONSTRAINTS: dict[str, list] = {
     "racing": ["boolean"],
@@ -108,7 +105,11 @@ class _StackedSearch(BaseSearchCV):
         """Training and test rows of each fold."""
         cv = self._checked_cv_orig = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         self.n_splits_ = cv.get_n_splits(X, y, **split_params)
-        splits = list(cv.split(X, y, **split_params))
+        order = np.arange(_num_samples(X))  # makes row numbers of masks and of negative ones
+        splits = [
+            (order[np.asarray(train)], order[np.asarray(test)])
+            for train, test in cv.split(X, y, **split_params)
+        ]
         if len(splits) != self.n_splits_:
             raise ValueError(
                 f"cv.split gives {len(splits)} splits, but cv.get_n_splits {self.n_splits_}; they "
@@ -126,39 +127,35 @@ class _StackedSearch(BaseSearchCV):
         if self.verbose > 0:
             total = folds * count
             print(f"Fitting {folds} folds for each of {count} candidates, totalling {total} fits")
-        workers = effective_n_jobs(self.n_jobs)
-        planned = units(context, candidates, _num_features(X), workers)
-        context = replace(context, threads=min(workers, len(planned)))
+        made = candidates_of(context.estimator, candidates)
         progress = Progress()
-        progress.begin(self, root, sum(len(unit.jobs) * unit.epochs for unit in planned))
+        progress.begin(self, root, folds * sum(each.network.max_iter for each in made))
+        execution = Execution(
+            X, y, context, made, _width(X), self.n_jobs, self.pre_dispatch, progress
+        )
         results: dict[tuple[int, int], dict[str, Any]] = {}
         try:
-            for done in self._done(X, y, context, planned, progress):
+            for done in execution.race(self._ranking()) if self.racing else execution.search():
                 self._announce(done)
-                results.update(((r["job"].candidate, r["job"].split), r) for r in done)
+                results.update((result["job"].key, result) for result in done)
         except KeyboardInterrupt:
             progress.stopped = True
-            self._keep_finished(results, candidates, context)
+            self._keep_finished(results, candidates)
             raise
         progress.end()
         return [results[key] for key in sorted(results)]
 
-    def _done(
-        self, X: Any, y: Any, context: Context, planned: list[Unit], progress: Progress
-    ) -> Iterator[list[dict[str, Any]]]:
-        """Results of the units, as they are done: on threads, or where joblib's backend says."""
-        table = Table(X)
-        backend, _ = get_active_backend(prefer="threads")
-        streams = getattr(backend, "supports_return_generator", False)
-        parallel = Parallel(
-            n_jobs=self.n_jobs,
-            pre_dispatch=self.pre_dispatch,
-            prefer="threads",
-            return_as="generator_unordered" if streams else "list",
-        )
-        yield from parallel(
-            delayed(evaluate)(X, y, table, context, unit, progress) for unit in planned
-        )
+    def _ranking(self) -> str | None:
+        """The score that candidates are ranked by in a race, of several."""
+        scorers, metric = self._get_scorers()
+        if not isinstance(scorers, _MultimetricScorer):
+            return None
+        if metric not in scorers._scorers:
+            raise ValueError(
+                "racing=True ranks the candidates by one score: set refit to the name of it, got "
+                f"refit={self.refit!r}."
+            )
+        return metric
 
     def _settle(
         self,
@@ -169,13 +166,20 @@ class _StackedSearch(BaseSearchCV):
     ) -> None:
         """Set what the search has found."""
         _warn_or_raise_about_fit_failures(results, self.error_score)
+        if unfinished := sum(result["unfinished"] for result in results):
+            warnings.warn(
+                f"In {unfinished} of {len(results)} fits, max_iter was reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
         if callable(self.scoring):
             _insert_error_scores(results, self.error_score)
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         if callable(self.scoring) and self.multimetric_:
             self._check_refit_for_multimetric(results[0]["test_scores"])
             refit_metric = self.refit
-        table = self._format_results(candidates, self.n_splits_, results)
+        table = self._table(results, candidates)
         self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
         self.cv_results_ = table
         if self.refit or not self.multimetric_:
@@ -184,25 +188,34 @@ class _StackedSearch(BaseSearchCV):
                 self.best_score_ = table[f"mean_test_{refit_metric}"][self.best_index_]
             self.best_params_ = table["params"][self.best_index_]
 
+    def _table(self, results: list[dict[str, Any]], candidates: list[dict[str, Any]]) -> Any:
+        """``cv_results_``."""
+        folds = self.n_splits_
+        if not self.racing:
+            return self._format_results(candidates, folds, results)
+        found = {result["job"].key: result for result in results}
+        keys = list(np.ndindex(len(candidates), folds))
+        everything = [found.get(key) or _unfinished(results[0]) for key in keys]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
+            table = self._format_results(candidates, folds, everything)
+        rank_survivors_first(table, left_epochs(results, len(candidates), folds), folds)
+        return table
+
     def _keep_finished(
         self,
         results: dict[tuple[int, int], dict[str, Any]],
         candidates: list[dict[str, Any]],
-        context: Context,
     ) -> None:
         """Set ``cv_results_`` of a search that was interrupted; the rest counts as failed."""
         if not results:
             return
         some = next(iter(results.values()))
-        jobs = [
-            Job(number, split, parameters)
-            for number, parameters in enumerate(candidates)
-            for split in range(self.n_splits_)
-        ]
-        everything = [results.get((j.candidate, j.split)) or _unfinished(j, some) for j in jobs]
+        keys = list(np.ndindex(len(candidates), self.n_splits_))
+        everything = [results.get(key) or _unfinished(some) for key in keys]
         self.cv_results_ = self._format_results(candidates, self.n_splits_, everything)
         warnings.warn(
-            f"The search was interrupted after {len(results)} of {len(jobs)} fits: cv_results_ "
+            f"The search was interrupted after {len(results)} of {len(keys)} fits: cv_results_ "
             "holds their scores, with NaN for the rest. Nothing was refitted.",
             stacklevel=4,
         )
@@ -214,7 +227,8 @@ class _StackedSearch(BaseSearchCV):
         for result in results:
             job, scores = result["job"], result["test_scores"]
             fold = f" {job.split + 1}/{self.n_splits_}" if self.verbose > 2 else ""
-            told = [", ".join(f"{k}={job.parameters[k]}" for k in sorted(job.parameters))]
+            chosen = job.candidate.parameters
+            told = [", ".join(f"{name}={chosen[name]}" for name in sorted(chosen))]
             if self.verbose > 2:
                 named = scores if isinstance(scores, dict) else {"score": scores}
                 told += [f"{name}={value:.3f}" for name, value in named.items()]
@@ -244,13 +258,21 @@ class _StackedSearch(BaseSearchCV):
         task.call_on_fit_task_end(estimator=self, **given)
 
 
-def _unfinished(job: Job, like: dict[str, Any]) -> dict[str, Any]:
-    """The result of a job that never ended, with the scores that another has."""
+def _width(X: Any) -> int:
+    """Columns of a table; 1 of what a Pipeline is yet to make columns of, such as text."""
+    try:
+        return int(_num_features(X))
+    except TypeError:
+        return 1
+
+
+def _unfinished(like: dict[str, Any]) -> dict[str, Any]:
+    """The result of a job that never ended, with NaN for all that another has."""
 
     def nothing(value: Any) -> Any:
         return dict.fromkeys(value, np.nan) if isinstance(value, dict) else np.nan
 
-    return {key: nothing(value) for key, value in like.items()} | {"job": job, "fit_error": None}
+    return {key: nothing(value) for key, value in like.items()}
 
 
 class StackedGridSearchCV(_StackedSearch, GridSearchCV):
@@ -275,9 +297,12 @@ class StackedGridSearchCV(_StackedSearch, GridSearchCV):
         where joblib's backend says (``joblib.parallel_config("dask")``). None is one, unless in
         a ``parallel_config``.
     racing : bool, default=False
-        Whether candidates leave while they are trained: by successive halving, at epochs that are
-        set beforehand, the worst by mean test score leave, so that most of the time goes to the
-        promising ones. ``cv_results_["left_epoch"]`` says when.
+        Whether the worst candidates leave before the end (successive halving): after fold i of n,
+        the best ``(1 - i / n) / 2`` of them by mean test score stay, so that five folds take 40%
+        of the fits. With one or two folds, candidates leave between epochs instead. The scores of
+        a candidate that left are NaN in the folds it was not in, its mean is that of the others,
+        and it ranks behind those that stayed longer. ``cv_results_["left_epoch"]`` tells after
+        how many epochs, over all folds, a candidate left; masked for those that stayed.
     max_stack_bytes : int, default=None
         Memory that the stacks in training may take together, beside the table. None is a share of
         what is free on the device or the host.
@@ -376,9 +401,12 @@ class StackedRandomizedSearchCV(_StackedSearch, RandomizedSearchCV):
         where joblib's backend says (``joblib.parallel_config("dask")``). None is one, unless in
         a ``parallel_config``.
     racing : bool, default=False
-        Whether candidates leave while they are trained: by successive halving, at epochs that are
-        set beforehand, the worst by mean test score leave, so that most of the time goes to the
-        promising ones. ``cv_results_["left_epoch"]`` says when.
+        Whether the worst candidates leave before the end (successive halving): after fold i of n,
+        the best ``(1 - i / n) / 2`` of them by mean test score stay, so that five folds take 40%
+        of the fits. With one or two folds, candidates leave between epochs instead. The scores of
+        a candidate that left are NaN in the folds it was not in, its mean is that of the others,
+        and it ranks behind those that stayed longer. ``cv_results_["left_epoch"]`` tells after
+        how many epochs, over all folds, a candidate left; masked for those that stayed.
     max_stack_bytes : int, default=None
         Memory that the stacks in training may take together, beside the table. None is a share of
         what is free on the device or the host.

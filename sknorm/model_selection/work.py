@@ -11,47 +11,27 @@ from numbers import Real
 from traceback import format_exc
 from typing import Any, NamedTuple
 
-import joblib
 import numpy as np
 from numpy.random import RandomState
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
 from sklearn.model_selection._validation import _score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
-from sknorm.backends import fetched
-from sknorm.estimators import attributes, parameters
+from sknorm.backends import Backend, fetched, side_by_side
+from sknorm.estimators import attributes
 from sknorm.estimators.rows import Prepared
 from sknorm.model_selection.evaluation import Context, Job, Table, Unit
 from sknorm.model_selection.inputs import Inputs, assembled, last_step, recorded, rows_of, taken
 from sknorm.model_selection.progress import Progress
+from sknorm.network.network import Network
+from sknorm.training.footprint import Footprint
 from sknorm.training.loop import Run
 from sknorm.training.plan import Observer, Outcome
 from sknorm.training.stacking import signature, stack
 from sknorm.training.task import Task
 
-# Parameters that the preparation of a table does not depend on.
-_LATER = {*parameters.CONSTRAINTS, "label_smoothing"} - {"normalization", "dtype", "backend"}
 _GIVEN = ("X_val", "y_val", "sample_weight_val")
-
-
-class Candidate(NamedTuple):
-    """A candidate and its network, checked but not fitted.
-
-    Attributes
-    ----------
-    model, network : estimator
-        A Pipeline and its last step, or twice the same.
-    names : set of str
-        The network's parameters.
-    preparation : str
-        What identifies those that the preparation of a table depends on.
-    """
-
-    model: Any
-    network: Any
-    names: frozenset[str]
-    preparation: str
 
 
 class Lead(NamedTuple):
@@ -81,7 +61,6 @@ class Entry:
     Attributes
     ----------
     job : Job
-    candidate : Candidate
     network : estimator
         Becomes fitted.
     inputs : Inputs
@@ -92,7 +71,6 @@ class Entry:
     """
 
     job: Job
-    candidate: Candidate
     network: Any
     inputs: Inputs
     task: Task
@@ -121,8 +99,12 @@ def evaluate(
         One of each job, in the form of scikit-learn's ``_fit_and_score``, with its ``job``.
     """
     work = Work(X, y, table, context, unit, progress)
-    work.advance()
-    return work.results()
+    results = []
+    for part in work.parts:  # one after the other: a stack is gone before the next is made
+        work.gather([part])
+        work.advance()
+        results += work.results()
+    return results + work.lost()
 
 
 class Work:
@@ -134,7 +116,6 @@ class Work:
         self.X, self.y, self.table, self.context, self.unit = X, y, table, context, unit
         self.progress = progress
         self.failures: dict[tuple[int, int], str] = {}
-        self._candidates: dict[int, Candidate] = {}
         self._inputs: dict[int, Inputs] = {}
         self._leads: dict[Hashable, Lead] = {}
         groups: dict[Hashable, list[Entry]] = defaultdict(list)
@@ -143,10 +124,17 @@ class Work:
             if entry is not None:
                 groups[signature(entry.task), id(entry.lead.table)].append(entry)
         self.stacks: list[Stack] = []
+        self.parts: list[list[Entry]] = []
         for group in groups.values():
-            for part in self._trying([e.job for e in group], partial(self._cut, group)) or []:
-                made = self._trying([e.job for e in part], partial(Stack, part, progress))
-                self.stacks += [] if made is None else [made]
+            self.parts += self._trying([e.job for e in group], partial(self._cut, group)) or []
+
+    def gather(self, parts: Sequence[list[Entry]]) -> None:
+        """Put entries in stacks, one of each part, for the calls that follow."""
+        stacks = [
+            self._trying([e.job for e in part], partial(Stack, part, self.progress))
+            for part in parts
+        ]
+        self.stacks = [made for made in stacks if made is not None]
 
     def advance(self, until: int | None = None) -> None:
         """Train until this many epochs are done, or all.
@@ -156,11 +144,28 @@ class Work:
         KeyboardInterrupt
             If the user stopped it.
         """
+        with side_by_side(self.context.threads):
+            for each in self.stacks:
+                self._trying([e.job for e in each.entries], partial(each.advance, until))
+
+    def scores(self) -> dict[tuple[int, int], Any]:
+        """Test scores of the jobs as they are now, by candidate and fold."""
+        scores: dict[tuple[int, int], Any] = {}
         for each in self.stacks:
-            self._trying([e.job for e in each.entries], partial(each.advance, until))
+            for entry, network in each.so_far():
+                job = entry.job
+                view = partial(self._score_so_far, entry, network)
+                scores[job.key] = self._trying([job], view)
+        scores.update(dict.fromkeys(self.failures))
+        return scores
+
+    def leave(self, candidates: set[int]) -> None:
+        """End the training of some of the candidates here and now."""
+        for each in self.stacks:
+            each.leave(candidates)
 
     def results(self) -> list[dict[str, Any]]:
-        """Settle the training and score all jobs."""
+        """Settle the training of the stacks and score their jobs."""
         results = []
         for each in self.stacks:
             jobs = [entry.job for entry in each.entries]
@@ -168,8 +173,12 @@ class Work:
             for entry, outcome in zip(each.entries, outcomes or [], strict=False):
                 done = self._trying([entry.job], partial(self._result, entry, outcome))
                 results += [] if done is None else [done]
-        lost = [job for job in self.unit.jobs if (job.candidate, job.split) in self.failures]
-        return results + [self._failure(job) for job in lost]
+        return results
+
+    def lost(self) -> list[dict[str, Any]]:
+        """Results of the jobs that failed."""
+        lost = [job for job in self.unit.jobs if job.key in self.failures]
+        return [self._failure(job) for job in lost]
 
     def _trying(self, jobs: Sequence[Job], do: Callable[[], Any]) -> Any:
         """What ``do`` returns; if it fails, so do the jobs, unless errors are to be raised."""
@@ -179,48 +188,36 @@ class Work:
             if self.context.error_score == "raise":
                 raise
             text = format_exc()
-            self.failures.update({(job.candidate, job.split): text for job in jobs})
+            self.failures.update({job.key: text for job in jobs})
             return None
 
     def _entry(self, job: Job) -> Entry:
         """A job's network and task."""
         started = time.perf_counter()
-        candidate = self._candidate(job)
-        inputs = self._inputs_of(job, candidate)
+        candidate = job.candidate
+        if candidate.fault is not None:
+            raise candidate.fault
+        inputs = self._inputs_of(job)
         network = _fresh(candidate.network)
         given = _arguments(network, inputs)
-        lead = self._lead(job, candidate, network, inputs, given)
+        lead = self._lead(job, network, inputs, given)
         network.__dict__.update(lead.learnt)
         task = network._task(lead.prepared, None, tuple(given.get(name) for name in _GIVEN))
         seconds = time.perf_counter() - started
-        return Entry(job, candidate, network, inputs, task, lead, seconds)
+        return Entry(job, network, inputs, task, lead, seconds)
 
-    def _candidate(self, job: Job) -> Candidate:
-        """The candidate, its network's parameters checked."""
-        if job.candidate not in self._candidates:
-            model = clone(self.context.estimator)
-            model.set_params(**clone(job.parameters, safe=False))
-            network = last_step(model)
-            network._validate_params()
-            parameters.check_combination(network)
-            own = network.get_params(deep=False)
-            early = joblib.hash({name: own[name] for name in own.keys() - _LATER})
-            self._candidates[job.candidate] = Candidate(model, network, frozenset(own), early)
-        return self._candidates[job.candidate]
-
-    def _inputs_of(self, job: Job, candidate: Candidate) -> Inputs:
+    def _inputs_of(self, job: Job) -> Inputs:
         if job.split not in self._inputs:
             prefix = self.unit.prefix
             self._inputs[job.split] = (
-                plain_inputs(self.X, self.y, self.context, job.split, candidate.model)
+                plain_inputs(self.X, self.y, self.context, job.split, job.candidate.model)
                 if prefix is None
                 else prefix(self.X, self.y)
             )
         return self._inputs[job.split]
 
-    def _lead(
-        self, job: Job, candidate: Candidate, network: Any, inputs: Inputs, given: dict[str, Any]
-    ) -> Lead:
+    def _lead(self, job: Job, network: Any, inputs: Inputs, given: dict[str, Any]) -> Lead:
+        candidate = job.candidate
         key = job.split, candidate.preparation
         if key not in self._leads:
             weight, groups = given.get("sample_weight"), given.get("groups")
@@ -258,15 +255,40 @@ class Work:
 
     def _looks_at_rows(self) -> bool:
         """Whether a candidate's scorer or splitter, rather than the engine, reads the table."""
-        networks = [candidate.network for candidate in self._candidates.values()]
+        networks = [job.candidate.network for job in self.unit.jobs]
         return any(
             network.scoring != "loss" or not isinstance(network.validation_fraction, Real)
             for network in networks
         )
 
     def _cut(self, entries: list[Entry]) -> list[list[Entry]]:
-        """Entries in stacks that fit into memory."""
-        return [entries]
+        """Entries in parts whose stacks fit into memory."""
+        task = entries[0].task
+        budget = self._budget(task.network.backend)
+        if budget is None:
+            return [entries]
+        views = {id(entry.lead): entry.lead for entry in entries}
+        each = sum(int(array.nbytes) for array in (task.data.y, task.data.weight))
+        budget -= len(views) * each
+        footprint = Footprint.of(task.network, task.batches, task.data, task.plan)
+        sizes, members = task.batches.sizes, len(task.members)
+        size = footprint.largest_stack(budget, sizes) // members
+        if size == 0:
+            needed = footprint.stack_bytes(members, sizes) + len(views) * each
+            raise MemoryError(
+                f"One network of this search takes {needed:,} bytes in training, beside the "
+                f"table, but a stack may take {budget + len(views) * each:,}. Raise "
+                "max_stack_bytes, or lower batch_size, the hidden layers or n_jobs."
+            )
+        return [entries[start : start + size] for start in range(0, len(entries), size)]
+
+    def _budget(self, backend: Backend) -> int | None:
+        """Bytes for one stack, where something is known of the memory."""
+        most = self.context.max_stack_bytes
+        if most is None:
+            free = backend.free_bytes()
+            most = None if free is None else free // 2
+        return None if most is None else most // self.context.alive
 
     def _result(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
         """Settle a job's network and score it."""
@@ -280,9 +302,10 @@ class Work:
         attributes.set_outcome(entry.network, outcome, entry.task.rows, continued=False)
         model = entry.network
         if not context.scores_networks:
-            model = assembled(entry.candidate.model, entry.inputs.steps, model)
+            model = assembled(entry.job.candidate.model, entry.inputs.steps, model)
         fitted = time.perf_counter()
-        result = {"job": entry.job, "fit_error": None, "epochs": entry.network.n_iter_}
+        result: dict[str, Any] = {"job": entry.job, "fit_error": None}
+        result["unfinished"] = attributes.is_unfinished(entry.network, outcome)
         result["test_scores"] = self._scores(model, entry, test=True)
         result["score_time"] = time.perf_counter() - fitted
         result["fit_time"] = entry.seconds + fitted - started
@@ -291,6 +314,16 @@ class Work:
         if context.keeps_predictions:
             result["predictions"] = _predictions(entry.network, entry.inputs.X_test)
         return result
+
+    def _score_so_far(self, entry: Entry, network: Network) -> Any:
+        """A job's test scores if training ended now."""
+        view = copy.copy(entry.network)
+        view.network_ = network
+        view.n_layers_ = len(network.architecture.sizes)
+        view.out_activation_ = view._loss().output_activation
+        if not self.context.scores_networks:
+            view = assembled(entry.job.candidate.model, entry.inputs.steps, view)
+        return self._scores(view, entry, test=True)
 
     def _scores(self, model: Any, entry: Entry, test: bool) -> Any:
         context, inputs, split = self.context, entry.inputs, entry.job.split
@@ -303,7 +336,7 @@ class Work:
 
     def _failure(self, job: Job) -> dict[str, Any]:
         """The result of a job that failed."""
-        result = {"job": job, "fit_error": self.failures[job.candidate, job.split], "epochs": 0}
+        result = {"job": job, "fit_error": self.failures[job.key], "unfinished": False}
         result |= {"fit_time": 0.0, "score_time": 0.0, "test_scores": self.context.failed_score}
         if self.context.return_train_score:
             result["train_scores"] = self.context.failed_score
@@ -353,6 +386,20 @@ class Stack:
             raise KeyboardInterrupt
         self._spent(started)
 
+    def so_far(self) -> list[tuple[Entry, Network]]:
+        """The networks as they would be if training ended now."""
+        assert self.run is not None
+        whole = self.run.so_far()
+        pairs = zip(self.entries, self.places, strict=True)
+        return [(entry, whole.take(places)) for entry, places in pairs]
+
+    def leave(self, candidates: set[int]) -> None:
+        """End the training of some of the candidates here and now."""
+        assert self.run is not None
+        pairs = zip(self.entries, self.places, strict=True)
+        gone = [places for entry, places in pairs if entry.job.candidate.number in candidates]
+        self.run.leave([place for places in gone for place in places])
+
     def outcomes(self) -> list[Outcome]:
         """What training left behind, one of each entry."""
         outcome: Any = self.outcome if self.run is None else self.run.outcome()
@@ -376,6 +423,12 @@ class Watch(Observer):
     def epoch_ends(self, epoch: int, loss: float, score: float | None, snapshot: Any) -> bool:
         self.progress.advanced(1 if self.run is None else len(self.run.active))
         return self.progress.stopped
+
+    def diverged(self, which: str, epoch: int, loss: Any) -> None:
+        """The job fails, and the search says so."""
+
+    def interrupted(self) -> None:
+        """The search says so."""
 
 
 def plain_inputs(X: Any, y: Any, context: Context, split: int, candidate: Any) -> Inputs:

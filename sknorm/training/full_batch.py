@@ -133,7 +133,7 @@ class _Search:
             minimum = lbfgs(self, self.last, plan.max_iter, max_fun, plan.tol, self.after_iteration)
         except KeyboardInterrupt:
             self.interrupted = True
-            warnings.warn("Training interrupted by user.", stacklevel=2)
+            self.observer.interrupted()
             minimum = Minimum(self.last, True, "interrupted", self.iterations)
         self._place(minimum.x)
         if self.stopping.by_score and self.iterations:

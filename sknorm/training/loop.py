@@ -1,7 +1,6 @@
 """The only epoch loop."""
 
 import time
-import warnings
 from typing import Any
 
 import numpy as np
@@ -119,7 +118,7 @@ class Run:
                     self._epoch(self.trained)
             except KeyboardInterrupt:
                 self.interrupted = True
-                warnings.warn("Training interrupted by user.", stacklevel=2)
+                self.observer.interrupted()
 
     def leave(self, members: list[int]) -> None:
         """End the training of some of the members here and now."""
@@ -226,7 +225,7 @@ class Run:
         staying = []
         for k, member in enumerate(self.active):
             if not np.isfinite(losses[k]):
-                self._warn_of_divergence(member, losses[k])
+                self._report_divergence(member, losses[k])
                 self._settle(k, member, diverged=True)
             elif not self.stopping.has_converged(member):
                 staying.append(k)
@@ -251,7 +250,7 @@ class Run:
         """Write a member's weights, of its last or of its best epoch, to the final stack."""
         kept_best = self.stopping.by_score or diverged
         if not kept_best and not self.network.is_finite()[k]:
-            self._warn_of_divergence(member, np.nan)
+            self._report_divergence(member, np.nan)
             kept_best = True
         if kept_best:
             self.final.assign([member], self.stopping.network, [member])
@@ -290,14 +289,7 @@ class Run:
                 self.data, self.plan, old.state.take(staying),
             )  # fmt: skip
 
-    def _warn_of_divergence(self, member: int, loss: Any) -> None:
+    def _report_divergence(self, member: int, loss: Any) -> None:
         self.diverged[member] = True
         which = f" of member {member}" if self.final.members > 1 else ""
-        epoch = int(self.epochs[member])
-        warnings.warn(
-            f"Training{which} became non-finite in epoch {epoch} (loss {loss}); the best finite "
-            "weights before it are kept. Lower learning_rate_init, set max_grad_norm, or scale "
-            "the inputs and targets.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
+        self.observer.diverged(which, int(self.epochs[member]), loss)

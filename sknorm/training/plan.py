@@ -1,5 +1,6 @@
 """What training is asked to do, and what it leaves behind."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -102,7 +103,7 @@ class Outcome:
 
 
 class Observer:
-    """Hears of every epoch; this one says and does nothing."""
+    """Hears of every epoch; this one only warns of what went wrong."""
 
     def epoch_begins(self) -> None:
         """An epoch starts."""
@@ -112,6 +113,20 @@ class Observer:
     ) -> bool:
         """An epoch is over; True ends training. ``snapshot()`` copies the stack as it is."""
         return False
+
+    def diverged(self, which: str, epoch: int, loss: Any) -> None:
+        """A network has come to a loss or to weights that are not finite."""
+        warnings.warn(
+            f"Training{which} became non-finite in epoch {epoch} (loss {loss}); the best finite "
+            "weights before it are kept. Lower learning_rate_init, set max_grad_norm, or scale "
+            "the inputs and targets.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+    def interrupted(self) -> None:
+        """The user has stopped training."""
+        warnings.warn("Training interrupted by user.", stacklevel=3)
 
     def plateau(self, member: int, by_score: bool, rate: float | None) -> None:
         """A member has stopped improving: its learning rate is now ``rate``, or it leaves."""
