@@ -10,7 +10,7 @@ from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _Passthroug
 
 from sknorm import validation
 from sknorm.estimators.rows import brought, engine_table
-from sknorm.model_selection.inputs import Once
+from sknorm.model_selection.inputs import Fold, Once
 
 Results = list[dict[str, Any]]  # of jobs, in the form of scikit-learn's ``_fit_and_score``
 
@@ -116,6 +116,10 @@ class Context:
     max_stack_bytes: int | None
     threads: int = 1
     alive: int = 1
+
+    def fold(self, split: int) -> Fold:
+        """Rows of a fold, and what ``fit`` is given."""
+        return Fold(*self.splits[split], self.fit_params)
 
     @property
     def scores_networks(self) -> bool:

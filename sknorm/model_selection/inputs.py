@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,26 +38,74 @@ class Recorder(BaseEstimator):
         return self.estimator.get_metadata_routing()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Inputs:
     """What the last step of a candidate is fitted on and scored on in one fold.
 
     Attributes
     ----------
-    X, y, params : object
-        What its ``fit`` is given.
+    params : dict
+        Of its ``fit``, beside table and targets.
     steps : list of (str, fitted transformer)
         The steps before it.
-    X_test, y_test : object
-        Held-out rows after those steps.
+    train : callable
+        Gives the table and the targets that it is fitted to.
+    make_test : callable
+        Makes ``test``.
     """
 
-    X: Any
-    y: Any
     params: dict[str, Any]
     steps: list[tuple[str, Any]]
-    X_test: Any
-    y_test: Any
+    train: Callable[[], tuple[Any, Any]]
+    make_test: Callable[[], tuple[Any, Any]]
+
+    @cached_property
+    def test(self) -> tuple[Any, Any]:
+        """Held-out rows after those steps, and their targets; made when first asked for."""
+        return self.make_test()
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows that a candidate is trained on and those it is tested on, and what ``fit`` is given.
+
+    Attributes
+    ----------
+    train, test : int64 arrays
+    fit_params : dict
+        Of all rows.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    fit_params: dict[str, Any]
+
+    def plain(self, X: Any, y: Any, model: Any) -> Inputs:
+        """Inputs of a candidate without anything to fit before the network."""
+        params = rows_of(self.fit_params, self.train, _num_samples(X))
+        steps = []
+        if last_step(model) is not model:
+            name = f"{model.steps[-1][0]}__"
+            params = {key.removeprefix(name): value for key, value in params.items()}
+            steps = list(model.steps[:-1])
+        return Inputs(
+            params,
+            steps,
+            lambda: (taken(X, self.train), taken(y, self.train)),
+            lambda: (taken(X, self.test), taken(y, self.test)),
+        )
+
+    def prepared(self, X: Any, y: Any, model: Any) -> Inputs:
+        """Inputs after the steps before the network, which are fitted to the training rows."""
+        params = rows_of(self.fit_params, self.train, _num_samples(X))
+        pipeline, given = recorded(model, taken(X, self.train), taken(y, self.train), params)
+        Xt, yt, own = given
+        return Inputs(
+            own,
+            pipeline.steps[:-1],
+            lambda: (Xt, yt),
+            lambda: (pipeline[:-1].transform(taken(X, self.test)), taken(y, self.test)),
+        )
 
 
 def last_step(estimator: Any) -> Any:

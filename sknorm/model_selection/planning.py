@@ -13,7 +13,6 @@ from sklearn.base import BaseEstimator, clone
 from sknorm.estimators.parameters import CONSTRAINTS, check_combination
 from sknorm.model_selection.evaluation import Candidate, Context, Job, Unit
 from sknorm.model_selection.inputs import Once, check_stackable, has_prefix, last_step
-from sknorm.model_selection.work import prefix_inputs
 
 # Parameters that the networks of a stack may differ in.
 STACKED = {
@@ -83,8 +82,7 @@ def _prefixes(parts: dict[tuple, list[list[Job]]], context: Context) -> dict[tup
         if fold[0] is not None and fold not in prefixes:
             uses = sum(len(other) for (same, *_), other in parts.items() if same == fold)
             model = cut[0][0].candidate.model
-            compute = partial(prefix_inputs, context=context, split=fold[1], candidate=model)
-            prefixes[fold] = Once(compute, uses)
+            prefixes[fold] = Once(partial(context.fold(fold[1]).prepared, model=model), uses)
     return prefixes
 
 

@@ -5,11 +5,11 @@ import inspect
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from numbers import Real
 from traceback import format_exc
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -22,60 +22,15 @@ from sknorm.backends import Backend, fetched, side_by_side
 from sknorm.estimators import attributes
 from sknorm.estimators.rows import Prepared
 from sknorm.model_selection.evaluation import Context, Job, Table, Unit
-from sknorm.model_selection.inputs import Inputs, assembled, last_step, recorded, rows_of, taken
+from sknorm.model_selection.inputs import Inputs, assembled, rows_of, taken
 from sknorm.model_selection.progress import Progress
+from sknorm.model_selection.stacks import Entry, Lead, Stack
 from sknorm.network.network import Network
 from sknorm.training.footprint import Footprint
-from sknorm.training.loop import Run
-from sknorm.training.plan import Observer, Outcome
-from sknorm.training.stacking import signature, stack
-from sknorm.training.task import Task
+from sknorm.training.plan import Outcome
+from sknorm.training.stacking import signature
 
 _GIVEN = ("X_val", "y_val", "sample_weight_val")
-
-
-class Lead(NamedTuple):
-    """A fold as the networks of equal preparation see it.
-
-    Attributes
-    ----------
-    prepared : Prepared
-        Its data stand on the common table.
-    learnt : dict
-        What fitted estimators know of it.
-    rows : int64 array
-        Rows of the common table that are trained on.
-    table : array
-    """
-
-    prepared: Prepared
-    learnt: dict[str, Any]
-    rows: np.ndarray
-    table: Any
-
-
-@dataclass
-class Entry:
-    """A job on its way.
-
-    Attributes
-    ----------
-    job : Job
-    network : estimator
-        Becomes fitted.
-    inputs : Inputs
-    task : Task
-    lead : Lead
-    seconds : float
-        Time spent on fitting it so far.
-    """
-
-    job: Job
-    network: Any
-    inputs: Inputs
-    task: Task
-    lead: Lead
-    seconds: float
 
 
 def evaluate(
@@ -208,9 +163,9 @@ class Work:
 
     def _inputs_of(self, job: Job) -> Inputs:
         if job.split not in self._inputs:
-            prefix = self.unit.prefix
+            fold, prefix = self.context.fold(job.split), self.unit.prefix
             self._inputs[job.split] = (
-                plain_inputs(self.X, self.y, self.context, job.split, job.candidate.model)
+                fold.plain(self.X, self.y, job.candidate.model)
                 if prefix is None
                 else prefix(self.X, self.y)
             )
@@ -221,8 +176,9 @@ class Work:
         key = job.split, candidate.preparation
         if key not in self._leads:
             weight, groups = given.get("sample_weight"), given.get("groups")
-            prepared = network._prepare(inputs.X, inputs.y, weight, groups, None)
-            table = self._table(inputs)(network)
+            X, y = inputs.train()
+            prepared = network._prepare(X, y, weight, groups, None)
+            table = self._table(X)(network)
             train = self.context.splits[job.split][0]
             rows = train if self.unit.prefix is None else np.arange(len(train))
             if prepared.rows.positions is not None:
@@ -231,12 +187,12 @@ class Work:
             self._leads[key] = Lead(self._on(table, prepared, network), learnt, rows, table)
         return self._leads[key]
 
-    def _table(self, inputs: Inputs) -> Table:
+    def _table(self, X: Any) -> Table:
         """The table that the jobs of a fold share: all rows, or those of a fitted prefix."""
         if self.unit.prefix is None:
             return self.table
         if not hasattr(self, "_prefix_table"):
-            self._prefix_table = Table(inputs.X)
+            self._prefix_table = Table(X)
         return self._prefix_table
 
     def _on(self, table: Any, prepared: Prepared, network: Any) -> Prepared:
@@ -312,7 +268,7 @@ class Work:
         if context.return_train_score:
             result["train_scores"] = self._scores(model, entry, test=False)
         if context.keeps_predictions:
-            result["predictions"] = _predictions(entry.network, entry.inputs.X_test)
+            result["predictions"] = _predictions(entry.network, entry.inputs.test[0])
         return result
 
     def _score_so_far(self, entry: Entry, network: Network) -> Any:
@@ -328,7 +284,7 @@ class Work:
     def _scores(self, model: Any, entry: Entry, test: bool) -> Any:
         context, inputs, split = self.context, entry.inputs, entry.job.split
         rows = context.splits[split][0 if not test else 1]
-        X, y = (inputs.X_test, inputs.y_test) if test else (inputs.X, inputs.y)
+        X, y = inputs.test if test else inputs.train()
         if not context.scores_networks and self.unit.prefix is not None:
             X = taken(self.X, rows)  # the Pipeline's own transformers come first
         params = rows_of(context.score_params, rows, _num_samples(self.X))
@@ -341,117 +297,6 @@ class Work:
         if self.context.return_train_score:
             result["train_scores"] = self.context.failed_score
         return result
-
-
-class Stack:
-    """Entries in one training run.
-
-    Parameters
-    ----------
-    entries : list of Entry
-    progress : Progress
-    """
-
-    def __init__(self, entries: list[Entry], progress: Progress) -> None:
-        self.entries = entries
-        tasks = [entry.task for entry in entries]
-        ends = np.cumsum([len(task.members) for task in tasks]).tolist()
-        self.places = [
-            list(range(end - len(task.members), end)) for end, task in zip(ends, tasks, strict=True)
-        ]
-        started = time.perf_counter()
-        whole = stack(tasks, entries[0].lead.table, [entry.lead.rows for entry in entries])
-        self.whole = whole
-        self.run: Run | None = None
-        self.outcome: Outcome | None = None
-        self.watch = Watch(progress)
-        if whole.max_fun is None:
-            self.run = Run(
-                whole.network, whole.members, whole.batches, whole.data, whole.schedule,
-                whole.plan, whole.score, self.watch,
-            )  # fmt: skip
-            self.watch.run = self.run
-        self._spent(started)
-
-    def advance(self, until: int | None = None) -> None:
-        """Train until this many epochs are done, or all."""
-        started = time.perf_counter()
-        if self.run is not None:
-            self.run.advance(until)
-            interrupted = self.run.interrupted
-        else:
-            self.outcome = self.whole.run(self.watch)
-            interrupted = self.outcome.interrupted
-        if interrupted or self.watch.progress.stopped:
-            raise KeyboardInterrupt
-        self._spent(started)
-
-    def so_far(self) -> list[tuple[Entry, Network]]:
-        """The networks as they would be if training ended now."""
-        assert self.run is not None
-        whole = self.run.so_far()
-        pairs = zip(self.entries, self.places, strict=True)
-        return [(entry, whole.take(places)) for entry, places in pairs]
-
-    def leave(self, candidates: set[int]) -> None:
-        """End the training of some of the candidates here and now."""
-        assert self.run is not None
-        pairs = zip(self.entries, self.places, strict=True)
-        gone = [places for entry, places in pairs if entry.job.candidate.number in candidates]
-        self.run.leave([place for places in gone for place in places])
-
-    def outcomes(self) -> list[Outcome]:
-        """What training left behind, one of each entry."""
-        outcome: Any = self.outcome if self.run is None else self.run.outcome()
-        return [outcome.take(places) for places in self.places]
-
-    def _spent(self, started: float) -> None:
-        """Share the time since then among the entries."""
-        share = (time.perf_counter() - started) / len(self.entries)
-        for entry in self.entries:
-            entry.seconds += share
-
-
-class Watch(Observer):
-    """Reports the epochs of a stack, and ends them when the search is to stop."""
-
-    run: Run | None = None
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-
-    def epoch_ends(self, epoch: int, loss: float, score: float | None, snapshot: Any) -> bool:
-        self.progress.advanced(1 if self.run is None else len(self.run.active))
-        return self.progress.stopped
-
-    def diverged(self, which: str, epoch: int, loss: Any) -> None:
-        """The job fails, and the search says so."""
-
-    def interrupted(self) -> None:
-        """The search says so."""
-
-
-def plain_inputs(X: Any, y: Any, context: Context, split: int, candidate: Any) -> Inputs:
-    """Inputs of a fold without anything to fit before the network."""
-    train, test = context.splits[split]
-    params = rows_of(context.fit_params, train, _num_samples(X))
-    if last_step(candidate) is not candidate:
-        name = f"{candidate.steps[-1][0]}__"
-        params = {key.removeprefix(name): value for key, value in params.items()}
-    steps = candidate.steps[:-1] if last_step(candidate) is not candidate else []
-    return Inputs(
-        taken(X, train), taken(y, train), params, list(steps), taken(X, test), taken(y, test)
-    )
-
-
-def prefix_inputs(X: Any, y: Any, *, context: Context, split: int, candidate: Any) -> Inputs:
-    """Inputs of a fold after the steps before the network, which are fitted to its rows."""
-    train, test = context.splits[split]
-    params = rows_of(context.fit_params, train, _num_samples(X))
-    pipeline, given = recorded(candidate, taken(X, train), taken(y, train), params)
-    X_test = pipeline[:-1].transform(taken(X, test))
-    Xt, yt, own = given
-    return Inputs(Xt, yt, own, pipeline.steps[:-1], X_test, taken(y, test))
 
 
 def _fresh(network: Any) -> Any:
@@ -467,8 +312,7 @@ def _fresh(network: Any) -> Any:
 
 def _arguments(network: Any, inputs: Inputs) -> dict[str, Any]:
     """Arguments of ``fit`` by name; unknown ones are refused as it refuses them."""
-    signature = inspect.signature(network.fit)
-    return signature.bind(inputs.X, inputs.y, **inputs.params).arguments
+    return inspect.signature(network.fit).bind(None, None, **inputs.params).arguments
 
 
 def _predictions(network: Any, X: Any) -> np.ndarray:

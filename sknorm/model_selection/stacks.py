@@ -1,0 +1,149 @@
+"""A stack of the networks of several jobs, in training."""
+
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sknorm.estimators.rows import Prepared
+from sknorm.model_selection.evaluation import Job
+from sknorm.model_selection.inputs import Inputs
+from sknorm.model_selection.progress import Progress
+from sknorm.network.network import Network
+from sknorm.training.loop import Run
+from sknorm.training.plan import Observer, Outcome
+from sknorm.training.stacking import stack
+from sknorm.training.task import Task
+
+
+class Lead(NamedTuple):
+    """A fold as the networks of equal preparation see it.
+
+    Attributes
+    ----------
+    prepared : Prepared
+        Its data stand on the common table.
+    learnt : dict
+        What fitted estimators know of it.
+    rows : int64 array
+        Rows of the common table that are trained on.
+    table : array
+    """
+
+    prepared: Prepared
+    learnt: dict[str, Any]
+    rows: np.ndarray
+    table: Any
+
+
+@dataclass
+class Entry:
+    """A job on its way.
+
+    Attributes
+    ----------
+    job : Job
+    network : estimator
+        Becomes fitted.
+    inputs : Inputs
+    task : Task
+    lead : Lead
+    seconds : float
+        Time spent on fitting it so far.
+    """
+
+    job: Job
+    network: Any
+    inputs: Inputs
+    task: Task
+    lead: Lead
+    seconds: float
+
+
+class Stack:
+    """Entries in one training run.
+
+    Parameters
+    ----------
+    entries : list of Entry
+    progress : Progress
+    """
+
+    def __init__(self, entries: list[Entry], progress: Progress) -> None:
+        self.entries = entries
+        tasks = [entry.task for entry in entries]
+        ends = np.cumsum([len(task.members) for task in tasks]).tolist()
+        self.places = [
+            list(range(end - len(task.members), end)) for end, task in zip(ends, tasks, strict=True)
+        ]
+        started = time.perf_counter()
+        whole = stack(tasks, entries[0].lead.table, [entry.lead.rows for entry in entries])
+        self.whole = whole
+        self.run: Run | None = None
+        self.outcome: Outcome | None = None
+        self.watch = Watch(progress)
+        if whole.max_fun is None:
+            self.run = Run(
+                whole.network, whole.members, whole.batches, whole.data, whole.schedule,
+                whole.plan, whole.score, self.watch,
+            )  # fmt: skip
+            self.watch.run = self.run
+        self._spent(started)
+
+    def advance(self, until: int | None = None) -> None:
+        """Train until this many epochs are done, or all."""
+        started = time.perf_counter()
+        if self.run is not None:
+            self.run.advance(until)
+            interrupted = self.run.interrupted
+        else:
+            self.outcome = self.whole.run(self.watch)
+            interrupted = self.outcome.interrupted
+        if interrupted or self.watch.progress.stopped:
+            raise KeyboardInterrupt
+        self._spent(started)
+
+    def so_far(self) -> list[tuple[Entry, Network]]:
+        """The networks as they would be if training ended now."""
+        assert self.run is not None
+        whole = self.run.so_far()
+        pairs = zip(self.entries, self.places, strict=True)
+        return [(entry, whole.take(places)) for entry, places in pairs]
+
+    def leave(self, candidates: set[int]) -> None:
+        """End the training of some of the candidates here and now."""
+        assert self.run is not None
+        pairs = zip(self.entries, self.places, strict=True)
+        gone = [places for entry, places in pairs if entry.job.candidate.number in candidates]
+        self.run.leave([place for places in gone for place in places])
+
+    def outcomes(self) -> list[Outcome]:
+        """What training left behind, one of each entry."""
+        outcome: Any = self.outcome if self.run is None else self.run.outcome()
+        return [outcome.take(places) for places in self.places]
+
+    def _spent(self, started: float) -> None:
+        """Share the time since then among the entries."""
+        share = (time.perf_counter() - started) / len(self.entries)
+        for entry in self.entries:
+            entry.seconds += share
+
+
+class Watch(Observer):
+    """Reports the epochs of a stack, and ends them when the search is to stop."""
+
+    run: Run | None = None
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    def epoch_ends(self, epoch: int, loss: float, score: float | None, snapshot: Any) -> bool:
+        self.progress.advanced(1 if self.run is None else len(self.run.active))
+        return self.progress.stopped
+
+    def diverged(self, which: str, epoch: int, loss: Any) -> None:
+        """The job fails, and the search says so."""
+
+    def interrupted(self) -> None:
+        """The search says so."""
