@@ -27,7 +27,7 @@ from sknorm.model_selection.progress import Progress
 from sknorm.model_selection.stacks import Entry, Lead, Stack
 from sknorm.network.network import Network
 from sknorm.training.footprint import Footprint
-from sknorm.training.plan import Outcome
+from sknorm.training.plan import Observer, Outcome
 from sknorm.training.stacking import signature
 
 _GIVEN = ("X_val", "y_val", "sample_weight_val")
@@ -129,6 +129,19 @@ class Work:
                 done = self._trying([entry.job], partial(self._result, entry, outcome))
                 results += [] if done is None else [done]
         return results
+
+    def models(self) -> dict[int, Any]:
+        """Settle the training of the stacks; their fitted candidates, by number."""
+        models = {}
+        for each in self.stacks:
+            for entry, outcome in zip(each.entries, each.outcomes(), strict=True):
+                network, candidate = entry.network, entry.job.candidate
+                attributes.set_outcome(network, outcome, entry.task.rows, continued=False)
+                attributes.warn_if_unfinished(network, outcome)
+                if outcome.diverged.any():
+                    Observer().diverged("", network.n_iter_, network.loss_)
+                models[candidate.number] = assembled(candidate.model, entry.inputs.steps, network)
+        return models
 
     def lost(self) -> list[dict[str, Any]]:
         """Results of the jobs that failed."""
@@ -268,7 +281,7 @@ class Work:
         if context.return_train_score:
             result["train_scores"] = self._scores(model, entry, test=False)
         if context.keeps_predictions:
-            result["predictions"] = _predictions(entry.network, entry.inputs.test[0])
+            result |= _predictions(entry.network, entry.inputs.test[0])
         return result
 
     def _score_so_far(self, entry: Entry, network: Network) -> Any:
@@ -315,7 +328,11 @@ def _arguments(network: Any, inputs: Inputs) -> dict[str, Any]:
     return inspect.signature(network.fit).bind(None, None, **inputs.params).arguments
 
 
-def _predictions(network: Any, X: Any) -> np.ndarray:
-    """Out-of-fold predictions (n, o), on the host."""
-    values = fetched(network.predict_proba(X) if is_classifier(network) else network.predict(X))
-    return values.reshape(values.shape[0], -1)
+def _predictions(network: Any, X: Any) -> dict[str, Any]:
+    """Out-of-fold predictions (n, o), on the host, and the classes that they are of."""
+    classifies = is_classifier(network)
+    values = fetched(network.predict_proba(X) if classifies else network.predict(X))
+    return {
+        "predictions": values.reshape(values.shape[0], -1),
+        "classes": network.classes_ if classifies else None,
+    }

@@ -1,0 +1,234 @@
+"""Ensembles of models that were fitted apart: weighted averages of their predictions."""
+
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace
+from scipy import sparse
+from sklearn.base import ClassifierMixin, RegressorMixin
+
+from sknorm.backends import in_kind, resolve, to_host
+from sknorm.estimators import MLPClassifier, MLPRegressor
+from sknorm.model_selection.base_ensemble import BaseEnsemble, last_step
+
+
+class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
+    r"""Weighted average of the class probabilities of several classifiers.
+
+    .. math:: p(x) = \sum_k w_k \, p_k(x) \Big/ \sum_k w_k
+
+    ``fit`` trains new members; :meth:`from_fitted` takes models as they are, for example those
+    that greedy forward selection chose [1]_.
+
+    Parameters
+    ----------
+    estimators : list of MLPClassifier, or of Pipelines that end in one
+        The members, fitted or not: ``fit`` clones them.
+    weights : array-like of shape (n_estimators,), default=None
+        Not negative; only their ratios matter. Members of weight zero are left out. None weighs
+        all members the same.
+
+    Attributes
+    ----------
+    estimators_ : list of fitted estimators
+        The members with positive weights, in the order of ``estimators``.
+    weights_ : ndarray of shape (len(estimators_),)
+        Their weights, with a sum of one.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_outputs_ : int
+        Columns of a member's raw output: 1 for two classes.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If the members were fitted to a data frame.
+
+    See Also
+    --------
+    EnsembleRegressor : The same for numeric targets.
+    sklearn.ensemble.VotingClassifier : Of estimators of any kind, with names.
+
+    Notes
+    -----
+    Members without a Pipeline that have the same layers predict together, in one stack of
+    networks. X is an array of any library on any device if all members take it.
+
+    References
+    ----------
+    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes (2004), Ensemble selection from libraries of
+       models, ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknorm import MLPClassifier
+    >>> from sknorm.model_selection.ensemble import EnsembleClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> members = [MLPClassifier(alpha=a, max_iter=20, learning_rate="cosine", random_state=0)
+    ...            for a in (0.0, 0.1)]
+    >>> ensemble = EnsembleClassifier(members, weights=[2, 1]).fit(X, y)
+    >>> ensemble.predict_proba(X).shape
+    (150, 3)
+    """
+
+    _member = MLPClassifier
+    _method = "predict_proba"
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class labels, (n_classes,)."""
+        return self.estimators_[0].classes_
+
+    def predict_proba(self, X: Any) -> Any:
+        """Average the members' class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Columns in the order of ``classes_``; rows sum to one, except for multilabel
+            targets, whose columns are independent.
+        """
+        return self._average(X, "predict_proba")
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Logarithms of the averaged class probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            ``log(predict_proba(X))``.
+        """
+        probability = self._average(X, "predict_log_proba")
+        with np.errstate(divide="ignore"):
+            return array_namespace(probability).log(probability)
+
+    def predict(self, X: Any) -> Any:
+        """Predict the most probable class labels.
+
+        Parameters
+        ----------
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+            Labels out of ``classes_``, the first of those that tie; for multilabel targets an
+            indicator matrix of the labels whose probability is above one half.
+        """
+        probability = self._average(X, "predict")
+        xp, multilabel = array_namespace(probability), last_step(self.estimators_[0])._multilabel
+        if multilabel:
+            labels = xp.astype(probability > 0.5, xp.int64)
+            return sparse.csr_matrix(to_host(labels)) if multilabel == "sparse" else labels
+        labels = self.classes_[to_host(xp.argmax(probability, axis=1))]
+        return in_kind(labels, X) if labels.dtype.kind in "biuf" else labels
+
+    def _traits(self, model: Any) -> dict[str, Any]:
+        return {"classes_": model.classes_.tolist(), "kind of labels": bool(model._multilabel)}
+
+    def _answer(self, model: Any, value: Any) -> Any:
+        if value.shape[1] > 1 or model._multilabel:
+            return value
+        return array_namespace(value).concat([1.0 - value, value], axis=1)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+class EnsembleRegressor(RegressorMixin, BaseEnsemble):
+    r"""Weighted average of the predictions of several regressors.
+
+    .. math:: \hat y(x) = \sum_k w_k \, \hat y_k(x) \Big/ \sum_k w_k
+
+    ``fit`` trains new members; :meth:`from_fitted` takes models as they are, for example those
+    that greedy forward selection chose [1]_.
+
+    Parameters
+    ----------
+    estimators : list of MLPRegressor, or of Pipelines that end in one
+        The members, fitted or not: ``fit`` clones them.
+    weights : array-like of shape (n_estimators,), default=None
+        Not negative; only their ratios matter. Members of weight zero are left out. None weighs
+        all members the same.
+
+    Attributes
+    ----------
+    estimators_ : list of fitted estimators
+        The members with positive weights, in the order of ``estimators``.
+    weights_ : ndarray of shape (len(estimators_),)
+        Their weights, with a sum of one.
+    n_outputs_ : int
+        Number of targets.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        If the members were fitted to a data frame.
+
+    See Also
+    --------
+    EnsembleClassifier : The same for class labels.
+    sklearn.ensemble.VotingRegressor : Of estimators of any kind, with names.
+
+    Notes
+    -----
+    Members without a Pipeline that have the same layers predict together, in one stack of
+    networks. X is an array of any library on any device if all members take it.
+
+    References
+    ----------
+    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes (2004), Ensemble selection from libraries of
+       models, ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_friedman1
+    >>> from sknorm import MLPRegressor
+    >>> from sknorm.model_selection.ensemble import EnsembleRegressor
+    >>> X, y = make_friedman1(200, random_state=0)
+    >>> models = [MLPRegressor(max_iter=20, learning_rate="cosine", random_state=seed).fit(X, y)
+    ...           for seed in range(2)]
+    >>> EnsembleRegressor.from_fitted(models, weights=[2, 1]).predict(X).shape
+    (200,)
+    """
+
+    _member = MLPRegressor
+    _method = "predict"
+
+    def predict(self, X: Any) -> Any:
+        """Average the members' predictions.
+
+        Parameters
+        ----------
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), (n_samples, n_outputs), (n_samples, n_quantiles) or \
+                (n_samples, n_outputs, n_quantiles)
+            In the units of the training targets. Averages of quantiles do not cross, as the
+            members' do not.
+        """
+        return self._average(X, "predict")
+
+    def _traits(self, model: Any) -> dict[str, Any]:
+        several = model.loss == "quantile" and np.ndim(model.quantile) == 1
+        levels = np.asarray(model.quantile).tolist() if several else []
+        return {"n_outputs_": model.n_outputs_, "quantile": levels}
+
+    def _answer(self, model: Any, value: Any) -> Any:
+        backend = resolve(value)
+        location, scale = (backend.asarray(a, value.dtype) for a in model._target_scaling())
+        return model._shaped(value * scale + location, None)[0]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,129 @@
+"""Several fitted models predicted as one stack of networks."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sknorm.backends import Backend, resolve
+from sknorm.estimators.base import BaseMLP
+from sknorm.estimators.rows import Scales, engine_table
+from sknorm.network.folding import FoldedNetwork, folded
+
+_FAR = 8.0  # deviations that columns' locations may differ by before float32 loses digits
+_UNLIKE = 1e6  # how many times larger a column's factor may be, likewise
+_LARGE = 1 << 17  # parameters from which one pass is slower than several: caches hold one network
+
+
+def stacked_forward(members: Sequence[Any], X: Any, method: str) -> list[Any]:
+    """Predictions of fitted models in one pass over X, before targets get their units.
+
+    Parameters
+    ----------
+    members : sequence of MLPClassifier or MLPRegressor
+        Of one group of :func:`stacks`. The first checks X.
+    X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+    method : str
+        Name of the method that predicts, for messages.
+
+    Returns
+    -------
+    list of arrays of shape (n_samples, n_outputs)
+        One for each model, the mean over its networks, where it was computed and in X's float
+        dtype.
+    """
+    first = members[0]
+    checked = first._checked(X, method)
+    backend = resolve(checked, first.backend, first.matmul_precision)
+    xp, scales = backend.xp, first._scales
+    offset, factor = backend.asarray(scales.offset), backend.asarray(scales.factor)
+    raw = joined(members, backend).raw(engine_table(backend, checked), offset, factor)
+    raw = xp.astype(raw, backend.dtype(checked.dtype), copy=False)
+    start, answers = 0, []
+    for member in members:
+        stop = start + member.network_.members
+        values = member._loss().inverse_link(raw[start:stop, ...], xp)
+        answers.append(values[0, ...] if stop - start == 1 else xp.mean(values, axis=0))
+        start = stop
+    return answers
+
+
+def stacks(members: Sequence[Any]) -> list[list[int]]:
+    """Positions of the models that are best predicted in one pass; a Pipeline is on its own."""
+    groups: dict[Hashable, list[int]] = {}
+    for place, member in enumerate(members):
+        key = _signature(member, place)
+        group = groups.setdefault(key, [place])
+        if group[0] == place:
+            continue
+        if _near(member._scales, members[group[0]]._scales):
+            group.append(place)
+        else:
+            groups[place] = [place]
+    return list(groups.values())
+
+
+def _signature(member: Any, place: int) -> Hashable:
+    """What models have in common that can be predicted in one pass; its place, if it is not."""
+    if not isinstance(member, BaseMLP):
+        return place
+    network, scales = member.network_, member._scales
+    if network.parameters.flat.shape[0] >= _LARGE * network.members:
+        return place
+    architecture = network.architecture
+    fixed: Hashable = None
+    if architecture.normalization == "layer":  # has no place for another scaling
+        fixed = (architecture.norm_epsilon, scales.offset.tobytes(), scales.factor.tobytes())
+    return (
+        architecture.sizes, architecture.activation, architecture.residual,
+        network.parameters.flat.dtype, member.backend, member.matmul_precision, fixed,
+    )  # fmt: skip
+
+
+def _near(own: Scales, other: Scales) -> bool:
+    """Whether inputs under another scaling keep the digits that they have under their own."""
+    if _equal(own, other):
+        return True
+    distance = np.abs(own.offset - other.offset) * own.factor
+    ratio = own.factor / other.factor
+    return bool(distance.max() <= _FAR and ratio.max() <= _UNLIKE)
+
+
+def _equal(own: Scales, other: Scales) -> bool:
+    return np.array_equal(own.offset, other.offset) and np.array_equal(own.factor, other.factor)
+
+
+def joined(members: Sequence[Any], backend: Backend) -> FoldedNetwork:
+    """The networks of several models in one stack, for inputs as the first model scales them."""
+    scales = members[0]._scales
+    parts = [_rescaled(folded(m.network_, backend), m._scales, scales) for m in members]
+
+    def joint(arrays: Iterator[tuple]) -> list[Any]:
+        return [backend.xp.concat(layer, axis=0) for layer in arrays]
+
+    return replace(
+        parts[0],
+        weights=joint(zip(*(part.weights for part in parts), strict=True)),
+        biases=joint(zip(*(part.biases for part in parts), strict=True)),
+        scales=joint(zip(*(part.scales for part in parts), strict=True)),
+    )
+
+
+def _rescaled(network: FoldedNetwork, own: Scales, other: Scales) -> FoldedNetwork:
+    r"""The same function of inputs under another scaling, which goes into the first layer.
+
+    .. math:: (x - o) f = \tfrac{f}{f'} (x - o') f' + (o' - o) f
+    """
+    if _equal(own, other):
+        return network
+    ratio, shift = own.factor / other.factor, (other.offset - own.offset) * own.factor
+    backend, xp = network.backend, network.backend.xp
+    weight, bias = (xp.astype(a[0], xp.float64) for a in (network.weights, network.biases))
+    bias = bias + xp.sum(weight * backend.asarray(shift[:, None]), axis=1)
+    weight, dtype = weight * backend.asarray(ratio[:, None]), network.weights[0].dtype
+    return replace(
+        network,
+        weights=[xp.astype(weight, dtype), *network.weights[1:]],
+        biases=[xp.astype(bias, dtype), *network.biases[1:]],
+    )
