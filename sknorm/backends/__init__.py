@@ -1,9 +1,10 @@
 """Array libraries behind one interface; no other part of the package knows them apart."""
 
 from sknorm.backends.base import Backend
-from sknorm.backends.portable import to_host
+from sknorm.backends.portable import readable, to_host
 from sknorm.backends.select import (
     NAMES,
+    PRECISIONS,
     as_array,
     compiled_backend,
     fetched,
@@ -12,16 +13,20 @@ from sknorm.backends.select import (
     resolve,
     take_rows,
 )
+from sknorm.backends.threads import side_by_side
 
 __all__ = [
     "NAMES",
+    "PRECISIONS",
     "Backend",
     "as_array",
     "compiled_backend",
     "fetched",
     "in_kind",
     "is_on_host",
+    "readable",
     "resolve",
+    "side_by_side",
     "take_rows",
     "to_host",
 ]

@@ -28,6 +28,10 @@ class Backend(Protocol):
         """Activations to hold at once where rows are independent: a cache, or a device's due."""
 
     @property
+    def allocates(self) -> bool:
+        """Whether the kernels make arrays in passing, beside those that they write into."""
+
+    @property
     def kernels(self) -> SimpleNamespace:
         """The kernels, by name."""
 
@@ -41,7 +45,10 @@ class Backend(Protocol):
         """``array`` on the host."""
 
     def session(self) -> AbstractContextManager[None]:
-        """The thread limits under which training and prediction run."""
+        """The thread limits and the precision under which training and prediction run."""
+
+    def free_bytes(self) -> int | None:
+        """Bytes that may still be allocated where the arrays live; None where no one says."""
 
     def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
         """Call ``task`` with each tuple of arguments, side by side where threads are free.

@@ -10,6 +10,7 @@ import numpy as np
 
 from sknorm.backends import threads
 from sknorm.backends.base import join_kernels
+from sknorm.backends.memory import available_bytes
 
 
 class NumpyBackend:
@@ -19,6 +20,7 @@ class NumpyBackend:
     xp = np
     device = "cpu"
     chunk_bytes = 1 << 20  # stays in the second-level cache
+    allocates = False
 
     @cached_property
     def kernels(self) -> SimpleNamespace:
@@ -43,6 +45,9 @@ class NumpyBackend:
         # Divergence is looked for in the results; NumPy would warn of it in between.
         with threads.limits.session(), np.errstate(over="ignore", invalid="ignore"):
             yield
+
+    def free_bytes(self) -> int | None:
+        return available_bytes()
 
     def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
         threads.pool.run(task, arguments, threads.limits.threads)

@@ -7,7 +7,13 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, is_cupy_array, is_numpy_array, is_torch_array
+from array_api_compat import (
+    array_namespace,
+    is_cupy_array,
+    is_jax_array,
+    is_numpy_array,
+    is_torch_array,
+)
 
 from sknorm.backends.base import join_kernels
 
@@ -23,7 +29,7 @@ class PortableBackend:
         One of its devices.
     """
 
-    chunk_bytes = 1 << 28  # enough to keep a device busy, little of its memory
+    allocates = True
 
     def __init__(self, xp: ModuleType, device: Any) -> None:
         self.xp = xp
@@ -32,6 +38,10 @@ class PortableBackend:
     @property
     def name(self) -> str:
         return self.xp.__name__.rpartition(".")[2]
+
+    @property
+    def chunk_bytes(self) -> int:
+        return 1 << 28  # enough to keep a device busy, little of its memory
 
     @cached_property
     def kernels(self) -> SimpleNamespace:
@@ -64,11 +74,12 @@ class PortableBackend:
                 yield
         except MemoryError as error:  # CuPy's is one
             raise MemoryError(
-                f"{self.name} ran out of memory on {self.device} ({error}). Beside the table, "
-                "training holds the activations of one batch for each member, prediction those of "
-                f"{self.chunk_bytes >> 20} MB of rows: lower batch_size or n_members, pass a "
-                "float32 table, or set backend='numpy'."
+                f"{self.name} ran out of memory on {self.device} ({error}). Pass a float32 table, "
+                "fewer rows at once, or set backend='numpy'."
             ) from error
+
+    def free_bytes(self) -> int | None:
+        return None
 
     def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
         for each in arguments:
@@ -82,8 +93,31 @@ def to_host(array: Any) -> np.ndarray:
     if is_cupy_array(array):
         return array.get()
     if is_torch_array(array):
-        return array.detach().cpu().numpy()
+        return readable(array).cpu().numpy()
+    if is_jax_array(array):
+        return np.asarray(readable(array))
     xp = array_namespace(array)
     if hasattr(xp, "Device"):  # array-api-strict, whose devices stand in for real ones
         array = xp.asarray(array, device=xp.Device("CPU_DEVICE"))
     return np.asarray(array)
+
+
+def readable(array: Any) -> Any:
+    """An array as other libraries read it, in single precision at least.
+
+    Half precision becomes float32, which holds it exactly: NumPy and CuPy lack bfloat16, and
+    nothing is computed in float16.
+
+    Raises
+    ------
+    ValueError
+        If a tensor of PyTorch requires gradients.
+    """
+    if is_torch_array(array) and array.requires_grad:
+        raise ValueError(
+            "A PyTorch tensor that requires gradients was given, but none flow through fits and "
+            "predictions. Pass its detach()."
+        )
+    xp = array_namespace(array)
+    half = xp.isdtype(array.dtype, "real floating") and xp.finfo(array.dtype).bits < 32
+    return xp.astype(array, xp.float32) if half else array

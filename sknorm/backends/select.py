@@ -12,13 +12,16 @@ from array_api_compat import (
     is_jax_array,
     is_numpy_array,
     is_torch_array,
+    to_device,
 )
 
 from sknorm.backends.base import Backend
+from sknorm.backends.cupy import MATH_MODES, CupyBackend
 from sknorm.backends.numpy import NumpyBackend
 from sknorm.backends.portable import PortableBackend, to_host
 
 NAMES = ("auto", "numpy", "cupy")
+PRECISIONS = tuple(MATH_MODES)
 
 
 @cache
@@ -26,27 +29,34 @@ def _numpy() -> NumpyBackend:
     return NumpyBackend()
 
 
-def resolve(X: Any, name: str = "auto") -> Backend:
+def resolve(X: Any, name: str = "auto", matmul_precision: str = "highest") -> Backend:
     """The backend that computes for a table.
 
     Parameters
     ----------
     X : array of any library, or anything else that stands on the host
     name : {"auto", "numpy", "cupy"}
-        "auto" computes where X is.
+        "auto" computes where X is. Tensors of PyTorch and JAX on a CUDA device are computed
+        with by CuPy.
+    matmul_precision : {"highest", "high"}
+        Precision of CuPy's products of float32 matrices; no other library has a choice.
 
     Raises
     ------
     ImportError
-        If CuPy is asked for and missing.
+        If CuPy is needed and missing.
     RuntimeError
         If CuPy is there, but finds no device.
+    ValueError
+        If X is a tensor on a device of another kind.
     """
     if name == "numpy" or (name == "auto" and is_on_host(X)):
         return _numpy()
-    if name == "cupy" or is_cupy_array(X) or is_torch_array(X) or is_jax_array(X):
-        cupy = _cupy()
-        return PortableBackend(array_namespace(cupy.zeros(0)), cupy.cuda.Device())
+    if name == "cupy" or is_cupy_array(X):
+        return CupyBackend(_cupy("backend='cupy'"), matmul_precision)
+    if _is_tensor(X):
+        _check_cuda(X)
+        return CupyBackend(_cupy("A table of PyTorch or JAX on a GPU"), matmul_precision)
     return PortableBackend(array_namespace(X), device(X))
 
 
@@ -62,18 +72,24 @@ def is_on_host(X: Any) -> bool:
 
 
 def fetched(values: Any) -> Any:
-    """``values`` themselves if they are on the host, else a NumPy array of them."""
-    return values if is_on_host(values) else to_host(values)
+    """``values`` themselves if NumPy knows them, else a NumPy array of them.
+
+    One of a tensor on the host shares its memory.
+    """
+    return to_host(values) if _is_tensor(values) or not is_on_host(values) else values
 
 
 def in_kind(values: Any, like: Any) -> Any:
     """``values`` of any backend as an array of the library and on the device of ``like``."""
     if is_on_host(like):
         return to_host(values)
-    if is_torch_array(like) or is_jax_array(like):
-        xp = array_namespace(like)
-        return xp.from_dlpack(values)
-    return resolve(like).asarray(values)
+    there = device(like)
+    if not _is_tensor(like):
+        return to_device(resolve(like).asarray(values), there)
+    xp = array_namespace(like)
+    if is_numpy_array(values):  # a copy: PyTorch warns of arrays that are not to be written to
+        return xp.asarray(np.array(values), device=there)
+    return to_device(xp.from_dlpack(values), there)
 
 
 def take_rows(X: Any, rows: np.ndarray) -> Any:
@@ -96,23 +112,39 @@ def as_array(values: Any) -> Any:
     return values if is_array_api_obj(values) else np.asarray(values)
 
 
-def _cupy() -> Any:
+def _is_tensor(X: Any) -> bool:
+    """Whether an array is PyTorch's or JAX's, which compute nothing here."""
+    return is_torch_array(X) or is_jax_array(X)
+
+
+def _check_cuda(X: Any) -> None:
+    places = [X.device.type] if is_torch_array(X) else [each.platform for each in X.devices()]
+    if not {"cuda", "gpu"}.issuperset(places):
+        raise ValueError(
+            f"A table of PyTorch or JAX is on {places[0]!r}, but sknorm computes on the host and "
+            "on CUDA devices. Bring it there, or set backend='numpy'."
+        )
+
+
+def _cupy(asked_by: str) -> Any:
     """CuPy, where it and a device are."""
     advice = 'Install it with pip install "sknorm[cuda13]", or set backend="numpy".'
     try:
         import cupy
     except ImportError as error:
-        raise ImportError(f"backend='cupy' needs CuPy, which is not installed. {advice}") from error
+        raise ImportError(
+            f"{asked_by} needs CuPy, which does not load ({error}). {advice}"
+        ) from error
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise RuntimeError(
-            f"backend='cupy' needs a CUDA device, and CuPy finds none ({error}). Set "
+            f"{asked_by} needs a CUDA device, and CuPy finds none ({error}). Set "
             'backend="numpy" to compute on the host.'
         ) from error
     if not count:
         raise RuntimeError(
-            "backend='cupy' needs a CUDA device, and CuPy finds none. Set backend=\"numpy\" to "
+            f'{asked_by} needs a CUDA device, and CuPy finds none. Set backend="numpy" to '
             "compute on the host."
         )
     return cupy

@@ -14,7 +14,7 @@ from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
 from sknorm import scaling, validation
-from sknorm.backends import in_kind, resolve
+from sknorm.backends import fetched, in_kind, is_on_host, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.reporting import Reporter
@@ -182,6 +182,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
     ) -> Rows:
         """Check X, y, weights and groups; learn what y says of the task."""
         self._column_names = _get_feature_names(X)
+        given = None if is_on_host(X) else X
         X = brought(X, self.backend)
         at_least = 2 if self.normalization in ("batch", "ghost") else 1
         X, y = validation.check_features(self, X, reset=fresh, y=y, at_least=at_least)
@@ -189,7 +190,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         weight = validation.check_weights(weight, X)
         if groups is not None:
             groups = validation.check_groups(groups, X)
-        rows = Rows(X, self._check_target(y), None, groups, None, X.shape[0])
+        rows = Rows(X, self._check_target(y), None, groups, None, X.shape[0], given)
         rows = rows.weighted(weight, at_least)
         rows = rows.weighted(self._weigh(rows, partial), at_least)
         if fresh:
@@ -225,9 +226,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             seen = scaling.columns(rows.X, rows.weight, names)
             self._columns = seen if fresh else self._columns.merged(seen)
             self._scales = Scales(*self._columns.scaling())
-        self.input_mean_ = in_kind(self._scales.offset, rows.X)
-        self.input_scale_ = in_kind(1.0 / self._scales.factor, rows.X)
-        self._backend = resolve(rows.X, self.backend)
+        self.input_mean_ = in_kind(self._scales.offset, rows.like)
+        self.input_scale_ = in_kind(1.0 / self._scales.factor, rows.like)
+        self._backend = resolve(rows.X, self.backend, self.matmul_precision)
         return training_data(self._backend, rows, target, self._scales, dtype)
 
     def _initial_network(
@@ -365,7 +366,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """X to predict for."""
         check_is_fitted(self)
         if self.backend == "auto":
-            check_same_namespace(X, self, attribute="input_mean_", method=method)
+            table = fetched(X) if is_on_host(X) else X
+            check_same_namespace(table, self, attribute="input_mean_", method=method)
         return validation.check_features(self, brought(X, self.backend), reset=False)
 
     def _takes_partial_fits(self) -> bool:

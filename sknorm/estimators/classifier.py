@@ -134,6 +134,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         max_grad_norm=None,
         n_members=1,
         backend="auto",
+        matmul_precision="highest",
         dtype="auto",
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -179,6 +180,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.max_grad_norm = max_grad_norm
         self.n_members = n_members
         self.backend = backend
+        self.matmul_precision = matmul_precision
         self.dtype = dtype
 
     @available_if(BaseMLP._takes_partial_fits)

@@ -142,8 +142,13 @@ n_members : int, default=1
     Number of differently seeded networks that are trained together and averaged.
 backend : {'auto', 'numpy', 'cupy'}, default='auto'
     Where to compute: where X is, with the kernels of its array library ('auto'), on the host, or
-    with CuPy on a CUDA device, to which tables of the host are uploaded once a call. Methods
+    with CuPy on a CUDA device, to which tables of the host are uploaded once a call. CuPy also
+    computes where X is a tensor of PyTorch or JAX on a CUDA device, without a copy of it. Methods
     return arrays of the library and on the device of what they are given.
+matmul_precision : {'highest', 'high'}, default='highest'
+    Precision of products of float32 matrices on CUDA devices: with all their digits, or, under
+    'high', of operands rounded to TF32 (10 bits after the first), for which newer devices have
+    faster units. Without effect on float64 and on the host.
 dtype : {'auto', 'float32', 'float64'}, default='auto'
     Precision of training and prediction. 'auto' is float32, but float64 where X is float64
     and holds fewer than 100,000 values, so that it costs nothing.

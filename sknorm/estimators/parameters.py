@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
-from sknorm.backends import NAMES
+from sknorm.backends import NAMES, PRECISIONS
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.parameters import NORMALIZATIONS
 from sknorm.objective.penalties import PENALTIES
@@ -61,6 +61,7 @@ CONSTRAINTS: dict[str, list] = {
     "swa_fraction": [Interval(Real, 0, 1, closed="both")],
     "n_members": [Interval(Integral, 1, None, closed="left")],
     "backend": [StrOptions(set(NAMES))],
+    "matmul_precision": [StrOptions(set(PRECISIONS))],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
 }
 

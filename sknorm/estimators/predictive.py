@@ -43,8 +43,9 @@ def predictive(
         If the spread of a single network without dropout is asked for.
     """
     _check(estimator, n_samples, with_std)
-    backend, loss = resolve(X, estimator.backend), estimator._loss()
-    xp, inference = backend.xp, folded(estimator.network_, backend)
+    backend = resolve(X, estimator.backend, estimator.matmul_precision)
+    loss, xp = estimator._loss(), backend.xp
+    inference = folded(estimator.network_, backend)
     table, scales = engine_table(backend, X), estimator._scales
     offset, factor = backend.asarray(scales.offset), backend.asarray(scales.factor)
     dtype = backend.dtype(X.dtype)

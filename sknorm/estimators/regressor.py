@@ -148,6 +148,7 @@ default='squared_error'
         max_grad_norm=None,
         n_members=1,
         backend="auto",
+        matmul_precision="highest",
         dtype="auto",
     ):
         self.loss = loss
@@ -195,6 +196,7 @@ default='squared_error'
         self.max_grad_norm = max_grad_norm
         self.n_members = n_members
         self.backend = backend
+        self.matmul_precision = matmul_precision
         self.dtype = dtype
 
     @available_if(BaseMLP._takes_partial_fits)
@@ -294,7 +296,7 @@ default='squared_error'
                     f"y reaches {np.abs(y).max():.3g}, whose square overflows float64. Rescale it."
                 )
         self._target_units = (location, scale)
-        self.target_mean_, self.target_scale_ = (in_kind(a, rows.X) for a in (location, scale))
+        self.target_mean_, self.target_scale_ = (in_kind(a, rows.like) for a in (location, scale))
 
     def _check_same_task(self, rows: Rows) -> None:
         """A change of the number of outputs is a change of the layers."""

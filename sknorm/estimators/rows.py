@@ -1,13 +1,13 @@
 """The rows that a fit is about, and the engine's view of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
 from sknorm import validation
-from sknorm.backends import Backend, is_on_host, resolve, take_rows, to_host
+from sknorm.backends import Backend, fetched, is_on_host, readable, resolve, take_rows
 from sknorm.network.batch import SparseRows
 from sknorm.training.data import TrainingData
 
@@ -34,6 +34,8 @@ class Rows:
         Where the rows stood in what ``fit`` was given; None if all count.
     total : int
         Number of rows that ``fit`` was given.
+    given : object
+        The table as ``fit`` was given it; None if that is X.
     """
 
     X: Any
@@ -42,6 +44,12 @@ class Rows:
     groups: Any
     positions: np.ndarray | None
     total: int
+    given: Any = None
+
+    @property
+    def like(self) -> Any:
+        """An array of the library and on the device of what ``fit`` was given."""
+        return self.X if self.given is None else self.given
 
     def __len__(self) -> int:
         return int(self.X.shape[0])
@@ -50,7 +58,7 @@ class Rows:
         """The same rows under other weights; those of weight zero are left out."""
         kept = validation.positive_rows(weight, at_least)
         if kept is None or weight is None:
-            return Rows(self.X, self.y, weight, self.groups, self.positions, self.total)
+            return replace(self, weight=weight)
         return Rows(
             take_rows(self.X, kept),
             self.y[kept],
@@ -58,6 +66,7 @@ class Rows:
             None if self.groups is None else self.groups[kept],
             kept if self.positions is None else self.positions[kept],
             self.total,
+            self.given,
         )
 
 
@@ -81,10 +90,14 @@ class Prepared(NamedTuple):
 
 
 def brought(X: Any, backend: str) -> Any:
-    """A table where it is checked: on its own device, unless told to compute on the host."""
-    if is_on_host(X):
-        return X
-    return to_host(X) if backend == "numpy" else resolve(X).asarray(X)
+    """A table where it is checked: on its own device, unless told to compute on the host.
+
+    As an array of a library that computes: NumPy's or CuPy's in place of PyTorch's or JAX's,
+    without a copy. Half precision of a device becomes float32.
+    """
+    if is_on_host(X) or backend == "numpy":
+        return fetched(X)
+    return readable(resolve(X).asarray(X))
 
 
 def engine_table(backend: Backend, X: Any) -> Any:

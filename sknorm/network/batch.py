@@ -17,7 +17,7 @@ class SparseRows(NamedTuple):
 
 
 def rows_at_once(backend: Backend, members: int, width: int) -> int:
-    """Rows to gather together: fewer of a wide table, whose rows may be sparse at their source."""
+    """Rows to compute together for networks whose widest layer, or table, has this width."""
     values = max(1 << 20, backend.chunk_bytes // 8)
     return max(16, min(values >> 8, values // (members * max(1, width))))
 

@@ -21,7 +21,7 @@ def set_population_statistics(network: Network, data: Any, rows: Any) -> None:
     rows : int64 array of shape (K, n)
         Training rows of each member.
     """
-    at_once = rows_at_once(network.backend, network.members, data.X.shape[1])
+    at_once = rows_at_once(network.backend, network.members, max(network.architecture.sizes))
     for layer, statistics in enumerate(network.statistics):
         inference = fold(network)
         total, mean, variance = 0.0, 0.0, 0.0

@@ -12,6 +12,7 @@ from sknorm.optim.schedules import Schedule
 from sknorm.training.averaging import Averaging
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
+from sknorm.training.footprint import advising
 from sknorm.training.history import History
 from sknorm.training.plan import Observer, Outcome, Plan, Score
 from sknorm.training.steps import Epoch, Steps
@@ -50,9 +51,10 @@ def train(
     -------
     Outcome
     """
-    run = Run(network, members, batches, data, schedule, plan, score, observer)
-    run.advance()
-    return run.outcome()
+    with advising(network, batches, data, plan):
+        run = Run(network, members, batches, data, schedule, plan, score, observer)
+        run.advance()
+        return run.outcome()
 
 
 class Run:
@@ -284,6 +286,7 @@ class Run:
         if staying:
             self.schedule = self.schedule.take(staying)
             old = self.steps
+            old.passes.clear()  # their buffers make room for those of the smaller stack
             self.steps = Steps(
                 old.network.take(staying), old.members.take(staying), old.batches.take(staying),
                 self.data, self.plan, old.state.take(staying),

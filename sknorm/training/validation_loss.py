@@ -52,7 +52,7 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
     factor = xp.zeros(count, dtype=xp.float64, device=device)
     parameter = backend.asarray(loss.parameter(count), dtype=xp.float64)
     total: Any = 0.0
-    at_once = rows_at_once(backend, count, data.X.shape[1])
+    at_once = rows_at_once(backend, count, max(network.architecture.sizes))
     for start in range(0, rows.shape[1], at_once):
         x, y, weight = gathered(network, data, rows[:, start : start + at_once])
         raw = inference.forward(x)
