@@ -1,18 +1,22 @@
-"""How does a PyTorch user train the same net? The plain loop, eager or compiled.
+"""How does a PyTorch user train the same net? The plain loop, eager or compiled, or skorch.
 
 Adam comes in three implementations and compilation can include the optimizer; each contender is
 the fastest of its settings on the job at hand. Compiled code draws dropout's random numbers as
-eager code does: the compiler's own generator made the compiled step up to 1.6x slower.
+eager code does: the compiler's own generator made the compiled step up to 1.6x slower. skorch has
+no validation rows and no callbacks, and its loader takes a batch's rows at once.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 import torch._inductor.config
 from job import DROPOUT, LEARNING_RATE, Job
 from timing import Contender, fastest, repeated
 from torch import nn
+from torch.utils.data import Dataset
 
 EAGER: tuple[dict[str, bool], ...] = ({}, {"foreach": True}, {"fused": True})
 COMPILED = (({"fused": True}, False), ({"foreach": True}, True))
@@ -51,12 +55,14 @@ class TorchTrainer:
                     self.step()
 
 
-def make_net(inputs: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
+def make_net(
+    inputs: int, hidden: tuple[int, ...], outputs: int, dropout: float = DROPOUT
+) -> nn.Sequential:
     """Hidden blocks of Linear, BatchNorm1d, ReLU and Dropout, then the output layer."""
     layers: list[nn.Module] = []
     for width in hidden:
         layers += [nn.Linear(inputs, width, bias=False), nn.BatchNorm1d(width)]
-        layers += [nn.ReLU(), nn.Dropout(DROPOUT)]
+        layers += [nn.ReLU(), nn.Dropout(dropout)]
         inputs = width
     return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 
@@ -73,6 +79,75 @@ def compiled_contender(job: Job, epochs: int) -> Contender:
     torch._dynamo.reset()
     torch._inductor.config.fallback_random = True
     return fastest([_contender(job, epochs, "PyTorch compiled", *setting) for setting in COMPILED])
+
+
+class BatchedRows(Dataset):
+    """Rows that a loader takes batch by batch; one by one, as by default, a step takes longer."""
+
+    def __init__(self, X: Any, y: Any = None) -> None:
+        self.X = torch.from_numpy(X)
+        self.y = torch.zeros(len(X)) if y is None else torch.from_numpy(y)
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitems__(self, rows: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.X[rows], self.y[rows]
+
+
+def skorch_classifier(job: Job, epochs: int, adam: dict[str, bool]) -> Any:
+    """skorch's classifier; that of two classes wants them as float32."""
+    from skorch import NeuralNetBinaryClassifier, NeuralNetClassifier
+
+    settings: dict[str, Any] = {
+        "module": _one_thread_net, "module__inputs": job.X.shape[1], "module__hidden": job.hidden,
+        "module__outputs": job.n_outputs, "optimizer": torch.optim.Adam, "lr": LEARNING_RATE,
+        "max_epochs": epochs, "batch_size": job.batch_size, "dataset": BatchedRows,
+        "iterator_train__shuffle": True, "iterator_train__collate_fn": _as_it_is,
+        "iterator_valid__batch_size": -1, "iterator_valid__collate_fn": _as_it_is,
+        "train_split": None, "callbacks": "disable", "verbose": 0,
+        **{f"optimizer__{name}": value for name, value in adam.items()},
+    }  # fmt: skip
+    if job.n_classes > 2:
+        return NeuralNetClassifier(criterion=nn.CrossEntropyLoss, **settings)
+    return NeuralNetBinaryClassifier(criterion=nn.BCEWithLogitsLoss, **settings)
+
+
+def skorch_targets(job: Job) -> np.ndarray:
+    """Classes as skorch's classifier wants them."""
+    return job.y.astype(np.int64 if job.n_classes > 2 else np.float32)
+
+
+def fastest_skorch_adam(job: Job) -> dict[str, bool]:
+    """The setting of PyTorch's Adam with which skorch is fastest on the job."""
+    y = skorch_targets(job)
+    contenders = [
+        Contender(str(index), partial(skorch_classifier(job, 2, adam).fit, job.X, y))
+        for index, adam in enumerate(EAGER)
+    ]
+    return EAGER[int(fastest(contenders).name)]
+
+
+def accuracy(trainer: TorchTrainer, X: np.ndarray, y: np.ndarray) -> float:
+    """Share of rows whose class a trained net tells."""
+    trainer.net.eval()
+    with torch.no_grad():
+        raw = trainer.net(torch.from_numpy(X).to(trainer.X.device)).cpu().numpy()
+    classes = raw.argmax(1) if raw.shape[1] > 1 else raw[:, 0] > 0
+    return float(np.mean(classes == y))
+
+
+def _one_thread_net(
+    inputs: int, hidden: tuple[int, ...], outputs: int, dropout: float = DROPOUT
+) -> nn.Sequential:
+    """The net of a process that works beside others; the same initial weights each time."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    return make_net(inputs, hidden, outputs, dropout)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
 def _contender(

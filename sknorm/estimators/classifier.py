@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import (
 )
 
 from sknorm import validation
-from sknorm.backends import fetched, in_kind, to_host
+from sknorm.backends import fetched, in_kind, is_on_host, to_host
 from sknorm.estimators import held_out
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
@@ -248,8 +248,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             sparse_labels = self._multilabel == "sparse"
             return sparse.csr_matrix(to_host(labels)) if sparse_labels else in_kind(labels, X)
         index = xp.argmax(probability, axis=1)
-        labels = self.classes_[to_host(index)]
-        return in_kind(labels, X) if labels.dtype.kind in "biuf" else labels
+        if is_on_host(index) or self.classes_.dtype.kind not in "biuf":
+            labels = self.classes_[to_host(index)]  # on the host, as labels may be strings
+            return in_kind(labels, X) if labels.dtype.kind in "biuf" else labels
+        return in_kind(xp.take(in_kind(self.classes_, probability), index), X)
 
     def predict_proba(self, X, return_std=False, n_samples=None):
         """Predict class probabilities, averaged over the members.

@@ -19,7 +19,7 @@ from sklearn.model_selection._validation import (
 )
 from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_method_params, _num_features, _num_samples
+from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sknorm.model_selection.evaluation import Context
 from sknorm.model_selection.execution import Execution
@@ -94,9 +94,7 @@ class BaseStackedSearch(BaseSearchCV):
         candidates = candidates_of(context.estimator, parameters)
         if not candidates or not splits:
             raise ValueError("There is nothing to fit: no candidates, or no folds.")
-        execution = Execution(
-            X, y, context, candidates, _width(X), self.n_jobs, self.pre_dispatch, Progress()
-        )
+        execution = Execution(X, y, context, candidates, self.n_jobs, self.pre_dispatch, Progress())
         results = self._search(execution, parameters, root)
         self._settle(results, parameters, scorers, refit_metric)
         if self.refit:
@@ -129,7 +127,7 @@ class BaseStackedSearch(BaseSearchCV):
             total = folds * count
             print(f"Fitting {folds} folds for each of {count} candidates, totalling {total} fits")
         progress = execution.progress
-        epochs = sum(candidate.network.max_iter for candidate in execution.candidates)
+        epochs = sum(candidate.epochs for candidate in execution.candidates)
         progress.begin(self, root, folds * epochs)
         results: dict[tuple[int, int], dict[str, Any]] = {}
         try:
@@ -223,13 +221,12 @@ class BaseStackedSearch(BaseSearchCV):
         if self.verbose < 2:
             return
         for result in results:
-            job, scores = result["job"], result["test_scores"]
+            job = result["job"]
             fold = f" {job.split + 1}/{self.n_splits_}" if self.verbose > 2 else ""
             chosen = job.candidate.parameters
             told = [", ".join(f"{name}={chosen[name]}" for name in sorted(chosen))]
             if self.verbose > 2:
-                named = scores if isinstance(scores, dict) else {"score": scores}
-                told += [f"{name}={value:.3f}" for name, value in named.items()]
+                told += _told(result["test_scores"], result.get("train_scores"))
             seconds = result["fit_time"] + result["score_time"]
             print(f"[CV{fold}] END {'; '.join(told)}; total time={seconds:5.1f}s")
 
@@ -262,12 +259,12 @@ class BaseStackedSearch(BaseSearchCV):
         return refitted(execution, weights)
 
 
-def _width(X: Any) -> int:
-    """Columns of a table; 1 of what a Pipeline is yet to make columns of, such as text."""
-    try:
-        return int(_num_features(X))
-    except TypeError:
-        return 1
+def _told(test: Any, train: Any) -> list[str]:
+    """Scores in scikit-learn's words."""
+    if not isinstance(test, dict):
+        return [f"score={test:.3f}" if train is None else f"score=({train=:.3f}, {test=:.3f})"]
+    before = {} if train is None else {name: f"train={train[name]:.3f}, " for name in train}
+    return [f"{name}: ({before.get(name, '')}test={test[name]:.3f})" for name in sorted(test)]
 
 
 def _unfinished(like: dict[str, Any]) -> dict[str, Any]:

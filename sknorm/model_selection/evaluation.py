@@ -30,7 +30,8 @@ class Candidate:
     prefix : hashable or None
         What identifies the steps before the network, if there is anything to fit.
     stack : hashable
-        What identifies the parameters that networks of one stack have in common.
+        What identifies the parameters that networks of one stack have in common; None of those
+        that cannot be fitted.
     preparation : hashable
         What identifies those that the preparation of a table depends on.
     fault : Exception or None
@@ -46,6 +47,11 @@ class Candidate:
     stack: Hashable
     preparation: Hashable
     fault: Exception | None
+
+    @property
+    def epochs(self) -> int:
+        """Largest number of epochs of its training in a fold."""
+        return 0 if self.fault is not None else int(self.network.max_iter)
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,6 @@ class Execution:
     X, y : table and targets
     context : Context
     candidates : list of Candidate
-    width : int
-        Columns of the table.
     n_jobs : int or None
     pre_dispatch : int or str
         As joblib takes it.
@@ -36,7 +34,6 @@ class Execution:
     y: Any
     context: Context
     candidates: list[Candidate]
-    width: int
     n_jobs: int | None
     pre_dispatch: int | str
     progress: Progress
@@ -62,7 +59,7 @@ class Execution:
             yield from race_by_folds(self.candidates, self.folds, run, metric)
             return
         workers = effective_n_jobs(self.n_jobs)
-        planned = units(self.context, self.candidates, range(self.folds), self.width, workers)
+        planned = units(self.context, self.candidates, range(self.folds), self.X, workers)
         context = replace(self.context, threads=min(workers, len(planned)), alive=len(planned))
         yield from race_by_epochs(
             self.X, self.y, context, planned, self.progress, metric, self.n_jobs
@@ -70,7 +67,7 @@ class Execution:
 
     def _run(self, candidates: Sequence[Candidate], splits: Sequence[int]) -> Iterator[Results]:
         workers = effective_n_jobs(self.n_jobs)
-        planned = units(self.context, candidates, splits, self.width, workers)
+        planned = units(self.context, candidates, splits, self.X, workers)
         threads = min(workers, len(planned))
         context = replace(self.context, threads=threads, alive=threads)
         backend, _ = get_active_backend(prefer="threads")

@@ -61,7 +61,7 @@ class Inputs:
 
     @cached_property
     def test(self) -> tuple[Any, Any]:
-        """Held-out rows after those steps, and their targets; made when first asked for."""
+        """Held-out rows after those steps, None if they fail there, and their targets."""
         return self.make_test()
 
 
@@ -84,10 +84,9 @@ class Fold:
         """Inputs of a candidate without anything to fit before the network."""
         params = rows_of(self.fit_params, self.train, _num_samples(X))
         steps = []
-        if last_step(model) is not model:
-            name = f"{model.steps[-1][0]}__"
-            params = {key.removeprefix(name): value for key, value in params.items()}
-            steps = list(model.steps[:-1])
+        if last_step(model) is not model:  # a Pipeline knows whose its parameters are
+            pipeline, (*_, params) = recorded(model, X, y, params)
+            steps = pipeline.steps[:-1]
         return Inputs(
             params,
             steps,
@@ -100,12 +99,15 @@ class Fold:
         params = rows_of(self.fit_params, self.train, _num_samples(X))
         pipeline, given = recorded(model, taken(X, self.train), taken(y, self.train), params)
         Xt, yt, own = given
-        return Inputs(
-            own,
-            pipeline.steps[:-1],
-            lambda: (Xt, yt),
-            lambda: (pipeline[:-1].transform(taken(X, self.test)), taken(y, self.test)),
-        )
+
+        def test() -> tuple[Any, Any]:
+            rows, targets = taken(X, self.test), taken(y, self.test)
+            try:
+                return pipeline[:-1].transform(rows), targets
+            except Exception:  # to be told by the scorer of the whole Pipeline
+                return None, targets
+
+        return Inputs(own, pipeline.steps[:-1], lambda: (Xt, yt), test)
 
 
 def last_step(estimator: Any) -> Any:

@@ -9,7 +9,9 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import _num_features
 
+from sknorm.backends import is_on_host
 from sknorm.estimators.parameters import CONSTRAINTS, check_combination
 from sknorm.model_selection.evaluation import Candidate, Context, Job, Unit
 from sknorm.model_selection.inputs import Once, check_stackable, has_prefix, last_step
@@ -44,7 +46,7 @@ def units(
     context: Context,
     candidates: Sequence[Candidate],
     splits: Sequence[int],
-    width: int,
+    X: Any,
     workers: int,
 ) -> list[Unit]:
     """Jobs of candidates in folds, in units of what can be stacked.
@@ -55,8 +57,7 @@ def units(
     candidates : sequence of Candidate
     splits : sequence of int
         The folds.
-    width : int
-        Columns of the table.
+    X : table
     workers : int
         How many units can be worked on at once.
     """
@@ -66,10 +67,10 @@ def units(
         for candidate in candidates:
             fold = (None, None) if candidate.prefix is None else (candidate.prefix, split)
             groups[fold, candidate.stack, rows].append(Job(candidate, split))
-    parts = {key: _parts(jobs, width, workers) for key, jobs in groups.items()}
+    parts = {key: _parts(jobs, X, workers) for key, jobs in groups.items()}
     prefixes = _prefixes(parts, context)
     return [
-        Unit(jobs, jobs[0].candidate.network.max_iter, prefixes.get(key[0]))
+        Unit(jobs, jobs[0].candidate.epochs, prefixes.get(key[0]))
         for key, cut in parts.items()
         for jobs in cut
     ]
@@ -98,10 +99,11 @@ def _candidate(estimator: Any, number: int, parameters: dict[str, Any]) -> Candi
         check_combination(network)
     except ValueError as error:
         fault = error
+    common = {k: v for k, v in own.items() if k not in STACKED}
     return Candidate(
         number, parameters, model, network, frozenset(own),
-        prefix=_fingerprint(model.steps[:-1]) if has_prefix(model) else None,
-        stack=_fingerprint([type(network), {k: v for k, v in own.items() if k not in STACKED}]),
+        prefix=_fingerprint(model.steps[:-1]) if has_prefix(model) and fault is None else None,
+        stack=_fingerprint([type(network), common]) if fault is None else None,
         preparation=_fingerprint({k: v for k, v in own.items() if k not in _LATER}),
         fault=fault,
     )  # fmt: skip
@@ -112,7 +114,7 @@ def _fingerprint(value: Any) -> Hashable:
     if value is None or isinstance(value, str | int | float):
         return type(value), value
     if isinstance(value, dict):
-        return tuple((key, _fingerprint(value[key])) for key in sorted(value))
+        return tuple((key, _fingerprint(value[key])) for key in sorted(value, key=repr))
     if isinstance(value, list | tuple):
         return type(value), *(_fingerprint(each) for each in value)
     if isinstance(value, BaseEstimator):
@@ -123,9 +125,13 @@ def _fingerprint(value: Any) -> Hashable:
         return id(value)
 
 
-def _parts(jobs: list[Job], width: int, workers: int) -> list[list[Job]]:
-    """Jobs in parts of even size: small enough for a cache, enough of them for all workers."""
-    size = min(_stack_size(jobs[0].candidate.network, width), -(-len(jobs) // workers))
+def _parts(jobs: list[Job], X: Any, workers: int) -> list[list[Job]]:
+    """Jobs in parts of even size, enough of them for all workers; on the host, small enough."""
+    if jobs[0].candidate.fault is not None:
+        return [jobs]
+    network, size = jobs[0].candidate.network, -(-len(jobs) // workers)
+    if network.backend == "numpy" or (network.backend == "auto" and is_on_host(X)):
+        size = min(size, _stack_size(network, _width(X)))
     count = -(-len(jobs) // max(1, size))
     return [part.tolist() for part in np.array_split(np.array(jobs, dtype=object), count)]
 
@@ -136,3 +142,11 @@ def _stack_size(network: Any, width: int) -> int:
     sizes = [width, *hidden.tolist()]
     values = sum(a * b for a, b in pairwise(sizes))
     return int(np.clip(_CACHE_BYTES // max(1, 16 * values * network.n_members), _LEAST, _MOST))
+
+
+def _width(X: Any) -> int:
+    """Columns of a table; 1 of what a Pipeline is yet to make columns of, such as text."""
+    try:
+        return int(_num_features(X))
+    except TypeError:
+        return 1

@@ -111,7 +111,7 @@ def refitted(execution: Execution, weights: np.ndarray) -> EnsembleClassifier | 
     chosen = [candidate for candidate in execution.candidates if weights[candidate.number] > 0]
     context = replace(execution.context, splits=[(rows, rows)], error_score="raise")
     table, models = Table(X), {}
-    for unit in units(context, chosen, [0], execution.width, workers=1):
+    for unit in units(context, chosen, [0], X, workers=1):
         work = Work(X, y, table, context, unit, Progress())
         for part in work.parts:
             work.gather([part])

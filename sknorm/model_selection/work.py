@@ -126,8 +126,8 @@ class Work:
             jobs = [entry.job for entry in each.entries]
             outcomes = self._trying(jobs, each.outcomes)
             for entry, outcome in zip(each.entries, outcomes or [], strict=False):
-                done = self._trying([entry.job], partial(self._result, entry, outcome))
-                results += [] if done is None else [done]
+                done = self._trying([entry.job], partial(self._settled, entry, outcome))
+                results += [] if done is None else [self._scored(entry, done)]
         return results
 
     def models(self) -> dict[int, Any]:
@@ -259,9 +259,9 @@ class Work:
             most = None if free is None else free // 2
         return None if most is None else most // self.context.alive
 
-    def _result(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
-        """Settle a job's network and score it."""
-        started, context = time.perf_counter(), self.context
+    def _settled(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
+        """Settle a job's network."""
+        started = time.perf_counter()
         if outcome.diverged.any():
             epoch = int(outcome.epochs.max())
             raise FloatingPointError(
@@ -269,19 +269,20 @@ class Work:
                 "max_grad_norm, or scale the inputs and targets."
             )
         attributes.set_outcome(entry.network, outcome, entry.task.rows, continued=False)
-        model = entry.network
-        if not context.scores_networks:
-            model = assembled(entry.job.candidate.model, entry.inputs.steps, model)
-        fitted = time.perf_counter()
         result: dict[str, Any] = {"job": entry.job, "fit_error": None}
         result["unfinished"] = attributes.is_unfinished(entry.network, outcome)
-        result["test_scores"] = self._scores(model, entry, test=True)
-        result["score_time"] = time.perf_counter() - fitted
-        result["fit_time"] = entry.seconds + fitted - started
-        if context.return_train_score:
-            result["train_scores"] = self._scores(model, entry, test=False)
-        if context.keeps_predictions:
+        if self.context.keeps_predictions:
             result |= _predictions(entry.network, entry.inputs.test[0])
+        result["fit_time"] = entry.seconds + time.perf_counter() - started
+        return result
+
+    def _scored(self, entry: Entry, result: dict[str, Any]) -> dict[str, Any]:
+        """The result with its scores; what is no score at all fails the search."""
+        started = time.perf_counter()
+        result["test_scores"] = self._scores(entry.network, entry, test=True)
+        result["score_time"] = time.perf_counter() - started
+        if self.context.return_train_score:
+            result["train_scores"] = self._scores(entry.network, entry, test=False)
         return result
 
     def _score_so_far(self, entry: Entry, network: Network) -> Any:
@@ -290,16 +291,17 @@ class Work:
         view.network_ = network
         view.n_layers_ = len(network.architecture.sizes)
         view.out_activation_ = view._loss().output_activation
-        if not self.context.scores_networks:
-            view = assembled(entry.job.candidate.model, entry.inputs.steps, view)
         return self._scores(view, entry, test=True)
 
     def _scores(self, model: Any, entry: Entry, test: bool) -> Any:
         context, inputs, split = self.context, entry.inputs, entry.job.split
         rows = context.splits[split][0 if not test else 1]
         X, y = inputs.test if test else inputs.train()
-        if not context.scores_networks and self.unit.prefix is not None:
-            X = taken(self.X, rows)  # the Pipeline's own transformers come first
+        has_steps = self.unit.prefix is not None
+        # Training rows were transformed as the steps were fitted, which may differ from later on.
+        if not context.scores_networks or (has_steps and (not test or X is None)):
+            model = assembled(entry.job.candidate.model, inputs.steps, model)
+            X = taken(self.X, rows) if has_steps else X
         params = rows_of(context.score_params, rows, _num_samples(self.X))
         return _score(model, X, y, context.scorer, params, context.error_score)
 
@@ -315,6 +317,7 @@ class Work:
 def _fresh(network: Any) -> Any:
     """A network to be fitted, with a random state of its own."""
     network = copy.copy(network)
+    network.validation_fraction = copy.deepcopy(network.validation_fraction)  # may be a splitter
     if network.random_state is None:
         seed = check_random_state(None).randint(2**32, dtype=np.uint32)
         network.random_state = RandomState(seed)

@@ -73,6 +73,34 @@ def test_members_that_stay_keep_their_rates(name: str) -> None:
     np.testing.assert_array_equal(schedule.take([1]).rate(7), expected)
 
 
+@pytest.mark.parametrize("name", ["constant", "invscaling", "adaptive", "cosine", "one_cycle"])
+def test_schedules_of_several_stacks_are_joined(name: str) -> None:
+    """Each member goes on at its own rate, and reacts on its own."""
+    whole = schedules.build(name, np.array([0.1, 0.02, 0.3]), 0.5, 10)
+    parts = [schedules.build(name, whole.initial[k].copy(), 0.5, 10) for k in ([0], [1, 2])]
+    joined = schedules.join_schedules(parts)
+    for schedule in (whole, joined):
+        schedule.epoch_ended(100)
+        schedule.on_plateau(2)
+    assert type(joined) is type(whole) and joined.kind == whole.kind
+    for step in (0, 3, 20):
+        np.testing.assert_array_equal(joined.rates(step, 4), whole.rates(step, 4))
+    untouched = schedules.build(name, whole.initial[[1, 2]], 0.5, 10)
+    np.testing.assert_array_equal(parts[1].rate(0), untouched.rate(0))
+
+
+def test_schedules_of_one_kind_differ_in_rates_only() -> None:
+    def kind(
+        name: str = "invscaling", rate: float = 0.1, power: float = 0.5, total: int = 9
+    ) -> Any:
+        return schedules.build(name, np.array([rate]), power, total).kind
+
+    assert kind() == kind(rate=0.3) == kind(total=5) != kind(power=0.6)
+    assert kind("cosine") == kind("cosine", power=0.6) != kind("cosine", total=5)
+    names = ["constant", "invscaling", "adaptive", "cosine", "one_cycle"]
+    assert len({kind(name) for name in names}) == 5
+
+
 @pytest.mark.parametrize("name", ["cosine", "one_cycle"])
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
 @pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
