@@ -163,7 +163,8 @@ def rank_survivors_first(table: dict[str, Any], left: np.ma.MaskedArray, folds: 
 
 
 def _check(work: Work) -> None:
-    if any(entry.task.max_fun is not None for part in work.parts for entry in part):
+    tasks = [entry.task for part in work.parts for entry in part]
+    if any(task is not None and task.max_fun is not None for task in tasks):
         raise ValueError(
             f"racing=True with fewer than {FOLDS} folds compares candidates epoch by epoch, which "
             "solver='lbfgs' does not have. Use more folds, another solver, or racing=False."

@@ -47,7 +47,10 @@ class Entry:
     network : estimator
         Becomes fitted.
     inputs : Inputs
-    task : Task
+    task : Task or None
+        None once it is in a stack, which holds its networks.
+    rows : int
+        Training rows of the network.
     lead : Lead
     seconds : float
         Time spent on fitting it so far.
@@ -56,7 +59,8 @@ class Entry:
     job: Job
     network: Any
     inputs: Inputs
-    task: Task
+    task: Task | None
+    rows: int
     lead: Lead
     seconds: float
 
@@ -72,13 +76,15 @@ class Stack:
 
     def __init__(self, entries: list[Entry], progress: Progress) -> None:
         self.entries = entries
-        tasks = [entry.task for entry in entries]
+        tasks = [entry.task for entry in entries if entry.task is not None]
         ends = np.cumsum([len(task.members) for task in tasks]).tolist()
         self.places = [
             list(range(end - len(task.members), end)) for end, task in zip(ends, tasks, strict=True)
         ]
         started = time.perf_counter()
         whole = stack(tasks, entries[0].lead.table, [entry.lead.rows for entry in entries])
+        for entry in entries:
+            entry.task = None
         self.whole = whole
         self.run: Run | None = None
         self.outcome: Outcome | None = None
@@ -119,8 +125,9 @@ class Stack:
         self.run.leave([place for places in gone for place in places])
 
     def outcomes(self) -> list[Outcome]:
-        """What training left behind, one of each entry."""
+        """What training left behind, one of each entry; the stack is done with."""
         outcome: Any = self.outcome if self.run is None else self.run.outcome()
+        self.run = self.watch.run = None  # in a circle, which would keep the buffers for a while
         return [outcome.take(places) for places in self.places]
 
     def _spent(self, started: float) -> None:

@@ -53,6 +53,7 @@ def evaluate(
     list of dict
         One of each job, in the form of scikit-learn's ``_fit_and_score``, with its ``job``.
     """
+    table.X = X
     work = Work(X, y, table, context, unit, progress)
     results = []
     for part in work.parts:  # one after the other: a stack is gone before the next is made
@@ -76,7 +77,7 @@ class Work:
         groups: dict[Hashable, list[Entry]] = defaultdict(list)
         for job in unit.jobs:
             entry = self._trying([job], partial(self._entry, job))
-            if entry is not None:
+            if entry is not None and entry.task is not None:
                 groups[signature(entry.task), id(entry.lead.table)].append(entry)
         self.stacks: list[Stack] = []
         self.parts: list[list[Entry]] = []
@@ -136,7 +137,7 @@ class Work:
         for each in self.stacks:
             for entry, outcome in zip(each.entries, each.outcomes(), strict=True):
                 network, candidate = entry.network, entry.job.candidate
-                attributes.set_outcome(network, outcome, entry.task.rows, continued=False)
+                attributes.set_outcome(network, outcome, entry.rows, continued=False)
                 attributes.warn_if_unfinished(network, outcome)
                 if outcome.diverged.any():
                     Observer().diverged("", network.n_iter_, network.loss_)
@@ -172,7 +173,7 @@ class Work:
         network.__dict__.update(lead.learnt)
         task = network._task(lead.prepared, None, tuple(given.get(name) for name in _GIVEN))
         seconds = time.perf_counter() - started
-        return Entry(job, network, inputs, task, lead, seconds)
+        return Entry(job, network, inputs, task, task.rows, lead, seconds)
 
     def _inputs_of(self, job: Job) -> Inputs:
         if job.split not in self._inputs:
@@ -233,6 +234,7 @@ class Work:
     def _cut(self, entries: list[Entry]) -> list[list[Entry]]:
         """Entries in parts whose stacks fit into memory."""
         task = entries[0].task
+        assert task is not None
         budget = self._budget(task.network.backend)
         if budget is None:
             return [entries]
@@ -268,7 +270,7 @@ class Work:
                 f"Training became non-finite in epoch {epoch}. Lower learning_rate_init, set "
                 "max_grad_norm, or scale the inputs and targets."
             )
-        attributes.set_outcome(entry.network, outcome, entry.task.rows, continued=False)
+        attributes.set_outcome(entry.network, outcome, entry.rows, continued=False)
         result: dict[str, Any] = {"job": entry.job, "fit_error": None}
         result["unfinished"] = attributes.is_unfinished(entry.network, outcome)
         if self.context.keeps_predictions:
