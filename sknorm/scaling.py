@@ -10,7 +10,6 @@ from scipy import sparse
 
 from sknorm.backends import Backend, resolve
 
-_CHUNK = 1 << 20  # values that are looked at together
 _STORED_CHUNK = 1 << 17  # of a sparse table, with their columns and weights
 
 
@@ -181,7 +180,7 @@ def _is_two_valued(backend: Backend, X: Any, low: np.ndarray, high: np.ndarray) 
     """Which columns hold no values but their lowest and highest."""
     xp, indicator = backend.xp, np.ones(X.shape[1], dtype=bool)
     lowest, highest = backend.asarray(low, X.dtype), backend.asarray(high, X.dtype)
-    most = max(1, _CHUNK // max(1, X.shape[1]))
+    most = _rows_at_once(backend, X)
     start, rows = 0, min(16, most)  # most tables show in a few rows that none is
     while start < X.shape[0] and indicator.any():
         chunk = X[start : min(start + rows, X.shape[0]), :]
@@ -191,11 +190,16 @@ def _is_two_valued(backend: Backend, X: Any, low: np.ndarray, high: np.ndarray) 
     return indicator
 
 
+def _rows_at_once(backend: Backend, X: Any) -> int:
+    """Rows whose values in float64 a cache holds, or that keep a device busy."""
+    return max(16, backend.chunk_bytes // (8 * max(1, X.shape[1])))
+
+
 def _weighted_chunks(
     backend: Backend, X: Any, weight: np.ndarray | None
 ) -> Iterator[tuple[Any, np.ndarray]]:
     """Rows (1, n, d) in float64 where X is, and their weights (n,) on the host."""
-    rows = max(1, _CHUNK // max(1, X.shape[1]))
+    rows = _rows_at_once(backend, X)
     for start in range(0, X.shape[0], rows):
         stop = min(start + rows, X.shape[0])
         chunk = backend.asarray(X[start:stop, :], dtype=backend.xp.float64)

@@ -75,7 +75,7 @@ def test_statistics_do_not_depend_on_the_parts_looked_at(
 ) -> None:
     rng = np.random.default_rng(1)
     X, weight = table(rng), rng.uniform(0.01, 5.0, 200)
-    monkeypatch.setattr(scaling, "_CHUNK", 70)  # values: 6 rows
+    monkeypatch.setattr(scaling, "_rows_at_once", lambda backend, X: 6)
     monkeypatch.setattr(scaling, "_STORED_CHUNK", 40)
     size = np.abs(X).max(axis=0)
     assert_same(columns(container(X), weight), expected(X, weight), size)
