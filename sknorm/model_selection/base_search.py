@@ -134,9 +134,10 @@ class BaseStackedSearch(BaseSearchCV):
             for done in execution.race(self._ranking()) if self.racing else execution.search():
                 self._announce(done)
                 results.update((result["job"].key, result) for result in done)
-        except KeyboardInterrupt:
-            progress.stopped = True
-            self._keep_finished(results, parameters)
+        except BaseException as fault:
+            progress.stopped = True  # what other threads train is of no use any more
+            if isinstance(fault, KeyboardInterrupt):
+                self._keep_finished(results, parameters)
             raise
         progress.end()
         return [results[key] for key in sorted(results)]
@@ -188,10 +189,10 @@ class BaseStackedSearch(BaseSearchCV):
         """``cv_results_``."""
         folds = self.n_splits_
         if not self.racing:
-            return self._format_results(candidates, folds, results)
+            return self._format_results(candidates, folds, [_shown(each) for each in results])
         found = {result["job"].key: result for result in results}
         keys = list(np.ndindex(len(candidates), folds))
-        everything = [found.get(key) or _unfinished(results[0]) for key in keys]
+        everything = [_shown(found.get(key) or _unfinished(results[0])) for key in keys]
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
             table = self._format_results(candidates, folds, everything)
@@ -206,9 +207,11 @@ class BaseStackedSearch(BaseSearchCV):
         """Set ``cv_results_`` of a search that was interrupted; the rest counts as failed."""
         if not results:
             return
+        if callable(self.scoring):
+            _insert_error_scores(list(results.values()), self.error_score)
         some = next(iter(results.values()))
         keys = list(np.ndindex(len(candidates), self.n_splits_))
-        everything = [results.get(key) or _unfinished(some) for key in keys]
+        everything = [_shown(results.get(key) or _unfinished(some)) for key in keys]
         self.cv_results_ = self._format_results(candidates, self.n_splits_, everything)
         warnings.warn(
             f"The search was interrupted after {len(results)} of {len(keys)} fits: cv_results_ "
@@ -265,6 +268,12 @@ def _told(test: Any, train: Any) -> list[str]:
         return [f"score={test:.3f}" if train is None else f"score=({train=:.3f}, {test=:.3f})"]
     before = {} if train is None else {name: f"train={train[name]:.3f}, " for name in train}
     return [f"{name}: ({before.get(name, '')}test={test[name]:.3f})" for name in sorted(test)]
+
+
+def _shown(result: dict[str, Any]) -> dict[str, Any]:
+    """What ``cv_results_`` shows of a result."""
+    keys = ("fit_time", "score_time", "test_scores", "train_scores")
+    return {key: result[key] for key in keys if key in result}
 
 
 def _unfinished(like: dict[str, Any]) -> dict[str, Any]:

@@ -52,11 +52,7 @@ class Execution:
     def race(self, metric: str | None) -> Iterator[Results]:
         """Results of the jobs that are done in a race; see :mod:`racing`."""
         if self.folds >= FOLDS:
-
-            def run(running: Sequence[Candidate], fold: int) -> Iterator[Results]:
-                return self._run(running, [fold])
-
-            yield from race_by_folds(self.candidates, self.folds, run, metric)
+            yield from race_by_folds(self.candidates, self.folds, self._run, metric)
             return
         workers = effective_n_jobs(self.n_jobs)
         planned = units(self.context, self.candidates, range(self.folds), self.X, workers)

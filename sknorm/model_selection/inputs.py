@@ -177,18 +177,18 @@ class Once:
             self.uses -= 1
             if self._value is None:
                 self._value = self._computed(X, y)
-            value, fault = self._value
+            value, fault, trace = self._value
             if self.uses <= 0:
                 self._value = None
         if fault is not None:
-            raise fault
+            raise fault.with_traceback(trace)
         return value
 
-    def _computed(self, X: Any, y: Any) -> tuple[Any, Exception | None]:
+    def _computed(self, X: Any, y: Any) -> tuple[Any, Exception | None, Any]:
         try:
-            return self.compute(X, y), None
+            return self.compute(X, y), None, None
         except Exception as error:
-            return None, error
+            return None, error, error.__traceback__
 
     def __getstate__(self) -> dict[str, Any]:
         """In another process it is computed anew."""

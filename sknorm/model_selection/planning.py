@@ -8,6 +8,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import _num_features
 
@@ -99,14 +100,25 @@ def _candidate(estimator: Any, number: int, parameters: dict[str, Any]) -> Candi
         check_combination(network)
     except ValueError as error:
         fault = error
-    common = {k: v for k, v in own.items() if k not in STACKED}
+    common = [type(network), _requests(model), {k: v for k, v in own.items() if k not in STACKED}]
     return Candidate(
         number, parameters, model, network, frozenset(own),
-        prefix=_fingerprint(model.steps[:-1]) if has_prefix(model) and fault is None else None,
-        stack=_fingerprint([type(network), common]) if fault is None else None,
+        prefix=_fingerprint(_before(model)) if has_prefix(model) and fault is None else None,
+        stack=_fingerprint(common) if fault is None else None,
         preparation=_fingerprint({k: v for k, v in own.items() if k not in _LATER}),
         fault=fault,
     )  # fmt: skip
+
+
+def _before(model: Any) -> list[Any]:
+    """What decides what a Pipeline gives its network."""
+    own = {name: value for name, value in vars(model).items() if name != "steps"}
+    return [own, model.steps[:-1], _requests(model)]
+
+
+def _requests(model: Any) -> str:
+    """Who is to get which metadata, where scikit-learn routes them."""
+    return str(model.get_metadata_routing()) if get_config()["enable_metadata_routing"] else ""
 
 
 def _fingerprint(value: Any) -> Hashable:

@@ -48,7 +48,7 @@ class Progress:
     def _tell(self, done: int) -> None:
         """End one more subtask for each share of the total that is done."""
         steps = self._task.max_subtasks
-        while self._told < min(steps, done * steps // self._total):
+        while self._told < min(steps, done * steps // max(1, self._total)):
             self._told += 1
             leaf = self._task.subcontext(task_name="member-epochs")
             leaf.call_on_fit_task_begin(estimator=self._owner)

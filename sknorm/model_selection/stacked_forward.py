@@ -16,7 +16,7 @@ _UNLIKE = 1e6  # how many times larger a column's factor may be, likewise
 _LARGE = 1 << 17  # parameters from which one pass is slower than several: caches hold one network
 
 
-def stacked_forward(members: Sequence[Any], X: Any, method: str) -> list[Any]:
+def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any]:
     """Predictions of fitted models in one pass over X, before targets get their units.
 
     Parameters
@@ -27,26 +27,25 @@ def stacked_forward(members: Sequence[Any], X: Any, method: str) -> list[Any]:
     method : str
         Name of the method that predicts, for messages.
 
-    Returns
-    -------
-    list of arrays of shape (n_samples, n_outputs)
-        One for each model, the mean over its networks, where it was computed and in X's float
-        dtype.
+    Yields
+    ------
+    array of shape (n_samples, n_outputs)
+        For each model in turn, so that they are not all held: the mean over its networks, where
+        it was computed and in X's float dtype.
     """
     first = members[0]
     checked = first._checked(X, method)
     backend = resolve(checked, first.backend, first.matmul_precision)
-    xp, scales = backend.xp, first._scales
+    xp, dtype, scales = backend.xp, backend.dtype(checked.dtype), first._scales
     offset, factor = backend.asarray(scales.offset), backend.asarray(scales.factor)
     raw = joined(members, backend).raw(engine_table(backend, checked), offset, factor)
-    raw = xp.astype(raw, backend.dtype(checked.dtype), copy=False)
-    start, answers = 0, []
+    start = 0
     for member in members:
         stop = start + member.network_.members
-        values = member._loss().inverse_link(raw[start:stop, ...], xp)
-        answers.append(values[0, ...] if stop - start == 1 else xp.mean(values, axis=0))
+        own = xp.astype(raw[start:stop, ...], dtype, copy=False)
+        values = member._loss().inverse_link(own, xp)
+        yield values[0, ...] if stop - start == 1 else xp.mean(values, axis=0)
         start = stop
-    return answers
 
 
 def stacks(members: Sequence[Any]) -> list[list[int]]:

@@ -35,9 +35,10 @@ class StackedGridSearchCV(BaseStackedSearch, GridSearchCV):
         where joblib's backend says (``joblib.parallel_config("dask")``). None is one, unless in
         a ``parallel_config``.
     racing : bool, default=False
-        Whether the worst candidates leave before the end (successive halving): after fold i of n,
-        the best ``(1 - i / n) / 2`` of them by mean test score stay, so that five folds take 40%
-        of the fits. With one or two folds, candidates leave between epochs instead. The scores of
+        Whether the worst candidates leave before the end (successive halving): after the first
+        fold the best third of them by test score stays, after the middle one the best sixth by
+        the mean so far, so that five folds take 40% of the fits. With one or two folds,
+        candidates leave after a fifth and a half of the epochs instead. The scores of
         a candidate that left are NaN in the folds it was not in, its mean is that of the others,
         and it ranks behind those that stayed longer. ``cv_results_["left_epoch"]`` tells after
         how many epochs, over all folds, a candidate left; masked for those that stayed.
@@ -76,7 +77,7 @@ class StackedGridSearchCV(BaseStackedSearch, GridSearchCV):
     >>> from sknorm import MLPClassifier
     >>> from sknorm.model_selection import StackedGridSearchCV
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier((16,), max_iter=50, tol=1e-3, random_state=0)
+    >>> model = MLPClassifier((16,), learning_rate="cosine", max_iter=20, random_state=0)
     >>> grid = {"alpha": [1e-4, 1e-2, 1.0], "dropout": [0.0, 0.2]}
     >>> search = StackedGridSearchCV(model, grid, cv=3).fit(X, y)
     >>> search.best_params_["alpha"] < 1.0
@@ -145,9 +146,10 @@ class StackedRandomizedSearchCV(BaseStackedSearch, RandomizedSearchCV):
         where joblib's backend says (``joblib.parallel_config("dask")``). None is one, unless in
         a ``parallel_config``.
     racing : bool, default=False
-        Whether the worst candidates leave before the end (successive halving): after fold i of n,
-        the best ``(1 - i / n) / 2`` of them by mean test score stay, so that five folds take 40%
-        of the fits. With one or two folds, candidates leave between epochs instead. The scores of
+        Whether the worst candidates leave before the end (successive halving): after the first
+        fold the best third of them by test score stays, after the middle one the best sixth by
+        the mean so far, so that five folds take 40% of the fits. With one or two folds,
+        candidates leave after a fifth and a half of the epochs instead. The scores of
         a candidate that left are NaN in the folds it was not in, its mean is that of the others,
         and it ranks behind those that stayed longer. ``cv_results_["left_epoch"]`` tells after
         how many epochs, over all folds, a candidate left; masked for those that stayed.
@@ -187,7 +189,7 @@ class StackedRandomizedSearchCV(BaseStackedSearch, RandomizedSearchCV):
     >>> from sknorm import MLPClassifier
     >>> from sknorm.model_selection import StackedRandomizedSearchCV
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier((16,), max_iter=50, tol=1e-3, random_state=0)
+    >>> model = MLPClassifier((16,), learning_rate="cosine", max_iter=20, random_state=0)
     >>> search = StackedRandomizedSearchCV(
     ...     model, {"alpha": loguniform(1e-5, 1.0)}, n_iter=8, cv=3, random_state=0
     ... ).fit(X, y)

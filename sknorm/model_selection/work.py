@@ -165,7 +165,7 @@ class Work:
         started = time.perf_counter()
         candidate = job.candidate
         if candidate.fault is not None:
-            raise candidate.fault
+            raise candidate.fault.with_traceback(None)  # or it would grow with each job
         inputs = self._inputs_of(job)
         network = _fresh(candidate.network)
         given = _arguments(network, inputs)

@@ -35,7 +35,7 @@ def explicit(problem: Any, X: np.ndarray, member: int) -> np.ndarray:
 
 
 def raw(problem: Any, X: np.ndarray) -> np.ndarray:
-    return fold(problem.network).raw(X, problem.data.offset, problem.data.factor)
+    return fold(problem.network).raw(X, problem.data.offset[0], problem.data.factor[0])
 
 
 @pytest.mark.parametrize("normalization", NORMS)

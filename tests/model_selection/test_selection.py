@@ -1,0 +1,163 @@
+"""refit="ensemble": who is chosen, by which predictions, and how the members are refitted."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_classification, make_friedman1, make_multilabel_classification
+from sklearn.exceptions import FitFailedWarning
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.model_selection import KFold, PredefinedSplit, RepeatedKFold, cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sknorm import MLPClassifier, MLPRegressor
+from sknorm.model_selection import EnsembleClassifier, EnsembleRegressor, StackedGridSearchCV
+from sknorm.model_selection.forward_selection import forward_selection
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X, y = make_classification(150, 6, n_informative=4, n_classes=3, random_state=0)
+A, b = make_friedman1(120, n_features=6, noise=1.0, random_state=0)
+SMALL: dict[str, Any] = {
+    "hidden_layer_sizes": (8,), "max_iter": 25, "learning_rate_init": 0.03, "random_state": 0,
+}  # fmt: skip
+GRID = {"alpha": [1e-4, 1.0], "random_state": [0, 1, 2, 3]}
+
+
+def search(estimator: Any, grid: Any = None, **settings: Any) -> StackedGridSearchCV:
+    settings = {"cv": KFold(3, shuffle=True, random_state=0), "refit": "ensemble", **settings}
+    return StackedGridSearchCV(estimator, GRID if grid is None else grid, **settings)
+
+
+def members(found: StackedGridSearchCV) -> list[Any]:
+    """The chosen candidates, not fitted."""
+    chosen = np.flatnonzero(found.ensemble_weights_)
+    parameters = [found.cv_results_["params"][c] for c in chosen]
+    return [clone(found.estimator).set_params(**each) for each in parameters]
+
+
+def test_weights_are_those_of_forward_selection() -> None:
+    found = search(MLPClassifier(**SMALL), scoring="neg_log_loss").fit(X, y)
+    parameters = found.cv_results_["params"]
+    out_of_fold = [
+        cross_val_predict(
+            clone(found.estimator).set_params(**each), X, y, cv=found.cv, method="predict_proba"
+        )
+        for each in parameters
+    ]
+    expected = forward_selection(out_of_fold, lambda mean: -log_loss(y, mean))
+    np.testing.assert_allclose(found.ensemble_weights_, expected)
+    mean = np.tensordot(expected, out_of_fold, axes=1)
+    assert found.ensemble_score_ == pytest.approx(-log_loss(y, mean))
+    single = max(-log_loss(y, each) for each in out_of_fold)
+    assert found.ensemble_score_ > single
+
+
+def test_members_are_fits_of_the_candidates() -> None:
+    found = search(MLPClassifier(**SMALL), scoring="neg_log_loss").fit(X, y)
+    best = found.best_estimator_
+    assert isinstance(best, EnsembleClassifier)
+    assert len(best.estimators_) == np.count_nonzero(found.ensemble_weights_) > 1
+    alone = [member.fit(X, y) for member in members(found)]
+    np.testing.assert_allclose(best.weights_, found.ensemble_weights_[found.ensemble_weights_ > 0])
+    for mine, theirs in zip(best.estimators_, alone, strict=True):
+        np.testing.assert_allclose(mine.predict_proba(X), theirs.predict_proba(X), rtol=1e-9)
+        assert mine.get_params() == theirs.get_params()
+        assert mine.n_iter_ == theirs.n_iter_ and mine.loss_curve_ == theirs.loss_curve_
+    mean = np.average([each.predict_proba(X) for each in alone], axis=0, weights=best.weights_)
+    np.testing.assert_allclose(found.predict_proba(X), mean, rtol=1e-9)
+    np.testing.assert_array_equal(found.classes_, [0, 1, 2])
+    assert found.n_features_in_ == 6 and found.refit_time_ > 0
+
+
+@pytest.mark.parametrize("scoring", [None, "accuracy", "roc_auc_ovr"])
+def test_scorers_of_labels_and_of_probabilities(scoring: str | None) -> None:
+    words = np.array(["ant", "bee", "cow"])[y]
+    found = search(MLPClassifier(**SMALL), scoring=scoring).fit(X, words)
+    assert found.ensemble_score_ > 0.5
+    assert set(found.predict(X)) <= {"ant", "bee", "cow"}
+    assert 0.5 < found.score(X, words) <= 1.0
+
+
+def test_regression_after_a_scaler() -> None:
+    pipeline = make_pipeline(StandardScaler(), MLPRegressor(**SMALL))
+    grid = {f"mlpregressor__{name}": values for name, values in GRID.items()}
+    found = search(pipeline, grid).fit(A, b)
+    best = found.best_estimator_
+    assert isinstance(best, EnsembleRegressor)
+    alone = [member.fit(A, b).predict(A) for member in members(found)]
+    expected = np.average(alone, axis=0, weights=best.weights_)
+    np.testing.assert_allclose(found.predict(A), expected, rtol=1e-7)
+    assert found.score(A, b) == pytest.approx(r2_score(b, expected))
+
+
+def test_several_outputs_and_labels() -> None:
+    found = search(MLPRegressor(**SMALL)).fit(A, np.column_stack([b, -b, A[:, 0]]))
+    assert found.predict(A).shape == (120, 3)
+    C, labels = make_multilabel_classification(100, 6, n_classes=3, random_state=0)
+    found = search(MLPClassifier(**SMALL)).fit(C, labels)
+    assert found.predict(C).shape == labels.shape
+    assert found.ensemble_score_ >= found.best_score_ - 0.1
+
+
+def test_rows_in_several_folds_and_in_none() -> None:
+    repeated = RepeatedKFold(n_splits=2, n_repeats=2, random_state=0)
+    assert search(MLPClassifier(**SMALL), cv=repeated).fit(X, y).ensemble_score_ > 0.5
+    fold = np.arange(150) % 3 - 1  # a third of the rows is never tested
+    found = search(MLPClassifier(**SMALL), cv=PredefinedSplit(fold)).fit(X, y)
+    tested = fold >= 0
+    out_of_fold = found.ensemble_score_ * tested.sum()
+    assert out_of_fold == pytest.approx(round(out_of_fold))  # an accuracy over the tested rows
+
+
+def test_architectures_may_differ() -> None:
+    grid = {"hidden_layer_sizes": [(8,), (4, 4)], "random_state": [0, 1, 2]}
+    found = search(MLPClassifier(**SMALL), grid, scoring="neg_log_loss").fit(X, y)
+    alone = [member.fit(X, y).predict_proba(X) for member in members(found)]
+    assert len({member.hidden_layer_sizes for member in members(found)}) == 2
+    weights = found.best_estimator_.weights_
+    np.testing.assert_allclose(
+        found.predict_proba(X), np.average(alone, axis=0, weights=weights), rtol=1e-7
+    )
+
+
+def test_row_weights_reach_the_score_and_the_refit() -> None:
+    weight = np.where(y == 0, 5.0, 0.5)
+    found = search(MLPClassifier(**SMALL), scoring="accuracy").fit(X, y, sample_weight=weight)
+    plain = search(MLPClassifier(**SMALL), scoring="accuracy").fit(X, y)
+    alone = [member.fit(X, y, sample_weight=weight) for member in members(found)]
+    mean = np.average(
+        [each.predict_proba(X) for each in alone], axis=0, weights=found.best_estimator_.weights_
+    )
+    np.testing.assert_allclose(found.predict_proba(X), mean, rtol=1e-7)
+    assert found.ensemble_score_ != plain.ensemble_score_
+
+
+def test_candidates_that_failed_are_not_chosen() -> None:
+    grid = {"alpha": [1e-4, -1.0, 1e-2]}
+    with pytest.warns(FitFailedWarning), pytest.warns(UserWarning, match="non-finite"):
+        found = search(MLPClassifier(**SMALL), grid).fit(X, y)
+    assert found.ensemble_weights_[1] == 0.0
+
+
+def test_racing_chooses_among_those_who_stayed() -> None:
+    found = search(MLPClassifier(**SMALL), racing=True).fit(X, y)
+    stayed = np.ma.getmaskarray(found.cv_results_["left_epoch"])
+    assert found.ensemble_weights_[~stayed].sum() == 0.0
+
+
+def test_a_class_that_a_fold_lacks_has_no_probability_there() -> None:
+    rare = y.copy()
+    rare[:] = np.where(y == 2, 0, y)
+    rare[:4] = 2
+    cv = PredefinedSplit((np.arange(150) >= 50).astype(int))
+    found = search(MLPClassifier(**SMALL), cv=cv, scoring="accuracy").fit(X, rare)
+    assert found.best_estimator_.predict_proba(X).shape == (150, 3)
+    assert found.ensemble_score_ <= accuracy_score(rare, np.where(rare == 2, 0, rare))
+
+
+def test_several_scores_cannot_choose_one_ensemble() -> None:
+    with pytest.raises(ValueError, match="'ensemble' was passed"):
+        search(MLPClassifier(**SMALL), scoring=["accuracy", "f1_macro"]).fit(X, y)
