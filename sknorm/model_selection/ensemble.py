@@ -32,14 +32,14 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     ----------
     estimators_ : list of fitted estimators
         The members with positive weights, in the order of ``estimators``.
-    weights_ : ndarray of shape (len(estimators_),)
+    weights_ : ndarray of shape (n_members,)
         Their weights, with a sum of one.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_outputs_ : int
         Columns of a member's raw output: 1 for two classes.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If the members were fitted to a data frame.
 
     See Also
@@ -61,7 +61,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
     --------
     >>> from sklearn.datasets import load_iris
     >>> from sknorm import MLPClassifier
-    >>> from sknorm.model_selection.ensemble import EnsembleClassifier
+    >>> from sknorm.model_selection import EnsembleClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> members = [MLPClassifier(alpha=a, max_iter=20, learning_rate="cosine", random_state=0)
     ...            for a in (0.0, 0.1)]
@@ -164,12 +164,12 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     ----------
     estimators_ : list of fitted estimators
         The members with positive weights, in the order of ``estimators``.
-    weights_ : ndarray of shape (len(estimators_),)
+    weights_ : ndarray of shape (n_members,)
         Their weights, with a sum of one.
     n_outputs_ : int
         Number of targets.
     n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         If the members were fitted to a data frame.
 
     See Also
@@ -191,7 +191,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     --------
     >>> from sklearn.datasets import make_friedman1
     >>> from sknorm import MLPRegressor
-    >>> from sknorm.model_selection.ensemble import EnsembleRegressor
+    >>> from sknorm.model_selection import EnsembleRegressor
     >>> X, y = make_friedman1(200, random_state=0)
     >>> models = [MLPRegressor(max_iter=20, learning_rate="cosine", random_state=seed).fit(X, y)
     ...           for seed in range(2)]

@@ -54,10 +54,11 @@ class StackedGridSearchCV(BaseStackedSearch, GridSearchCV):
         Score of the ensemble's out-of-fold predictions, all rows at once; an optimistic one, since
         the weights were chosen by it. ``best_score_`` and ``best_params_`` are those of the best
         candidate alone.
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
-            refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_
         As in scikit-learn's search. Times in ``cv_results_`` are a job's share of the time of its
         stack.
+    n_splits_, refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+        As in scikit-learn's search.
 
     Notes
     -----
@@ -165,10 +166,11 @@ class StackedRandomizedSearchCV(BaseStackedSearch, RandomizedSearchCV):
         Score of the ensemble's out-of-fold predictions, all rows at once; an optimistic one, since
         the weights were chosen by it. ``best_score_`` and ``best_params_`` are those of the best
         candidate alone.
-    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
-            refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+    cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_
         As in scikit-learn's search. Times in ``cv_results_`` are a job's share of the time of its
         stack.
+    n_splits_, refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+        As in scikit-learn's search.
 
     Notes
     -----
