@@ -32,6 +32,10 @@ class Backend(Protocol):
         """Whether the kernels make arrays in passing, beside those that they write into."""
 
     @property
+    def cuts_layers(self) -> bool:
+        """Whether large layers are cut into pieces that may run side by side."""
+
+    @property
     def kernels(self) -> SimpleNamespace:
         """The kernels, by name."""
 

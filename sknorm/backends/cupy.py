@@ -1,15 +1,21 @@
-"""CuPy arrays on a CUDA device, with the reference kernels."""
+"""CuPy arrays on a CUDA device, with the reference kernels or those in CUDA C++."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property, partial
+from types import SimpleNamespace
 from typing import Any
 
 from array_api_compat import array_namespace, is_jax_array, is_torch_array
 
+from sknorm.backends.base import join_kernels
 from sknorm.backends.portable import PortableBackend, readable
 
 # Of cuBLAS (`cublasMath_t`): float32 products as they are, or with operands rounded to TF32.
 MATH_MODES = {"highest": 0, "high": 3}
+# Set to 1, it lets the kernels in CUDA C++ replace those of the reference.
+SWITCH = "SKNORM_CUDA_KERNELS"
 
 
 class CupyBackend(PortableBackend):
@@ -36,6 +42,16 @@ class CupyBackend(PortableBackend):
     def __hash__(self) -> int:
         return hash((super().__hash__(), self.matmul_precision))
 
+    @cached_property
+    def kernels(self) -> SimpleNamespace:
+        if os.environ.get(SWITCH) == "1":
+            from sknorm.kernels import cuda  # compiles nothing
+
+            return join_kernels(cuda)
+        table = join_kernels(None)
+        table.matmul = partial(_matmul, self.cupy)
+        return table
+
     @property
     def chunk_bytes(self) -> int:
         # A power of two, so that chunks stay the same while the free memory changes a little.
@@ -57,6 +73,11 @@ class CupyBackend(PortableBackend):
     def session(self) -> Iterator[None]:
         with _math_mode(self.cupy, MATH_MODES[self.matmul_precision]), super().session():
             yield
+
+
+def _matmul(cupy: Any, a: Any, b: Any, out: Any) -> None:
+    """The reference's product, without an array in between."""
+    cupy.matmul(a, b, out=out)
 
 
 @contextmanager

@@ -21,6 +21,7 @@ class NumpyBackend:
     device = "cpu"
     chunk_bytes = 1 << 20  # stays in the second-level cache
     allocates = False
+    cuts_layers = True
 
     @cached_property
     def kernels(self) -> SimpleNamespace:

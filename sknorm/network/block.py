@@ -140,8 +140,9 @@ class Block:
         self.matmul(self.transposed, dout, dweight)
 
     def _cut(self) -> list[tuple[int, int]]:
-        _, rows, width = self.linear.out.shape
-        return pieces(rows, self.linear.weight.shape[1], width)
+        if not self.backend.cuts_layers:
+            return [(0, self.width)]
+        return pieces(self.linear.out.shape[1], self.linear.weight.shape[1], self.width)
 
     def _bind(self, network: Network, gradient: Parameters, members: Members) -> None:
         """Allocate what the kernels of this norm need."""

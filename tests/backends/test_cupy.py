@@ -11,7 +11,9 @@ from stand_ins import Cupy, Device, TorchTensor, installed
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.backends import PRECISIONS, resolve
+from sknorm.backends.cupy import SWITCH
 from sknorm.backends.portable import PortableBackend
+from sknorm.kernels import cuda, reference
 
 TABLE = np.arange(12.0).reshape(4, 3)
 DEFAULT, TF32 = 0, 3
@@ -97,6 +99,30 @@ def test_predictions_run_under_the_estimators_precision(
     assert cupy.cuda.cublas.history == []  # on the host
     model.set_params(backend="cupy").predict(TABLE)
     assert cupy.cuda.cublas.history == [{"highest": DEFAULT, "high": TF32}[precision], DEFAULT]
+
+
+@pytest.mark.parametrize("value", [None, "0", "1"])
+def test_cuda_kernels_are_joined_on_demand(
+    cupy: Cupy, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    monkeypatch.delenv(SWITCH, raising=False)
+    if value is not None:
+        monkeypatch.setenv(SWITCH, value)
+    kernels = backend().kernels
+    for name in reference.__all__:
+        if value == "1" and name in cuda.__all__:
+            assert getattr(kernels, name) is getattr(cuda, name)
+        elif name != "matmul":
+            assert getattr(kernels, name) is getattr(reference, name)
+
+
+def test_products_are_written_where_they_belong(cupy: Cupy) -> None:
+    device = backend()
+    a, b = (device.asarray(np.ones(shape)) for shape in ((1, 2, 3), (4, 3, 5)))
+    out = device.asarray(np.zeros((4, 2, 5)))
+    device.kernels.matmul(a, b, out)
+    assert cupy.products == 1
+    np.testing.assert_array_equal(device.to_numpy(out), 3.0)
 
 
 def test_free_memory_is_the_devices_and_the_pools(cupy: Cupy) -> None:

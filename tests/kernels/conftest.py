@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cuda_host import COMPILER, HostRuntime
 from kernel_case import Case, poison
 from step_cases import StepCases
 
 from sknorm.kernels import codes, reference
+from sknorm.kernels.cuda import launcher
 
 STATISTICS_ROWS = 8  # of which the first four are results and the rest scratch
 
@@ -180,8 +182,9 @@ class Cases(StepCases):
             "X": (1e4 + rng.normal(size=(N, d))).astype(x_dtype), "y": y,
             "weight": rng.uniform(size=(M, V * N)).astype(dtype),
             "rows": rng.integers(0, N, (R, n)) + N * np.arange(R)[::-1, None],
-            "offset": 1e4 + rng.normal(size=(V, d)), "factor": rng.uniform(0.5, 2.0, (V, d)), "x_out": poison(R, n, d, dtype=dtype),
-            "y_out": y_out, "weight_out": poison(max(R, M), n, dtype=dtype),
+            "offset": 1e4 + rng.normal(size=(V, d)), "factor": rng.uniform(0.5, 2.0, (V, d)),
+            "x_out": poison(R, n, d, dtype=dtype), "y_out": y_out,
+            "weight_out": poison(max(R, M), n, dtype=dtype),
         }  # fmt: skip
         return Case("gather", arguments)
 
@@ -274,3 +277,16 @@ class Cases(StepCases):
 def cases() -> Cases:
     """Builders of random arguments."""
     return Cases()
+
+
+@pytest.fixture
+def host_cuda(
+    monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
+) -> Iterator[HostRuntime]:
+    """The CUDA kernels run on the host; nothing is written beside an array."""
+    if COMPILER is None:
+        pytest.skip("no g++ to compile the CUDA kernels for the host")
+    runtime = HostRuntime(pytestconfig.cache.mkdir("cuda_host"))
+    monkeypatch.setattr(launcher, "runtime", runtime)
+    yield runtime
+    runtime.check_guards()

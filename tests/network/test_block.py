@@ -1,5 +1,6 @@
 """How layers are cut into pieces and batches into ghost groups."""
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -9,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sknorm import MLPClassifier
+from sknorm.backends.numpy import NumpyBackend
+from sknorm.backends.portable import PortableBackend
 from sknorm.network.block import ghost_groups, pieces
+from sknorm.objective.losses import SquaredError
 
 widths = st.integers(1, 5000)
 
@@ -35,6 +39,18 @@ def test_small_and_narrow_layers_are_not_cut() -> None:
     assert pieces(100_000, 1000, 127) == [(0, 127)]
     assert pieces(1024, 256, 256) == [(0, 128), (128, 256)]
     assert len(pieces(1024, 1024, 2048)) > 2
+
+
+@pytest.mark.parametrize("cuts", [True, False])
+def test_only_layers_that_threads_share_are_cut(
+    problem: Callable, monkeypatch: pytest.MonkeyPatch, cuts: bool
+) -> None:
+    assert NumpyBackend.cuts_layers and not PortableBackend.cuts_layers
+    monkeypatch.setattr(NumpyBackend, "cuts_layers", cuts)
+    made = problem((64, 160, 144, 1), n=1100, members=1)
+    compute, _, _ = made.batch_gradient(SquaredError(), 1024)
+    whole = [[(0, 160)], [(0, 144)]]
+    assert ([block.pieces for block in compute.blocks] == whole) != cuts
 
 
 @given(st.integers(2, 5000), st.integers(2, 600))

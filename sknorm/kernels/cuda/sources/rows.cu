@@ -1,0 +1,114 @@
+// Kernels on the rows of a batch; sknorm/kernels/reference/rows.py and augmentation.py have their
+// formulas.
+#include "random.cuh"
+
+constexpr int ROW_THREADS = 256;
+
+// Calls body(i) for the first of each W values of a member that the thread takes, of `size`.
+template <int W, typename Body>
+__device__ __forceinline__ void for_values(long long size, Body body) {
+    const long long stride = static_cast<long long>(gridDim.x) * ROW_THREADS * W;
+    long long i = (static_cast<long long>(blockIdx.x) * ROW_THREADS + threadIdx.x) * W;
+    for (; i < size; i += stride) body(i);
+}
+
+// Inverted dropout in place. A grid of blocks over the values of a member, and of members.
+template <typename T, int W>
+__global__ void __launch_bounds__(ROW_THREADS) dropout(
+    const double *rate, const unsigned int *seed, unsigned int step, unsigned int layer,
+    long long size, T *out) {
+    const Dropout<T> drop(rate[blockIdx.y], seed[blockIdx.y], step, layer);
+    if (!drop.active()) return;
+    out += blockIdx.y * size;
+    for_values<W>(size, [&](long long i) {
+        Pack<T, W> pack = load<W>(out + i);
+#pragma unroll
+        for (int w = 0; w < W; ++w) {
+            pack.v[w] = drop(pack.v[w], static_cast<unsigned int>(i) + w);
+        }
+        store<W>(out + i, pack);
+    });
+}
+
+// Normal noise in place, on the same grid.
+template <typename T, int W>
+__global__ void __launch_bounds__(ROW_THREADS) noise(
+    const double *deviation, const unsigned int *seed, unsigned int step, unsigned int layer,
+    long long size, T *out) {
+    if (deviation[blockIdx.y] == 0.0) return;
+    const T scale = static_cast<T>(deviation[blockIdx.y]);
+    const Normal normal(seed[blockIdx.y], step, layer);
+    out += blockIdx.y * size;
+    for_values<W>(size, [&](long long i) {
+        Pack<T, W> pack = load<W>(out + i);
+#pragma unroll
+        for (int w = 0; w < W; ++w) {
+            pack.v[w] += scale * static_cast<T>(normal(static_cast<unsigned int>(i) + w));
+        }
+        store<W>(out + i, pack);
+    });
+}
+
+// Rows of a table of n values each, their targets and weights. X has T of type S, y has values of
+// type Y. A grid of blocks over rows, batches, and tiles of columns; threads along the columns,
+// then along the rows.
+//
+// A thread keeps the standardization of its W columns, four times the bytes of a float32 value, in
+// registers, and takes as many rows as the grid leaves to it, BATCH of them at a time: where a row
+// lies has to be loaded first, so several loads in flight hide twice the latency. Without the room
+// for 4 blocks, the compiler spills registers to make room for more.
+template <typename S, typename T, typename Y, int W>
+__global__ void __launch_bounds__(ROW_THREADS, 4) gather(
+    const S *__restrict__ X, const Y *__restrict__ y, const T *__restrict__ weight,
+    const long long *__restrict__ rows, const double *__restrict__ offset,
+    const double *__restrict__ factor, long long count, long long total, long long n, long long d,
+    long long o, long long orders, long long weightings, T *__restrict__ x_out,
+    Y *__restrict__ y_out, T *__restrict__ weight_out) {
+    constexpr int BATCH = 4;
+    const long long r = blockIdx.y;
+    const long long stride = static_cast<long long>(gridDim.x) * blockDim.y;
+    const long long start = static_cast<long long>(blockIdx.x) * blockDim.y + threadIdx.y;
+    const long long column = (static_cast<long long>(blockIdx.z) * blockDim.x + threadIdx.x) * W;
+    rows += r * n;
+    const long long view = total > count ? rows[0] / count : 0;
+    if (column < d) {
+        double origin[W], unit[W];
+#pragma unroll
+        for (int w = 0; w < W; ++w) {
+            origin[w] = offset[view * d + column + w];
+            unit[w] = factor[view * d + column + w];
+        }
+        const S *from = X + column - view * count * d;
+        T *to = x_out + r * n * d + column;
+        for (long long i = start; i < n; i += BATCH * stride) {
+            Pack<S, W> packs[BATCH];
+#pragma unroll
+            for (int b = 0; b < BATCH; ++b) {
+                if (i + b * stride < n) packs[b] = load<W>(from + rows[i + b * stride] * d);
+            }
+#pragma unroll
+            for (int b = 0; b < BATCH; ++b) {
+                if (i + b * stride >= n) break;
+                Pack<T, W> pack;
+#pragma unroll
+                for (int w = 0; w < W; ++w) {
+                    const double value = static_cast<double>(packs[b].v[w]);
+                    pack.v[w] = static_cast<T>((value - origin[w]) * unit[w]);
+                }
+                store<W>(to + (i + b * stride) * d, pack);
+            }
+        }
+    }
+    if (blockIdx.z > 0) return;
+    const long long members = larger(orders, weightings);
+    for (long long i = start; i < n; i += stride) {
+        const long long row = rows[i];
+        for (long long j = threadIdx.x; j < o; j += blockDim.x) {
+            y_out[(r * n + i) * o + j] = y[row * o + j];
+        }
+        // Batch r serves the members r, r + R, ...; either of the two numbers is 1 or K.
+        for (long long m = r + threadIdx.x * orders; m < members; m += blockDim.x * orders) {
+            weight_out[m * n + i] = weight[m % weightings * total + row];
+        }
+    }
+}

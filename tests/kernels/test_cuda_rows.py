@@ -1,0 +1,84 @@
+"""The CUDA kernels on rows, run on the host, against the specification."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sknorm.kernels import cuda
+
+DTYPES = [np.float32, np.float64]
+SHAPES = [(1, 1), (1, 67), (2, 5), (7, 64), (33, 130), (300, 9), (9, 1030)]
+FLAGS = [False, True]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", [1, 3])
+def test_random_numbers(cases: Any, host_cuda: Any, K: int, dtype: type) -> None:
+    for n, d in SHAPES:
+        host_cuda.check(cases.dropout(K, n, d, dtype), ulps=0.0)
+        host_cuda.check(cases.noise(K, n, d, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("x_dtype", DTYPES)
+@pytest.mark.parametrize(("R", "M"), [(1, 1), (1, 3), (3, 1), (3, 3)])
+def test_gather(
+    cases: Any, host_cuda: Any, dtype: type, x_dtype: type, R: int, M: int
+) -> None:  # fmt: skip
+    for n, d in SHAPES:
+        for classes in FLAGS:
+            host_cuda.check(cases.gather(R, M, n, d, dtype, x_dtype, classes), ulps=2.0)
+
+
+def test_more_rows_than_a_grid_takes_at_once(
+    cases: Any, host_cuda: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda.rows, "_BLOCKS", 3)
+    for case in (
+        cases.gather(1, 2, 3000, 130, np.float32, np.float32, False),
+        cases.dropout(2, 300, 40, np.float32),
+        cases.noise(2, 300, 40, np.float32),
+    ):
+        host_cuda.check(case)
+
+
+def test_arrays_that_are_not_aligned(cases: Any, host_cuda: Any) -> None:
+    for dtype in DTYPES:
+        size = np.dtype(dtype).itemsize
+        host_cuda.check(cases.dropout(2, 7, 64, dtype), shift=size)
+        host_cuda.check(cases.gather(1, 2, 7, 64, dtype, dtype, False), shift=size)
+
+
+@pytest.mark.parametrize("kernel", ["dropout", "noise"])
+def test_a_rate_of_zero_touches_nothing(cases: Any, host_cuda: Any, kernel: str) -> None:
+    case = getattr(cases, kernel)(2, 7, 5, np.float32)
+    case.arguments["rate" if kernel == "dropout" else "deviation"][...] = 0.0
+    case.arguments["out"][0, 3, 2] = np.inf
+    np.testing.assert_array_equal(host_cuda.check(case)["out"], case.arguments["out"])
+
+
+def test_dropped_values_are_zero_where_they_were_not_finite(cases: Any, host_cuda: Any) -> None:
+    case = cases.dropout(1, 33, 5, np.float32)
+    case.arguments["out"][...] = np.nan
+    out = host_cuda.check(case)["out"]
+    assert (out == 0.0).any() and np.isnan(out).any()
+
+
+def test_arrays_must_be_contiguous(cases: Any, host_cuda: Any) -> None:
+    for case in (
+        cases.dropout(2, 7, 6, np.float32),
+        cases.noise(2, 7, 6, np.float32),
+        cases.gather(3, 3, 7, 6, np.float32, np.float64, False),
+    ):
+        check_refusals(case)
+
+
+def check_refusals(case: Any) -> None:
+    """Each array of a case is refused where its values do not lie in a row."""
+    for name, value in case.arguments.items():
+        if not isinstance(value, np.ndarray) or name == "segments":
+            continue
+        wide = np.repeat(value, 2, axis=-1)[..., ::2]
+        with pytest.raises(ValueError, match=f"^{name} must be a C-contiguous"):
+            getattr(cuda, case.kernel)(*(case.arguments | {name: wide}).values())

@@ -1,0 +1,124 @@
+"""The CUDA kernels of optimizers, run on the host, against the specification."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from kernel_case import Case
+
+from sknorm.kernels import codes, cuda, reference
+
+DTYPES = [np.float32, np.float64]
+STACKS = [1, 3]
+FLAGS = [False, True]
+
+
+def every_step(cases: Any, K: int, dtype: type) -> list[Case]:
+    steps = [cases.sgd(K, dtype, *how) for how in ((0.0, False), (0.9, False), (0.9, True))]
+    return steps + [cases.adam(K, dtype, flag) for flag in FLAGS]
+
+
+def large(case: Any, rng: np.random.Generator, K: int) -> Any:
+    """The same step on parameters of many chunks, one of them of a single value.
+
+    The one behind it has the length of a chunk, but does not start at a multiple of 16 bytes.
+    """
+    sizes = np.array([5000, 1, 1024, 2311])
+    offsets = K * np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    changed = {"segments": np.stack([offsets, sizes, [1, 2, 1, 0]], axis=1).astype(np.int64)}
+    for name, value in case.arguments.items():
+        if name in ("parameters", "gradient", "velocity", "first", "second"):
+            changed[name] = (rng.normal(size=K * sizes.sum()) ** 2).astype(value.dtype)
+    return case._replace(arguments=case.arguments | changed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", STACKS)
+def test_steps(cases: Any, host_cuda: Any, K: int, dtype: type) -> None:
+    for case in every_step(cases, K, dtype):
+        host_cuda.check(case)
+        host_cuda.check(case, shift=case.arguments["parameters"].itemsize)
+    for max_norm in (0.5, 1e3):
+        host_cuda.check(cases.clip(K, dtype, max_norm))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("limit", [3, 1000])  # chunks in the blocks' loops, or a block each
+def test_many_chunks(
+    cases: Any, host_cuda: Any, monkeypatch: pytest.MonkeyPatch, dtype: type, limit: int
+) -> None:
+    monkeypatch.setattr(cuda.steps, "_BLOCKS", limit)
+    for case in (*every_step(cases, 3, dtype), cases.clip(3, dtype, 0.5)):
+        host_cuda.check(large(case, cases.rng, 3))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", STACKS)
+def test_restore_norms(cases: Any, host_cuda: Any, K: int, dtype: type) -> None:
+    for shape in [(9, 5), (1, 1), (100, 33), (67, 1), (5000, 1)]:
+        case = cases.norms(K, dtype)
+        weight = cases.rng.normal(size=(K, *shape)).astype(dtype)
+        weight[:, :, 2:3] = 0.0
+        if K > 1 and shape[1] == 1:
+            weight[2] = 0.0
+        host_cuda.check(case._replace(arguments=case.arguments | {"weight": weight}))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_members_step_does_not_depend_on_the_stack(
+    cases: Any, host_cuda: Any, dtype: type
+) -> None:
+    for case in every_step(cases, 3, dtype):
+        flat = {"parameters", "gradient", "velocity", "first", "second"} & set(case.arguments)
+        sizes = case.arguments["segments"][:, 1]
+        alone = {"segments": case.arguments["segments"] // [3, 1, 1]}
+        for name, value in case.arguments.items():
+            if name in flat:
+                runs = np.split(value, 3 * np.cumsum(sizes)[:-1])
+                alone[name] = np.concatenate([run.reshape(3, -1)[2] for run in runs])
+            elif name in ("rate", "alpha", "l1_ratio", "monitor"):
+                alone[name] = value[2:]
+        got = case._replace(arguments=case.arguments | alone).run(cuda)
+        monitor = case.run(cuda)["monitor"]
+        np.testing.assert_array_equal(got["monitor"], monitor[2:])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nan_stays_visible(cases: Any, host_cuda: Any, dtype: type) -> None:
+    for case in every_step(cases, 3, dtype):
+        case.arguments["gradient"][[3, 40, 80, 700]] = np.nan
+        got, want = host_cuda.check(case), case.run(reference)
+        assert np.isnan(want["parameters"]).sum() == 4
+        for name in ("parameters", "monitor"):
+            np.testing.assert_array_equal(np.isnan(got[name]), np.isnan(want[name]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_without_a_penalty_tiny_weights_stay(cases: Any, host_cuda: Any, dtype: type) -> None:
+    """Weights whose squares are zero."""
+    case = cases.sgd(1, dtype, 0.0, False)
+    case.arguments["segments"][:, 2] = codes.L0
+    case.arguments["alpha"][...] = case.arguments["gradient"][...] = 0.0
+    case.arguments["velocity"][...] = 0.0
+    case.arguments["parameters"][...] = np.finfo(dtype).tiny
+    assert np.all(host_cuda.check(case)["parameters"] == np.finfo(dtype).tiny)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("many", FLAGS)
+def test_clip_leaves_divergence_alone(cases: Any, host_cuda: Any, bad: float, many: bool) -> None:
+    case = cases.clip(3, np.float32, 0.5)
+    case = large(case, cases.rng, 3) if many else case
+    case.arguments["gradient"][40] = bad
+    host_cuda.check(case)
+
+
+def test_arrays_must_be_contiguous(cases: Any, host_cuda: Any) -> None:
+    steps = [cases.sgd(3, np.float32, 0.9, True), cases.adam(3, np.float32, True)]
+    for case in (*steps, cases.clip(3, np.float32, 0.5), cases.norms(3, np.float32)):
+        for name, value in case.arguments.items():
+            if not isinstance(value, np.ndarray) or name == "segments":
+                continue
+            apart = np.repeat(value, 2, axis=-1)[..., ::2]
+            with pytest.raises(ValueError, match=f"^{name} must be a C-contiguous"):
+                getattr(cuda, case.kernel)(*(case.arguments | {name: apart}).values())
