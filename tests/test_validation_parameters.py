@@ -123,9 +123,14 @@ BORDER: dict[str, list[Any]] = {
 
 
 def accepting(table: dict[str, list[Any]]) -> list[Any]:
-    """A case per estimator, parameter it has, and value."""
+    """A case per estimator, parameter it has, and value; names hold no address of an object."""
     return [
-        pytest.param(estimator, name, value, id=f"{estimator.__name__}-{name}-{value!r}"[:60])
+        pytest.param(
+            estimator,
+            name,
+            value,
+            id=f"{estimator.__name__}-{name}-{value!r}".partition(" at 0x")[0][:60],
+        )
         for estimator in (MLPClassifier, MLPRegressor)
         for name, values in table.items()
         if name in inspect.signature(estimator).parameters
