@@ -25,9 +25,10 @@ STACKED = {
 }  # fmt: skip
 # Parameters that the preparation of a table does not depend on; mixup changes the targets' kind.
 _LATER = {*CONSTRAINTS, "label_smoothing"} - {"normalization", "dtype", "backend", "mixup_alpha"}
-# Above this, the parameters and gradients of a stack leave a core's cache (measured).
-_CACHE_BYTES = 1 << 21
-_LEAST, _MOST = 4, 32
+# Above this, the parameters and gradients of a stack leave the caches. Well below it, the kernels
+# of stacks that are trained on several threads are so short that they wait for the interpreter.
+_CACHE_BYTES = 1 << 23
+_LEAST, _MOST = 4, 64
 
 
 def candidates_of(estimator: Any, parameters: Sequence[dict[str, Any]]) -> list[Candidate]:
@@ -68,7 +69,7 @@ def units(
         for candidate in candidates:
             fold = (None, None) if candidate.prefix is None else (candidate.prefix, split)
             groups[fold, candidate.stack, rows].append(Job(candidate, split))
-    parts = {key: _parts(jobs, X, workers) for key, jobs in groups.items()}
+    parts = {key: _parts(jobs, X, workers, context) for key, jobs in groups.items()}
     prefixes = _prefixes(parts, context)
     return [
         Unit(jobs, jobs[0].candidate.epochs, prefixes.get(key[0]))
@@ -137,23 +138,35 @@ def _fingerprint(value: Any) -> Hashable:
         return id(value)
 
 
-def _parts(jobs: list[Job], X: Any, workers: int) -> list[list[Job]]:
-    """Jobs in parts of even size, enough of them for all workers; on the host, small enough."""
+def _parts(jobs: list[Job], X: Any, workers: int, context: Context) -> list[list[Job]]:
+    """Jobs in parts of even size, enough of them for all workers; on the host, small enough.
+
+    All jobs of a unit hold their initial weights and the order of their rows from the start: of
+    the memory that stacks may take, a quarter at most is for that.
+    """
     if jobs[0].candidate.fault is not None:
         return [jobs]
     network, size = jobs[0].candidate.network, -(-len(jobs) // workers)
     if network.backend == "numpy" or (network.backend == "auto" and is_on_host(X)):
         size = min(size, _stack_size(network, _width(X)))
+    if context.max_stack_bytes is not None:
+        held = len(context.splits[jobs[0].split][0]) + _weights(network, _width(X))
+        held *= 8 * network.n_members
+        size = min(size, context.max_stack_bytes // (4 * workers * held))
     count = -(-len(jobs) // max(1, size))
     return [part.tolist() for part in np.array_split(np.array(jobs, dtype=object), count)]
 
 
 def _stack_size(network: Any, width: int) -> int:
-    """Networks whose parameters, gradients and moments stay in a core's cache together."""
-    hidden = np.atleast_1d(network.hidden_layer_sizes)
-    sizes = [width, *hidden.tolist()]
-    values = sum(a * b for a, b in pairwise(sizes))
-    return int(np.clip(_CACHE_BYTES // max(1, 16 * values * network.n_members), _LEAST, _MOST))
+    """Networks whose parameters, gradients and moments stay in the caches together."""
+    values = max(1, _weights(network, width)) * network.n_members
+    return int(np.clip(_CACHE_BYTES // (16 * values), _LEAST, _MOST))
+
+
+def _weights(network: Any, width: int) -> int:
+    """Weights of the hidden layers."""
+    sizes = [width, *np.atleast_1d(network.hidden_layer_sizes).tolist()]
+    return sum(a * b for a, b in pairwise(sizes))
 
 
 def _width(X: Any) -> int:

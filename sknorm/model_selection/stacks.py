@@ -124,11 +124,11 @@ class Stack:
         gone = [places for entry, places in pairs if entry.job.candidate.number in candidates]
         self.run.leave([place for places in gone for place in places])
 
-    def outcomes(self) -> list[Outcome]:
-        """What training left behind, one of each entry; the stack is done with."""
+    def settle(self) -> Outcome:
+        """What training left behind; the stack is done with."""
         outcome: Any = self.outcome if self.run is None else self.run.outcome()
         self.run = self.watch.run = None  # in a circle, which would keep the buffers for a while
-        return [outcome.take(places) for places in self.places]
+        return outcome
 
     def _spent(self, started: float) -> None:
         """Share the time since then among the entries."""

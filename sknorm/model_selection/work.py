@@ -56,8 +56,8 @@ def evaluate(
     table.X = X
     work = Work(X, y, table, context, unit, progress)
     results = []
-    for part in work.parts:  # one after the other: a stack is gone before the next is made
-        work.gather([part])
+    while work.parts:  # one after the other: a stack is gone before the next is made
+        work.gather([work.parts.pop(0)])
         work.advance()
         results += work.results()
     return results + work.lost()
@@ -123,11 +123,12 @@ class Work:
     def results(self) -> list[dict[str, Any]]:
         """Settle the training of the stacks and score their jobs."""
         results = []
-        for each in self.stacks:
-            jobs = [entry.job for entry in each.entries]
-            outcomes = self._trying(jobs, each.outcomes)
-            for entry, outcome in zip(each.entries, outcomes or [], strict=False):
-                done = self._trying([entry.job], partial(self._settled, entry, outcome))
+        while self.stacks:
+            each = self.stacks.pop(0)
+            outcome = self._trying([entry.job for entry in each.entries], each.settle)
+            while each.entries and outcome is not None:  # a network is gone when it is scored
+                entry, places = each.entries.pop(0), each.places.pop(0)
+                done = self._trying([entry.job], partial(self._settled, entry, outcome, places))
                 results += [] if done is None else [self._scored(entry, done)]
         return results
 
@@ -135,8 +136,9 @@ class Work:
         """Settle the training of the stacks; their fitted candidates, by number."""
         models = {}
         for each in self.stacks:
-            for entry, outcome in zip(each.entries, each.outcomes(), strict=True):
-                network, candidate = entry.network, entry.job.candidate
+            whole = each.settle()
+            for entry, places in zip(each.entries, each.places, strict=True):
+                network, candidate, outcome = entry.network, entry.job.candidate, whole.take(places)
                 attributes.set_outcome(network, outcome, entry.rows, continued=False)
                 attributes.warn_if_unfinished(network, outcome)
                 if outcome.diverged.any():
@@ -243,27 +245,30 @@ class Work:
         budget -= len(views) * each
         footprint = Footprint.of(task.network, task.batches, task.data, task.plan)
         sizes, members = task.batches.sizes, len(task.members)
-        size = footprint.largest_stack(budget, sizes) // members
-        if size == 0:
+        if footprint.largest_stack(budget, sizes) < members:
             needed = footprint.stack_bytes(members, sizes) + len(views) * each
             raise MemoryError(
                 f"One network of this search takes {needed:,} bytes in training, beside the "
                 f"table, but a stack may take {budget + len(views) * each:,}. Raise "
                 "max_stack_bytes, or lower batch_size, the hidden layers or n_jobs."
             )
+        # The other jobs of the unit wait with their initial weights and the order of their rows.
+        waiting = members * len(self.unit.jobs) * (footprint.network_bytes + 8 * task.rows)
+        size = max(1, footprint.largest_stack(budget - waiting, sizes) // members)
         return [entries[start : start + size] for start in range(0, len(entries), size)]
 
     def _budget(self, backend: Backend) -> int | None:
-        """Bytes for one stack, where something is known of the memory."""
+        """Bytes for the arrays of one stack, where something is known of the memory."""
         most = self.context.max_stack_bytes
         if most is None:
             free = backend.free_bytes()
             most = None if free is None else free // 2
-        return None if most is None else most // self.context.alive
+        # An eighth is for what is not in arrays, and for what is made in passing.
+        return None if most is None else most * 7 // 8 // self.context.alive
 
-    def _settled(self, entry: Entry, outcome: Outcome) -> dict[str, Any]:
-        """Settle a job's network."""
-        started = time.perf_counter()
+    def _settled(self, entry: Entry, whole: Outcome, places: list[int]) -> dict[str, Any]:
+        """Settle a job's network, which is at these places of the stack."""
+        started, outcome = time.perf_counter(), whole.take(places)
         if outcome.diverged.any():
             epoch = int(outcome.epochs.max())
             raise FloatingPointError(

@@ -102,7 +102,7 @@ def assert_stands_still(calls: list[int]) -> None:
 def client() -> Iterator[Client]:
     """Two processes with a thread each."""
     settings = {"n_workers": 2, "threads_per_worker": 1, "processes": True}
-    with LocalCluster(**settings, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(**settings, dashboard_address=":0") as cluster, Client(cluster) as client:
         yield client
 
 
