@@ -191,8 +191,7 @@ class BaseStackedSearch(BaseSearchCV):
         if not self.racing:
             return self._format_results(candidates, folds, [_shown(each) for each in results])
         found = {result["job"].key: result for result in results}
-        keys = list(np.ndindex(len(candidates), folds))
-        everything = [_shown(found.get(key) or _unfinished(results[0])) for key in keys]
+        everything = _completed(found, len(candidates), folds)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
             table = self._format_results(candidates, folds, everything)
@@ -209,13 +208,11 @@ class BaseStackedSearch(BaseSearchCV):
             return
         if callable(self.scoring):
             _insert_error_scores(list(results.values()), self.error_score)
-        some = next(iter(results.values()))
-        keys = list(np.ndindex(len(candidates), self.n_splits_))
-        everything = [_shown(results.get(key) or _unfinished(some)) for key in keys]
+        everything = _completed(results, len(candidates), self.n_splits_)
         self.cv_results_ = self._format_results(candidates, self.n_splits_, everything)
         warnings.warn(
-            f"The search was interrupted after {len(results)} of {len(keys)} fits: cv_results_ "
-            "holds their scores, with NaN for the rest. Nothing was refitted.",
+            f"The search was interrupted after {len(results)} of {len(everything)} fits: "
+            "cv_results_ holds their scores, with NaN for the rest. Nothing was refitted.",
             stacklevel=4,
         )
 
@@ -274,6 +271,15 @@ def _shown(result: dict[str, Any]) -> dict[str, Any]:
     """What ``cv_results_`` shows of a result."""
     keys = ("fit_time", "score_time", "test_scores", "train_scores")
     return {key: result[key] for key in keys if key in result}
+
+
+def _completed(
+    results: dict[tuple[int, int], dict[str, Any]], candidates: int, folds: int
+) -> list[dict[str, Any]]:
+    """What is shown of all jobs in their order, also of those that have no result."""
+    some = next(iter(results.values()))
+    keys = np.ndindex(candidates, folds)
+    return [_shown(results.get(key) or _unfinished(some)) for key in keys]
 
 
 def _unfinished(like: dict[str, Any]) -> dict[str, Any]:

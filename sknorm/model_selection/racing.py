@@ -141,7 +141,7 @@ def left_epochs(results: Results, candidates: int, folds: int) -> np.ma.MaskedAr
     for result in results:
         candidate, epochs = result["job"].candidate, result.get("left")
         done[candidate.number] += 1
-        left[candidate.number] += candidate.network.max_iter if epochs is None else epochs
+        left[candidate.number] += candidate.epochs if epochs is None else epochs
     early = {each["job"].candidate.number for each in results if each.get("left") is not None}
     stayed = (done == folds) & ~np.isin(np.arange(candidates), list(early))
     return np.ma.MaskedArray(left, stayed)

@@ -90,11 +90,7 @@ class Stack:
         self.outcome: Outcome | None = None
         self.watch = Watch(progress)
         if whole.max_fun is None:
-            self.run = Run(
-                whole.network, whole.members, whole.batches, whole.data, whole.schedule,
-                whole.plan, whole.score, self.watch,
-            )  # fmt: skip
-            self.watch.run = self.run
+            self.run = self.watch.run = whole.start(self.watch)
         self._spent(started)
 
     def advance(self, until: int | None = None) -> None:

@@ -73,6 +73,7 @@ class Work:
         self.progress = progress
         self.failures: dict[tuple[int, int], str] = {}
         self._inputs: dict[int, Inputs] = {}
+        self._prefix_table: Table | None = None
         self._leads: dict[Hashable, Lead] = {}
         groups: dict[Hashable, list[Entry]] = defaultdict(list)
         for job in unit.jobs:
@@ -207,7 +208,7 @@ class Work:
         """The table that the jobs of a fold share: all rows, or those of a fitted prefix."""
         if self.unit.prefix is None:
             return self.table
-        if not hasattr(self, "_prefix_table"):
+        if self._prefix_table is None:
             self._prefix_table = Table(X)
         return self._prefix_table
 
@@ -240,16 +241,16 @@ class Work:
         budget = self._budget(task.network.backend)
         if budget is None:
             return [entries]
-        views = {id(entry.lead): entry.lead for entry in entries}
         each = sum(int(array.nbytes) for array in (task.data.y, task.data.weight))
-        budget -= len(views) * each
+        views = each * len({id(entry.lead) for entry in entries})
+        budget -= views
         footprint = Footprint.of(task.network, task.batches, task.data, task.plan)
         sizes, members = task.batches.sizes, len(task.members)
         if footprint.largest_stack(budget, sizes) < members:
-            needed = footprint.stack_bytes(members, sizes) + len(views) * each
+            needed = footprint.stack_bytes(members, sizes) + views
             raise MemoryError(
                 f"One network of this search takes {needed:,} bytes in training, beside the "
-                f"table, but a stack may take {budget + len(views) * each:,}. Raise "
+                f"table, but a stack may take {budget + views:,}. Raise "
                 "max_stack_bytes, or lower batch_size, the hidden layers or n_jobs."
             )
         # The other jobs of the unit wait with their initial weights and the order of their rows.

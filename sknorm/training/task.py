@@ -8,7 +8,7 @@ from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.full_batch import train_full_batch
-from sknorm.training.loop import train
+from sknorm.training.loop import Run, train
 from sknorm.training.plan import Observer, Outcome, Plan, Score
 
 
@@ -45,6 +45,13 @@ class Task:
     def rows(self) -> int:
         """Training rows of each member."""
         return int(self.batches.rows.shape[1])
+
+    def start(self, observer: Observer | None = None) -> Run:
+        """The training run, before its first epoch; not of L-BFGS, which has none."""
+        return Run(
+            self.network, self.members, self.batches, self.data, self.schedule, self.plan,
+            self.score, observer,
+        )  # fmt: skip
 
     def run(self, observer: Observer | None = None) -> Outcome:
         """Train the stack."""

@@ -135,6 +135,13 @@ def test_a_candidate_that_fails_leaves() -> None:
     assert np.isfinite(table["mean_test_score"][:4]).all()
 
 
+def test_epochs_that_are_none_at_all_fail_their_candidate() -> None:
+    grid = {"max_iter": [2, 3, "x"]}
+    with pytest.warns(FitFailedWarning):
+        table = StackedGridSearchCV(model(), grid, cv=3, racing=True).fit(X, y).cv_results_
+    assert table["rank_test_score"][2] == 3 and table["left_epoch"][2] == 0
+
+
 def test_solvers_without_epochs_need_folds() -> None:
     grid = {"alpha": [1e-4, 1e-2, 1.0]}
     estimator = model(solver="lbfgs")
