@@ -7,7 +7,6 @@ import numpy as np
 from array_api_compat import array_namespace
 from scipy import sparse
 from sklearn.utils import check_array, check_consistent_length, column_or_1d
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import (
     _check_feature_names,
     _check_n_features,
@@ -255,53 +254,6 @@ def positive_rows(weight: np.ndarray | None, at_least: int) -> np.ndarray | None
             f"positive weight; at least {at_least} are needed."
         )
     return kept
-
-
-def class_codes(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
-    """Positions of labels among the sorted classes.
-
-    Raises
-    ------
-    ValueError
-        If a label is not among them; ``name`` is what the message calls y.
-    """
-    try:
-        codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-        known = bool(np.all(classes[codes] == y))
-    except TypeError:  # labels that do not compare, such as text and numbers
-        known = False
-    if not known:
-        raise ValueError(
-            f"`{name}` has classes not in `self.classes_`. `self.classes_` has {classes}. "
-            f"'{name}' has {np.unique(y)}. All classes must be known from the first call on."
-        )
-    return codes
-
-
-def class_weights(
-    class_weight: Any, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None
-) -> np.ndarray | None:
-    """Row weights from class weights (dict or "balanced") times ``weight``."""
-    if class_weight is None:
-        return weight
-    if isinstance(class_weight, dict):
-        unknown = [label for label in class_weight if label not in classes.tolist()]
-        if unknown:
-            raise ValueError(
-                f"class_weight names the class {unknown[0]!r}, which y does not hold; its "
-                f"classes are {classes.tolist()}."
-            )
-        negative = [label for label, value in class_weight.items() if not 0 <= value < np.inf]
-        if negative:
-            raise ValueError(
-                f"class_weight of class {negative[0]!r} is {class_weight[negative[0]]!r}; class "
-                "weights must be zero or positive, finite numbers."
-            )
-    factors = compute_class_weight(
-        class_weight, classes=classes, y=classes[codes], sample_weight=weight
-    )
-    rows = factors[codes]
-    return rows if weight is None else rows * weight
 
 
 def check_sparse_backend(X: Any, backend: str) -> None:

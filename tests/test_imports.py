@@ -17,6 +17,7 @@ LAYERS = [
     "model_selection",
 ]  # fmt: skip
 LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
+    "labels": LAYERS.index("estimators"),
     "validation": LAYERS.index("estimators"),
     "scaling": LAYERS.index("estimators"),
     "penalties": LAYERS.index("objective"),

@@ -1,6 +1,7 @@
 """Array libraries behind one interface; no other part of the package knows them apart."""
 
 from sknorm.backends.base import Backend
+from sknorm.backends.orders import shuffle
 from sknorm.backends.portable import readable, to_host
 from sknorm.backends.select import (
     NAMES,
@@ -26,6 +27,7 @@ __all__ = [
     "is_on_host",
     "readable",
     "resolve",
+    "shuffle",
     "side_by_side",
     "take_rows",
     "to_host",

@@ -16,13 +16,13 @@ from sklearn.utils.multiclass import (
     type_of_target,
 )
 
-from sknorm import validation
 from sknorm.backends import fetched, in_kind, is_on_host, to_host
 from sknorm.estimators import held_out
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.predictive import predictive
 from sknorm.estimators.rows import Rows
+from sknorm.labels import class_codes, class_weights, classes_of
 from sknorm.objective.losses import (
     BinaryLogLoss,
     Loss,
@@ -326,9 +326,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return rows.weight
         if self.class_weight is None:
             return rows.weight
-        classes = self.classes_ if partial else np.unique(rows.y)
-        codes = validation.class_codes(rows.y, classes, "y")
-        return validation.class_weights(self.class_weight, classes, codes, rows.weight)
+        classes = self.classes_ if partial else classes_of(rows.y)
+        codes = class_codes(rows.y, classes, "y")
+        return class_weights(self.class_weight, classes, codes, rows.weight)
 
     def _learn_target(self, rows: Rows, partial: bool) -> None:
         y = rows.y
@@ -339,7 +339,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             self.n_outputs_ = len(self.classes_)
             return
         if not partial:
-            self.classes_ = np.unique(y)
+            self.classes_ = classes_of(y)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"MLPClassifier needs at least 2 classes, but y holds only the class "
@@ -348,7 +348,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
 
     def _check_same_task(self, rows: Rows) -> None:
-        if rows.y.ndim == 1 and not np.array_equal(found := np.unique(rows.y), self.classes_):
+        if rows.y.ndim == 1 and not np.array_equal(found := classes_of(rows.y), self.classes_):
             raise ValueError(
                 "warm_start can only be used where `y` has the same classes as in the previous "
                 f"call to fit. Previously got {self.classes_}, `y` has {found}"
@@ -365,7 +365,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             if y.shape[1] != self.n_outputs_:
                 raise ValueError(f"{name} has {y.shape[1]} labels, expected {self.n_outputs_}.")
             return np.ascontiguousarray(y, dtype=dtype)
-        codes = validation.class_codes(y, self.classes_, name)
+        codes = class_codes(y, self.classes_, name)
         if len(self.classes_) == 2:
             return codes[:, None].astype(dtype)
         if self.mixup_alpha > 0:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import RandomState
 
+from sknorm.backends import shuffle
+
 
 def boundaries(rows: int, batch_size: int) -> list[int]:
     """Where ``ceil(rows / batch_size)`` batches start and end; sizes differ by at most one.
@@ -58,15 +60,22 @@ class Batches:
     def draw(self) -> np.ndarray:
         """Rows of the next epoch in their order, an int64 array of shape (K, n)."""
         if self.shuffle:
-            orders = {id(state): self._order(state) for state in dict.fromkeys(self.random_states)}
-            for k, random_state in enumerate(self.random_states):
-                self.rows[k] = self.rows[k, orders[id(random_state)]]
+            for random_state, members in self._shared():
+                if len(members) == 1:
+                    shuffle(self.rows[members[0]], random_state)
+                else:
+                    order = np.arange(self.rows.shape[1])
+                    shuffle(order, random_state)
+                    for k in members:
+                        self.rows[k] = self.rows[k, order]
         return self.rows
 
-    def _order(self, random_state: RandomState) -> np.ndarray:
-        order = np.arange(self.rows.shape[1])
-        random_state.shuffle(order)
-        return order
+    def _shared(self) -> list[tuple[RandomState, list[int]]]:
+        """Each generator, and the members that have it."""
+        found: dict[int, tuple[RandomState, list[int]]] = {}
+        for k, random_state in enumerate(self.random_states):
+            found.setdefault(id(random_state), (random_state, []))[1].append(k)
+        return list(found.values())
 
     def take(self, members: list[int]) -> "Batches":
         """The rows of some of the members."""
