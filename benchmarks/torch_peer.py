@@ -50,9 +50,13 @@ class TorchTrainer:
             order = torch.randperm(len(self.X), device=self.X.device)
             for rows in order.split(self.batch_size):
                 if len(rows) > 1:
-                    self.optimizer.zero_grad()
-                    self.loss(self.X[rows], self.y[rows]).backward()
-                    self.step()
+                    self.take_step(rows)
+
+    def take_step(self, rows: torch.Tensor) -> None:
+        """Train on a batch."""
+        self.optimizer.zero_grad()
+        self.loss(self.X[rows], self.y[rows]).backward()
+        self.step()
 
 
 def make_net(
