@@ -8,6 +8,19 @@ from typing import Any, Protocol
 from sknorm.kernels import reference
 
 
+class Recorder(Protocol):
+    """Records what kernels launch, so that one call launches it all."""
+
+    def launch(self, work: Callable[[], None]) -> None:
+        """Call ``work``, which must happen once before it is recorded."""
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        """What launches again what ``work`` launches, which itself has no effect here.
+
+        Numbers and arrays are those of now; what the arrays hold may change.
+        """
+
+
 class Backend(Protocol):
     """Arrays of one library on one device, and the kernels that compute on them."""
 
@@ -53,6 +66,9 @@ class Backend(Protocol):
 
     def free_bytes(self) -> int | None:
         """Bytes that may still be allocated where the arrays live; None where no one says."""
+
+    def recorder(self) -> Recorder | None:
+        """What records launches, where they cost enough and can be recorded."""
 
     def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
         """Call ``task`` with each tuple of arguments, side by side where threads are free.

@@ -9,7 +9,7 @@ from typing import Any
 
 from array_api_compat import array_namespace, is_jax_array, is_torch_array
 
-from sknorm.backends.base import join_kernels
+from sknorm.backends.base import Recorder, join_kernels
 from sknorm.backends.portable import PortableBackend, readable
 
 # Of cuBLAS (`cublasMath_t`): float32 products as they are, or with operands rounded to TF32.
@@ -42,9 +42,18 @@ class CupyBackend(PortableBackend):
     def __hash__(self) -> int:
         return hash((super().__hash__(), self.matmul_precision))
 
+    @property
+    def allocates(self) -> bool:
+        return not self._is_fused
+
+    @cached_property
+    def _is_fused(self) -> bool:
+        """Whether the kernels are those in CUDA C++."""
+        return os.environ.get(SWITCH) == "1"
+
     @cached_property
     def kernels(self) -> SimpleNamespace:
-        if os.environ.get(SWITCH) == "1":
+        if self._is_fused:
             from sknorm.kernels import cuda  # compiles nothing
 
             return join_kernels(cuda)
@@ -68,6 +77,13 @@ class CupyBackend(PortableBackend):
         free = self.cupy.cuda.runtime.memGetInfo()[0] + pool.free_bytes()
         limit = pool.get_limit()  # 0 is none
         return int(min(free, max(0, limit - pool.used_bytes())) if limit else free)
+
+    def recorder(self) -> Recorder | None:
+        if not self._is_fused:
+            return None
+        from sknorm.kernels.cuda.recorder import recorder
+
+        return recorder()
 
     @contextmanager
     def session(self) -> Iterator[None]:

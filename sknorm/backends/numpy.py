@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends import threads
-from sknorm.backends.base import join_kernels
+from sknorm.backends.base import Recorder, join_kernels
 from sknorm.backends.memory import available_bytes
 
 
@@ -49,6 +49,9 @@ class NumpyBackend:
 
     def free_bytes(self) -> int | None:
         return available_bytes()
+
+    def recorder(self) -> Recorder | None:
+        return None
 
     def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
         threads.pool.run(task, arguments, threads.limits.threads)

@@ -15,7 +15,7 @@ from array_api_compat import (
     is_torch_array,
 )
 
-from sknorm.backends.base import join_kernels
+from sknorm.backends.base import Recorder, join_kernels
 
 
 class PortableBackend:
@@ -29,7 +29,6 @@ class PortableBackend:
         One of its devices.
     """
 
-    allocates = True
     cuts_layers = False  # a device runs one kernel on all of a layer faster than one on each part
 
     def __init__(self, xp: ModuleType, device: Any) -> None:
@@ -39,6 +38,10 @@ class PortableBackend:
     @property
     def name(self) -> str:
         return self.xp.__name__.rpartition(".")[2]
+
+    @property
+    def allocates(self) -> bool:
+        return True
 
     @property
     def chunk_bytes(self) -> int:
@@ -80,6 +83,9 @@ class PortableBackend:
             ) from error
 
     def free_bytes(self) -> int | None:
+        return None
+
+    def recorder(self) -> Recorder | None:
         return None
 
     def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:

@@ -24,6 +24,11 @@ class Augmentation:
     ----------
     backend : Backend
     members : Members
+
+    Attributes
+    ----------
+    place : float64 array of shape (K,)
+        Where a recorded step, which does not know its number, finds its shares.
     """
 
     def __init__(self, backend: Backend, members: Members) -> None:
@@ -36,10 +41,11 @@ class Augmentation:
         self.noises = bool(np.any(members.input_noise > 0))
         self.drops = bool(np.any(members.input_dropout > 0))
         self.acts = self.mixes or self.noises or self.drops
+        self.place: Any = None
         self._block = -1
         self._shares: Any = None
 
-    def __call__(self, step: int, x: Any, y: Any, weight: Any) -> None:
+    def __call__(self, step: Any, x: Any, y: Any, weight: Any) -> None:
         """Change a batch in place: x (K, n, d), y (K, n, o) and weight (K, n)."""
         kernels = self.backend.kernels
         if self.mixes:
@@ -49,18 +55,20 @@ class Augmentation:
         if self.drops:
             kernels.dropout(self.rate, self.seed, step, 0, x)
 
-    def _share(self, step: int) -> Any:
+    def _share(self, step: Any) -> Any:
         """Each member's share (K,) of its own rows, where the batch is."""
+        if not isinstance(step, int):
+            return self.place
         block, place = divmod(step, _BLOCK)
         if block != self._block:
             steps = range(block * _BLOCK, (block + 1) * _BLOCK)
-            self._shares, self._block = self.backend.asarray(_shares(self.members, steps)), block
+            self._shares, self._block = self.backend.asarray(shares(self.members, steps)), block
         return self._shares[place, ...]
 
 
-def _shares(members: Members, steps: range) -> np.ndarray:
-    """Shares of shape (steps, K), each a function of a member's seed and the step alone."""
-    shares = np.ones((len(steps), len(members)))
+def shares(members: Members, steps: range) -> np.ndarray:
+    """Mixup's shares of shape (steps, K), each a function of a member's seed and the step alone."""
+    found = np.ones((len(steps), len(members)))
     for k, (alpha, seed) in enumerate(zip(members.mixup, members.seed, strict=True)):
         if alpha == 0:
             continue
@@ -70,5 +78,5 @@ def _shares(members: Members, steps: range) -> np.ndarray:
             # As a new generator that starts from this counter, in a sixth of the time.
             state["state"]["counter"][1] = step
             bits.state = state
-            shares[row, k] = generator.beta(alpha, alpha)
-    return shares
+            found[row, k] = generator.beta(alpha, alpha)
+    return found

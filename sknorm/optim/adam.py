@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sknorm.backends import Backend
 from sknorm.network.members import Members
 from sknorm.network.network import Network
@@ -11,12 +13,17 @@ from sknorm.network.parameters import Parameters, take_parameters, zeros_like
 
 @dataclass
 class AdamState:
-    """Moments of the gradient, in the layout of the parameters, and the steps taken."""
+    """Moments of the gradient, in the layout of the parameters, and the steps taken.
+
+    ``correction`` is that of the moments' bias towards zero after these steps: a number, or an
+    array of one where a recorded step reads it.
+    """
 
     first: Parameters
     second: Parameters
     steps: int
     scratch: Any = None
+    correction: Any = 1.0
 
     def take(self, members: list[int]) -> "AdamState":
         first, second = (take_parameters(p, members) for p in (self.first, self.second))
@@ -60,6 +67,23 @@ class Adam:
         """Whether a state is of this kind of optimizer."""
         return isinstance(state, AdamState)
 
+    def advance(self, state: AdamState) -> None:
+        """Count a step, before its :meth:`update`."""
+        state.steps += 1
+        state.correction = self._correction(state.steps)
+
+    def advance_recorded(self, state: AdamState, count: int, place: Any) -> np.ndarray:
+        """Count steps that find what changes between them at ``place``, an array of one.
+
+        Returns
+        -------
+        float64 array of shape (count,)
+            What they are to find there.
+        """
+        state.correction, before = place, state.steps
+        state.steps += count
+        return np.array([self._correction(before + i + 1) for i in range(count)])
+
     def update(
         self,
         network: Network,
@@ -72,12 +96,10 @@ class Adam:
         monitor: Any,
     ) -> None:
         """One step of all members, in place."""
-        state.steps += 1
-        bias = self._correction(state)
         network.backend.kernels.adam_step(
             network.parameters.flat, gradient.flat, state.first.flat, state.second.flat,
             segments, rate, members.alpha, members.l1_ratio, self.beta_1, self.beta_2,
-            self.epsilon, bias, self.decoupled, batch_size, monitor,
+            self.epsilon, state.correction, self.decoupled, batch_size, monitor,
         )  # fmt: skip
 
     def group_step(
@@ -89,7 +111,7 @@ class Adam:
             xp, device = network.backend.xp, network.backend.device
             state.scratch = xp.zeros(weight.shape[2], dtype=weight.dtype, device=device)
         network.backend.kernels.adam_group_step(
-            weight, state.second.weights[layer], rate, strength, self._correction(state),
+            weight, state.second.weights[layer], rate, strength, state.correction,
             self.epsilon, self.decoupled, state.scratch,
         )  # fmt: skip
 
@@ -103,6 +125,6 @@ class Adam:
         weight = network.parameters.weights[layer]
         network.backend.kernels.singular_value_threshold(weight, rate * strength, norms)
 
-    def _correction(self, state: AdamState) -> float:
-        """Correction of the moments' bias towards zero, of the last step taken."""
-        return float((1.0 - self.beta_2**state.steps) ** 0.5 / (1.0 - self.beta_1**state.steps))
+    def _correction(self, steps: int) -> float:
+        """Correction of the moments' bias towards zero after so many steps."""
+        return float((1.0 - self.beta_2**steps) ** 0.5 / (1.0 - self.beta_1**steps))

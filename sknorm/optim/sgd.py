@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sknorm.backends import Backend
 from sknorm.network.members import Members
 from sknorm.network.network import Network
@@ -52,6 +54,13 @@ class SGD:
     def owns(self, state: Any) -> bool:
         """Whether a state is of this kind of optimizer."""
         return isinstance(state, SGDState)
+
+    def advance(self, state: SGDState) -> None:
+        """Count a step, before its :meth:`update`; all are alike."""
+
+    def advance_recorded(self, state: SGDState, count: int, place: Any) -> np.ndarray:
+        """As :meth:`sknorm.optim.adam.Adam.advance_recorded`; nobody looks."""
+        return np.ones(count)
 
     def update(
         self,

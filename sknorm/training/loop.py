@@ -286,7 +286,7 @@ class Run:
         if staying:
             self.schedule = self.schedule.take(staying)
             old = self.steps
-            old.passes.clear()  # their buffers make room for those of the smaller stack
+            old.release()  # makes room for the buffers of the smaller stack
             self.steps = Steps(
                 old.network.take(staying), old.members.take(staying), old.batches.take(staying),
                 self.data, self.plan, old.state.take(staying),

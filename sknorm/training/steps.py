@@ -1,22 +1,28 @@
 """The steps of an epoch: gradient, clipping, optimizer, penalty, norms of columns."""
 
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace
 
+from sknorm.network.batch import SparseRows
 from sknorm.network.initializers import column_radius
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, zeros_like
+from sknorm.objective.augmentation import shares
 from sknorm.objective.objective import BatchGradient
 from sknorm.objective.penalties import PENALTIES
-from sknorm.optim.proximal import PROXIMAL_STEPS
+from sknorm.optim.proximal import PROXIMAL_STEPS, SpectralStep
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.plan import Plan, total_penalty
+from sknorm.training.replays import Replays
+
+_WORTH_RECORDING = 16  # steps; to record one takes the host as long as some launches of it
 
 
 class Epoch(NamedTuple):
@@ -58,7 +64,10 @@ class Steps:
     ) -> None:
         self.network, self.members, self.batches = network, members, batches
         self.data, self.plan = data, plan
-        self.state = plan.optimizer.init(network) if state is None else state
+        self.optimizer: Any = plan.optimizer
+        self.replays: Replays | None = None
+        self._asked = 0  # steps
+        self.state = self.optimizer.init(network) if state is None else state
         backend, count = network.backend, len(members)
         xp, device = backend.xp, backend.device
         self.gradient = zeros_like(network.parameters)
@@ -87,9 +96,15 @@ class Steps:
     def feed(self, batches: Batches, data: TrainingData) -> None:
         """Go on with the rows of another table."""
         self.batches, self.data = batches, data
+        self.replays, self._asked = None, 0
         self.mean_weight = self._mean_weight()
         for each in self.passes.values():
             each.feed(data, self.mean_weight)
+
+    def release(self) -> None:
+        """Give back the memory of what only further steps would need."""
+        self.passes.clear()
+        self.replays = None
 
     def epoch(self, schedule: Schedule, step: int, batches_before: int = 0) -> Any:
         """Train one epoch from step number ``step`` on; :meth:`read` says how it went.
@@ -98,17 +113,16 @@ class Steps:
         order of the rows and the learning rates go to the device once, and nothing comes back:
         what is returned, an array of shape (K, 5), is still there.
         """
-        backend = self.network.backend
-        xp = backend.xp
+        xp = self.network.backend.xp
         self.value[...] = 0.0
         self.monitor[...] = 0.0
-        rows, edges = backend.asarray(self.batches.draw()), self.batches.edges
-        self.rates = schedule.rates(step, len(edges))
-        rates = backend.asarray(self.rates)
-        for index, (start, stop) in enumerate(edges):
-            if self.plan.norm_statistics == "cumulative":
-                self.momentum[...] = 1.0 / (batches_before + index + 1)
-            self._step(backend.asarray(rows[:, start:stop]), step + index, rates[index, ...])
+        order, count = self.batches.draw(), self.batches.per_epoch
+        self.rates = schedule.rates(step, count)
+        replays = self._replays(count)
+        if replays is None:
+            self._launch(order, step, batches_before)
+        else:
+            self._replay(replays, order, step)
         finite = xp.astype(self.network.finite_flags(), xp.float64)
         return xp.concat([self.value[:, None], self.monitor, finite[:, None]], axis=1)
 
@@ -125,15 +139,49 @@ class Steps:
             finite if finite.all() else self.network.is_finite(),
         )
 
-    def _step(self, rows: Any, step: int, rate: Any) -> None:
+    def _launch(self, order: np.ndarray, step: int, batches_before: int) -> None:
+        """Take the steps of an epoch one by one."""
+        backend = self.network.backend
+        rows, rates = backend.asarray(order), backend.asarray(self.rates)
+        for index, (start, stop) in enumerate(self.batches.edges):
+            if self.plan.norm_statistics == "cumulative":
+                self.momentum[...] = 1.0 / (batches_before + index + 1)
+            self.optimizer.advance(self.state)
+            self._step(backend.asarray(rows[:, start:stop]), step + index, rates[index, ...])
+
+    def _replays(self, count: int) -> Replays | None:
+        """What replays the ``count`` steps of an epoch, if they are many and all alike."""
+        self._asked += count
+        if self.replays is not None or self._asked < _WORTH_RECORDING:
+            return self.replays
+        backend, alike = self.network.backend, self.plan.norm_statistics != "cumulative"
+        launched = not isinstance(self.proximal, SpectralStep)  # by kernels of ours alone
+        dense = not isinstance(self.data.X, SparseRows)
+        recorder = backend.recorder() if alike and launched and dense else None
+        if recorder is not None:
+            members = len(self.members)
+            self.replays = Replays(backend, recorder, self.batches, 2 * members + 1)
+            for each in self.passes.values():
+                each.augment.place = self.replays.numbers[members + 1 :]
+        return self.replays
+
+    def _replay(self, replays: Replays, order: np.ndarray, step: int) -> None:
+        """Take the steps of an epoch by replays, which find in a table what differs."""
+        members, count = len(self.members), self.batches.per_epoch
+        rate, correction = replays.numbers[:members], replays.numbers[members : members + 1]
+        corrections = self.optimizer.advance_recorded(self.state, count, correction)
+        mixtures = shares(self.members, range(step, step + count))
+        table = np.concatenate([self.rates, corrections[:, None], mixtures], axis=1)
+        replays.epoch(partial(self._step, rate=rate), order, table, step)
+
+    def _step(self, rows: Any, step: Any, rate: Any) -> None:
         kernels, count = self.network.backend.kernels, rows.shape[1]
         self.passes[count](rows, step)
         if self.plan.max_grad_norm is not None:
             kernels.clip_gradient(self.gradient.flat, self.segments, self.plan.max_grad_norm)
         if self.proximal is not None:
             self.proximal.before(count, self.monitor)
-        optimizer: Any = self.plan.optimizer
-        optimizer.update(
+        self.optimizer.update(
             self.network, self.gradient, self.state, self.segments, self.bound, rate, count,
             self.monitor,
         )  # fmt: skip
@@ -157,6 +205,8 @@ class Steps:
 
     def _mean_weight(self) -> np.ndarray:
         weight = self.network.backend.to_numpy(self.data.weight)[0]
+        if weight.min() == weight.max():
+            return np.full(len(self.batches.rows), weight[0], dtype=np.float64)
         return weight[self.batches.rows].mean(axis=1, dtype=np.float64)
 
     def _bind_penalty(self) -> None:
@@ -167,8 +217,7 @@ class Steps:
             sparse = sparse & (members.l1_ratio > 0)
         self.held = network.backend.asarray(sparse)
         kind = PROXIMAL_STEPS.get(penalty) if bool(np.any(sparse)) else None
-        optimizer = self.plan.optimizer
-        self.proximal = None if kind is None else kind(network, members, optimizer)
+        self.proximal = None if kind is None else kind(network, members, self.optimizer)
         architecture = network.architecture
         holds = architecture.normalization is not None and bool(np.any(sparse))
         layers = min(1, architecture.hidden) if penalty == "group_lasso" else architecture.hidden

@@ -14,6 +14,7 @@ from sknorm.backends import PRECISIONS, resolve
 from sknorm.backends.cupy import SWITCH
 from sknorm.backends.portable import PortableBackend
 from sknorm.kernels import cuda, reference
+from sknorm.kernels.cuda import recorder
 
 TABLE = np.arange(12.0).reshape(4, 3)
 DEFAULT, TF32 = 0, 3
@@ -116,6 +117,18 @@ def test_cuda_kernels_are_joined_on_demand(
             assert getattr(kernels, name) is getattr(reference, name)
 
 
+def test_nothing_is_recorded_without_cuda_kernels(
+    cupy: Cupy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The portable kernels make arrays in passing, which a recorded step must not."""
+    monkeypatch.delenv(SWITCH, raising=False)
+    assert backend().recorder() is None and backend().allocates
+    monkeypatch.setenv(SWITCH, "1")
+    made = object()
+    monkeypatch.setattr(recorder, "recorder", lambda: made)
+    assert backend().recorder() is made and not backend().allocates
+
+
 def test_products_are_written_where_they_belong(cupy: Cupy) -> None:
     device = backend()
     a, b = (device.asarray(np.ones(shape)) for shape in ((1, 2, 3), (4, 3, 5)))
@@ -176,8 +189,12 @@ def product_error(precision: str, members: int) -> float:
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("value", ["0", "1"])  # CuPy's products, and ours
 @pytest.mark.parametrize("members", [1, 3])  # one operand is broadcast to several
-def test_products_have_the_digits_they_should(members: int) -> None:
+def test_products_have_the_digits_they_should(
+    monkeypatch: pytest.MonkeyPatch, members: int, value: str
+) -> None:
+    monkeypatch.setenv(SWITCH, value)
     from cupy.cuda import Device as CudaDevice
 
     assert product_error("highest", members) < 1e-6

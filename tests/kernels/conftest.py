@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cuda_device import DeviceMachine, device_machine
 from cuda_host import COMPILER, HostRuntime
+from cuda_machine import Machine
 from kernel_case import Case, poison
 from step_cases import StepCases
 
@@ -63,7 +65,7 @@ class Cases(StepCases):
             "scale": h["scale"], "shift": h["shift"], "groups": bounds, "epsilon": 1e-5,
             "activation": activation, **self.key(K, rate), "start": start, "stop": stop,
             "running": self.rng.uniform(0.5, 2.0, (K, 2, d)),
-            "momentum": np.array([0.1, 0.0, 1.0])[:K],
+            "momentum": np.resize([0.1, 0.0, 1.0], K),
             "statistics": poison(K, bounds.size - 1, STATISTICS_ROWS, d, dtype=dtype),
             "accumulators": poison(K, 2, d), "out": poison(K, n, d, dtype=dtype),
         }  # fmt: skip
@@ -233,7 +235,7 @@ class Cases(StepCases):
         """Mixtures of rows; the second member of a stack keeps its own."""
         shapes = {"x": (K, n, d), "y": (K, n, 2), "weight": (K, n)}
         arrays = {key: self.rng.normal(size=shape).astype(dtype) for key, shape in shapes.items()}
-        return Case("mixup", {"share": np.array([0.3, 1.0, 0.0])[:K]} | arrays)
+        return Case("mixup", {"share": np.resize([0.3, 1.0, 0.0], K)} | arrays)
 
     def matmul(self, K: int, broadcast: bool, dtype: type) -> Case:
         """Product of stacks; the first factor may be shared."""
@@ -255,6 +257,7 @@ class Cases(StepCases):
             yield self.gather(1, K, 6, 4, dtype, np.float32, classes)
         for index in (np.int32, np.int64):
             yield self.gather_sparse(1, K, 6, 4, dtype, np.float32, index)
+        yield self.begin(1, 7, 3, 2**32 - 1)
         yield self.extremes(*size)
         yield self.moments(*size, True)
         yield self.dropout(*size)
@@ -283,10 +286,23 @@ def cases() -> Cases:
 def host_cuda(
     monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
 ) -> Iterator[HostRuntime]:
-    """The CUDA kernels run on the host; nothing is written beside an array."""
+    """The CUDA kernels on the host; nothing is written beside an array."""
     if COMPILER is None:
         pytest.skip("no g++ to compile the CUDA kernels for the host")
     runtime = HostRuntime(pytestconfig.cache.mkdir("cuda_host"))
     monkeypatch.setattr(launcher, "runtime", runtime)
     yield runtime
     runtime.check_guards()
+
+
+@pytest.fixture
+def device_cuda() -> Iterator[DeviceMachine]:
+    """The CUDA kernels on a device, likewise."""
+    with device_machine() as machine:
+        yield machine
+
+
+@pytest.fixture(params=["host", pytest.param("device", marks=pytest.mark.gpu)])
+def cuda_machine(request: pytest.FixtureRequest) -> Machine:
+    """The CUDA kernels, on the host and on a device."""
+    return request.getfixturevalue(f"{request.param}_cuda")

@@ -8,14 +8,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from cuda_instances import INSTANCES
-from kernel_case import Case, poison
-
-from sknorm.kernels import cuda, reference
+from cuda_machine import GUARD_BYTES, KernelError, Machine, Zone
 
 COMPILER = shutil.which("g++")
 ORDERS = {"forward": 0, "reverse": 1, "random": 2}
@@ -25,12 +24,11 @@ FLAGS = [
 ]  # fmt: skip
 
 _HERE = Path(__file__).parent
-_GUARD_BYTES = 1024  # of 0xFF, NaN for those who read them, before and behind each array
 _ALIGNMENT = 256  # that of CuPy's allocations at least
-_devices = itertools.count()
+_devices = itertools.count(-1, -1)  # none that CUDA has
 
 
-class HostError(RuntimeError):
+class HostError(KernelError):
     """What would be an error, or undefined, on a device."""
 
 
@@ -43,15 +41,7 @@ class Launch(ctypes.Structure):
     ]  # fmt: skip
 
 
-class Zone(NamedTuple):
-    """Memory with an array from ``start`` to ``stop``, and guards around it."""
-
-    memory: np.ndarray
-    start: int
-    stop: int
-
-
-class HostRuntime:
+class HostRuntime(Machine):
     """What compiles and launches in place of CuPy; see :mod:`sknorm.kernels.cuda.launcher`.
 
     Parameters
@@ -63,16 +53,12 @@ class HostRuntime:
     ----------
     order : {"forward", "reverse", "random"}
         In which threads and blocks take turns.
-    launched : set of str
-        Name expressions of all kernels that were launched.
     """
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self.directory, self.order, self.seed = directory, "forward", 0
-        self.launched: set[str] = set()
         self._device = next(_devices)
-        self._zones: list[Zone] = []
-        self._buffers: list[Zone] = []
         scheduler = self._built((_HERE / "cuda_host.cpp").read_text(), "scheduler")
         self._scheduler = ctypes.CDLL(str(scheduler), mode=ctypes.RTLD_GLOBAL)
 
@@ -133,50 +119,33 @@ class HostRuntime:
 
     def guarded(self, array: np.ndarray, shift: int = 0) -> np.ndarray:
         """A copy between guards, ``shift`` bytes behind an aligned address."""
-        before = _GUARD_BYTES + shift
-        zone = np.full(before + array.nbytes + _GUARD_BYTES + _ALIGNMENT, 0xFF, dtype=np.uint8)
+        before = GUARD_BYTES + shift
+        zone = np.full(before + array.nbytes + GUARD_BYTES + _ALIGNMENT, 0xFF, dtype=np.uint8)
         start = -zone.ctypes.data % _ALIGNMENT + before
         copy = zone[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
         copy[...] = array
         self._zones.append(Zone(zone, start, start + array.nbytes))
         return copy
 
-    def zeros(self, size: int, dtype: str) -> np.ndarray:
-        """A buffer of exactly this size; what is no counter is NaN before it is written."""
-        values = np.zeros(size, dtype) if dtype == "uint32" else poison(size, dtype=dtype)
-        buffer = self.guarded(values)
-        self._buffers.append(self._zones.pop())
-        return buffer
-
     def asarray(self, values: np.ndarray) -> np.ndarray:
         """A table that no kernel writes to."""
         return values.copy()
 
-    def check_guards(self) -> None:
-        """No kernel has written beside its arrays; forgets them."""
-        zones, self._zones = self._zones, []
-        for zone in zones + self._buffers:
-            around = np.concatenate([zone.memory[: zone.start], zone.memory[zone.stop :]])
-            if not (around == 0xFF).all():
-                raise HostError("written beside an array")
+    def fetched(self, value: Any) -> Any:
+        """The value itself: arrays are NumPy's."""
+        return value
 
-    def check(self, case: Case, ulps: float = 100.0, shift: int = 0) -> dict[str, Any]:
-        """The CUDA kernel does what the reference does, the same bits in any order of threads.
+    def ways(self) -> list[AbstractContextManager]:
+        """Different orders of threads."""
+        return [self._in_order(order) for order in ORDERS]
 
-        Arrays start ``shift`` bytes behind an aligned address. Returns the kernel's arguments.
-        """
-        want, first = case.run(reference), None
-        for self.order in ORDERS:
-            got = case.run(cuda, lambda array: self.guarded(array, shift))
-            self.check_guards()
-            case.compare(got, want, ulps)
-            first = got if first is None else first
-            for name in filter(case.is_output, want):
-                message = f"{name} depends on the order of threads"
-                np.testing.assert_array_equal(got[name], first[name], err_msg=message)
-        unlisted = self.launched.difference(*INSTANCES.values())
-        assert not unlisted, f"cuda_instances.py does not know {unlisted}"
-        return got
+    @contextmanager
+    def _in_order(self, order: str) -> Iterator[None]:
+        before, self.order = self.order, order
+        try:
+            yield
+        finally:
+            self.order = before
 
     def _built(self, text: str, name: str) -> Path:
         headers = (_HERE / "cuda_host.h").read_text()

@@ -26,6 +26,7 @@ INSTANCES: dict[str, list[str]] = {
         *vectors("affine_forward", ACTIVATIONS),
         *vectors("affine_backward", ACTIVATIONS),
     ],
+    "augmentation": vectors("mixup"),
     "batch_block": [
         *vectors("forward_held", ACTIVATIONS),
         *vectors("backward_held", ACTIVATIONS),
@@ -35,6 +36,15 @@ INSTANCES: dict[str, list[str]] = {
         *vectors("normalize", ACTIVATIONS),
         *vectors("gradient_sums", ACTIVATIONS),
         *vectors("gradient", ACTIVATIONS),
+    ],
+    "column_statistics": [
+        *vectors("column_extremes"),
+        *vectors("column_moments"),
+    ],
+    "group_steps": [
+        *vectors("group_norms"),
+        *vectors("sgd_group_step"),
+        *vectors("adam_group_step"),
     ],
     "layer_block": [
         *vectors("layer_forward", ACTIVATIONS),
@@ -56,6 +66,7 @@ INSTANCES: dict[str, list[str]] = {
     "rows": [
         *vectors("dropout"),
         *vectors("noise"),
+        "begin_step<double>",
         *(
             expression
             for source, real in itertools.product(REALS, REALS)

@@ -1,11 +1,12 @@
 """One call of a kernel, and how the results of two implementations are compared."""
 
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Mapping
+from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+ON_HOST = {"segments", "groups"}  # for every backend, as they decide what is launched
 SCRATCH = {"accumulators", "scratch"}
 OUTPUTS = {
     "x_out", "y_out", "weight_out", "out", "running", "statistics", "dscale", "dshift", "dout",
@@ -13,6 +14,7 @@ OUTPUTS = {
     "monitor", "extremes",
 }  # fmt: skip
 IN_PLACE = {
+    "begin_step": {"clock", "rows", "numbers", "step"},
     "layer_block_forward": {"z"},
     "clip_gradient": {"gradient"},
     "restore_norms": {"weight"},
@@ -32,13 +34,20 @@ class Case(NamedTuple):
     forward: "Case | None" = None  # to run before, for scratch that only its own library reads
 
     def run(
-        self, kernels: ModuleType, convert: Callable[[np.ndarray], Any] = np.copy
+        self,
+        kernels: ModuleType,
+        convert: Callable[[np.ndarray], Any] = np.copy,
+        same: Mapping[str, str] = MappingProxyType({}),
     ) -> dict[str, Any]:
-        """Call the kernel on converted copies of the arguments; return them all."""
-        arguments = {
-            name: convert(value) if isinstance(value, np.ndarray) else value
-            for name, value in self.arguments.items()
-        }
+        """Call the kernel on converted copies of the arguments; return them all.
+
+        ``same`` names arguments that are the very array of another one.
+        """
+        arguments = {}
+        for name, value in self.arguments.items():
+            convert_one = np.copy if name in ON_HOST else convert
+            arguments[name] = convert_one(value) if isinstance(value, np.ndarray) else value
+        arguments |= {name: arguments[other] for name, other in same.items()}
         if self.forward:
             arguments["statistics"] = self.forward.run(kernels, convert)["statistics"]
         getattr(kernels, self.kernel)(*arguments.values())

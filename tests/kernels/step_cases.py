@@ -26,10 +26,20 @@ class StepCases:
         flat["other"] **= 2
         hyper = {
             "rate": self.rng.uniform(0.1, 0.5, K), "alpha": self.rng.uniform(0.5, 2.0, K),
-            "l1_ratio": np.array([0.3, 0.0, 1.0])[:K],
+            "l1_ratio": np.resize([0.3, 0.0, 1.0], K),
         }  # fmt: skip
         segments = np.stack([offsets, sizes, penalties], axis=1).astype(np.int64)
         return flat | {"segments": segments, "hyper": hyper}
+
+    def begin(self, R: int, n: int, index: int, first: int) -> Case:
+        """What step ``index`` of an epoch of 7 reads, with two sizes of batches."""
+        batches, total = 7, 7 * n - 3
+        arguments = {
+            "order": self.rng.integers(0, 1000, (R, total)),
+            "table": self.rng.normal(size=(batches, 4)), "clock": np.array([index, first]),
+            "rows": np.full((R, n), -1), "numbers": poison(4), "step": np.zeros(1, np.uint32),
+        }  # fmt: skip
+        return Case("begin_step", arguments)
 
     def sgd(self, K: int, dtype: type, momentum: float, nesterov: bool) -> Case:
         """A step of proximal gradient descent."""
@@ -62,7 +72,7 @@ class StepCases:
         """Restoring the norms of columns, one of them zero."""
         weight = self.rng.normal(size=(K, 9, 5)).astype(dtype)
         weight[:, :, 2] = 0.0
-        active = np.array([True, False, True])[:K]
+        active = np.resize([True, False, True], K)
         return Case("restore_norms", {"weight": weight, "radius": 1.7, "active": active})
 
     def rows(self, K: int, inputs: int, outputs: int, dtype: type) -> dict[str, Any]:
@@ -73,7 +83,7 @@ class StepCases:
         return {
             "weight": (size * self.rng.normal(size=shape)).astype(dtype),
             "state": (0.1 * self.rng.normal(size=shape)).astype(dtype),
-            "rate": self.rng.uniform(0.1, 0.5, K), "strength": np.array([1.5, 0.0, 0.7])[:K],
+            "rate": self.rng.uniform(0.1, 0.5, K), "strength": np.resize([1.5, 0.0, 0.7], K),
         }  # fmt: skip
 
     def group_norms(self, K: int, inputs: int, outputs: int, dtype: type) -> Case:
@@ -108,6 +118,6 @@ class StepCases:
     def spectrum(self, K: int, inputs: int, outputs: int, dtype: type) -> Case:
         """Thresholding of singular values, the member in the middle by zero."""
         weight = self.rng.normal(size=(K, inputs, outputs)).astype(dtype)
-        threshold = np.array([1.5, 0.0, 0.7])[:K]
+        threshold = np.resize([1.5, 0.0, 0.7], K)
         arguments = {"weight": weight, "threshold": threshold, "norms": poison(K)}
         return Case("singular_value_threshold", arguments, 10.0)

@@ -1,4 +1,4 @@
-"""The CUDA kernels of the hidden blocks, run on the host, against the specification."""
+"""The CUDA kernels of the hidden blocks, against the specification."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -51,97 +51,98 @@ chunks_or_not = pytest.mark.parametrize("chunks", ["", " in chunks"])
 @chunks_or_not
 @pytest.mark.parametrize("kernel", ["batch", "batch_backward"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_batch_block(build: Any, host_cuda: Any, kernel: str, chunks: str, activation: str) -> None:
+def test_batch_block(
+    build: Any, cuda_machine: Any, kernel: str, chunks: str, activation: str
+) -> None:
     code = codes.ACTIVATIONS[activation]
     axes = (DTYPES, STACKS, SHAPES, RATES, FLAGS, FLAGS, FLAGS)
     for dtype, K, (n, d), rate, ghost, shared, part in sampled(18, *axes):
         groups, columns = GROUPS[n] if ghost else (0, n), inner(d, part)
         case = build(kernel + chunks, K, n, d, dtype, code, rate, groups, shared, columns)
-        host_cuda.check(case)
+        cuda_machine.check(case)
 
 
 @chunks_or_not
 @pytest.mark.parametrize("kernel", ["batch", "batch_backward"])
-def test_many_groups(build: Any, host_cuda: Any, kernel: str, chunks: str) -> None:
+def test_many_groups(build: Any, cuda_machine: Any, kernel: str, chunks: str) -> None:
     groups = tuple(range(0, 202, 2))
     size = (2, 200, 8, np.float32, codes.RELU)
-    host_cuda.check(build(kernel + chunks, *size, 0.4, groups, False))
+    cuda_machine.check(build(kernel + chunks, *size, 0.4, groups, False))
 
 
 @pytest.mark.parametrize("kernel", ["layer", "layer_backward"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_layer_block(cases: Any, host_cuda: Any, kernel: str, activation: str) -> None:
+def test_layer_block(cases: Any, cuda_machine: Any, kernel: str, activation: str) -> None:
     code = codes.ACTIVATIONS[activation]
     for dtype, K, (n, d), rate in sampled(18, DTYPES, STACKS, SHAPES, RATES):
-        host_cuda.check(getattr(cases, kernel)(K, n, d, dtype, code, rate))
+        cuda_machine.check(getattr(cases, kernel)(K, n, d, dtype, code, rate))
 
 
 @pytest.mark.parametrize("kernel", ["layer", "layer_backward"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("d", [260, 1000, 1027, 4100])
 def test_layers_of_many_columns(
-    cases: Any, host_cuda: Any, kernel: str, dtype: type, d: int
+    cases: Any, cuda_machine: Any, kernel: str, dtype: type, d: int
 ) -> None:
     """Rows that several warps take, and rows that no registers hold."""
-    host_cuda.check(getattr(cases, kernel)(1, 5, d, dtype, codes.RELU, 0.4))
+    cuda_machine.check(getattr(cases, kernel)(1, 5, d, dtype, codes.RELU, 0.4))
 
 
 def test_layers_of_several_chunks(
-    cases: Any, host_cuda: Any, monkeypatch: pytest.MonkeyPatch
+    cases: Any, cuda_machine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layer_block, "CHUNK_ROWS", 1)
     monkeypatch.setattr(layer_block, "_BLOCKS", 3)
     for n, d in [(70, 67), (70, 64), (7, 1027)]:
-        host_cuda.check(cases.layer(2, n, d, np.float32, codes.RELU, 0.4))
-        host_cuda.check(cases.layer_backward(2, n, d, np.float32, codes.RELU, 0.4))
+        cuda_machine.check(cases.layer(2, n, d, np.float32, codes.RELU, 0.4))
+        cuda_machine.check(cases.layer_backward(2, n, d, np.float32, codes.RELU, 0.4))
 
 
 @pytest.mark.parametrize("kernel", ["affine", "affine_backward"])
 @pytest.mark.parametrize("activation", codes.ACTIVATIONS)
 def test_affine_block(
-    cases: Any, host_cuda: Any, monkeypatch: pytest.MonkeyPatch, kernel: str, activation: str
+    cases: Any, cuda_machine: Any, monkeypatch: pytest.MonkeyPatch, kernel: str, activation: str
 ) -> None:
     code = codes.ACTIVATIONS[activation]
     axes = (DTYPES, STACKS, SHAPES, RATES, FLAGS, [16, 1024])
     for dtype, K, (n, d), rate, part, rows in sampled(12, *axes):
         monkeypatch.setattr(tiles, "CHUNK_ROWS", rows)
-        host_cuda.check(getattr(cases, kernel)(K, n, d, dtype, code, rate, inner(d, part)))
+        cuda_machine.check(getattr(cases, kernel)(K, n, d, dtype, code, rate, inner(d, part)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", codes.ACTIVATIONS)
 def test_activations_far_from_zero(
-    cases: Any, host_cuda: Any, activation: str, dtype: type
+    cases: Any, cuda_machine: Any, activation: str, dtype: type
 ) -> None:
     size = (1, 8, 33, dtype, codes.ACTIVATIONS[activation])
     for case in (cases.affine(*size), cases.affine_backward(*size)):
         size_of = np.logspace(-8, 4, 132)
         case.arguments["z"][...] = np.stack([size_of, -size_of]).reshape(1, 8, 33)
         case.arguments["shift"][...] = 0.0
-        host_cuda.check(case)
+        cuda_machine.check(case)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_output_may_be_input(cases: Any, host_cuda: Any, dtype: type) -> None:
+def test_output_may_be_input(cases: Any, cuda_machine: Any, dtype: type) -> None:
     case = cases.affine(3, 33, 8, dtype)
     want = case.run(reference)["out"]
-    a = case.arguments | {"out": case.arguments["z"]}
-    cuda.affine_block_forward(*a.values())
-    np.testing.assert_allclose(a["out"], want, rtol=1e-5, atol=1e-5)
+    got = cuda_machine.run(case, out="z")["out"]
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", FORWARD + BACKWARD)
-def test_arrays_at_odd_addresses(build: Any, host_cuda: Any, kernel: str) -> None:
+def test_arrays_at_odd_addresses(build: Any, cuda_machine: Any, kernel: str) -> None:
     """Columns that could be loaded four at a time, but for where the arrays begin."""
-    host_cuda.check(build(kernel, 2, 33, 64, np.float32, codes.RELU, 0.4), shift=8)
-    assert not [name for name in host_cuda.launched if "<float, 4" in name]
+    cuda_machine.check(build(kernel, 2, 33, 64, np.float32, codes.RELU, 0.4), shift=8)
+    assert not [name for name in cuda_machine.launched if "<float, 4" in name]
 
 
 @pytest.mark.parametrize("kernel", [k for k in FORWARD + BACKWARD if "layer" not in k])
-def test_no_columns(build: Any, host_cuda: Any, kernel: str) -> None:
+def test_no_columns(build: Any, cuda_machine: Any, kernel: str) -> None:
     case = build(kernel, 2, 33, 64, np.float32, codes.RELU)._replace(forward=None)
     case.arguments.update(start=5, stop=5)
-    got = case.run(cuda, host_cuda.guarded)
+    got = cuda_machine.run(case)
     for name in filter(case.is_output, got):
         np.testing.assert_array_equal(got[name], case.arguments[name])
 
@@ -156,17 +157,17 @@ STACKED = {
 @pytest.mark.parametrize("ghost", FLAGS)
 @pytest.mark.usefixtures("few_multiprocessors")
 def test_members_do_not_depend_on_the_stack(
-    build: Any, host_cuda: Any, kernel: str, ghost: bool
+    build: Any, cuda_machine: Any, kernel: str, ghost: bool
 ) -> None:
     """The last member alone gives the same bits, also where a stack takes wider tiles."""
     norm = {"groups": (0, 10, 33) if ghost else (0, 33), "shared": False}
     kwargs = norm if kernel.startswith("batch") else {}
     case = build(kernel, 3, 33, 24, np.float32, codes.RELU, 0.4, **kwargs)
-    want = case.run(cuda, host_cuda.guarded)
+    want = cuda_machine.run(case)
     alone = {k: v[2:].copy() if k in STACKED else v for k, v in case.arguments.items()}
     if case.forward:
         alone["statistics"] = want["statistics"][2:].copy()
-    got = case._replace(arguments=alone, forward=None).run(cuda, host_cuda.guarded)
+    got = cuda_machine.run(case._replace(arguments=alone, forward=None))
     for name in filter(case.is_output, want):
         np.testing.assert_array_equal(got[name], want[name][2:], err_msg=name)
 
@@ -174,7 +175,7 @@ def test_members_do_not_depend_on_the_stack(
 @chunks_or_not
 @pytest.mark.parametrize("groups", [(0, 999), (0, 333, 999)])
 def test_large_means_in_float32(
-    build: Any, cases: Any, host_cuda: Any, groups: tuple[int, ...], chunks: str
+    build: Any, cases: Any, cuda_machine: Any, groups: tuple[int, ...], chunks: str
 ) -> None:
     """Statistics and outputs agree with float64 to 1e-6 at a mean of 1e4 deviations."""
     single = build("batch" + chunks, 1, 999, 12, np.float32, codes.IDENTITY, 0.0, groups, False)
@@ -182,7 +183,7 @@ def test_large_means_in_float32(
     single.arguments["z"] = z.astype(np.float32)
     single.arguments["momentum"][...] = 1.0
     double = single._replace(arguments=wide(single.arguments))
-    got, want = single.run(cuda, host_cuda.guarded), double.run(reference)
+    got, want = cuda_machine.run(single), double.run(reference)
     np.testing.assert_allclose(got["out"], want["out"], rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(got["running"], want["running"], rtol=1e-6)
     mean, expected = (
@@ -201,56 +202,58 @@ def wide(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_large_means_of_rows_in_float32(cases: Any, host_cuda: Any) -> None:
+def test_large_means_of_rows_in_float32(cases: Any, cuda_machine: Any) -> None:
     single = cases.layer(1, 9, 300, np.float32, codes.IDENTITY)
     z = 1e4 + cases.rng.normal(size=(1, 9, 300))
     single.arguments["z"] = z.astype(np.float32)
     want = single._replace(arguments=wide(single.arguments)).run(reference)
-    got = single.run(cuda, host_cuda.guarded)
+    got = cuda_machine.run(single)
     np.testing.assert_allclose(got["out"], want["out"], rtol=1e-6, atol=2e-6)
     np.testing.assert_allclose(got["inverse_std"], want["inverse_std"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kernel", FORWARD[:3])
-def test_mean_is_right_beyond_rounding(build: Any, cases: Any, host_cuda: Any, kernel: str) -> None:
+def test_mean_is_right_beyond_rounding(
+    build: Any, cases: Any, cuda_machine: Any, kernel: str
+) -> None:
     """The mean of numbers near 1e12 is off by 1e-4 if it is rounded to float64."""
     case = build(kernel, 2, 40, 40, np.float64, codes.IDENTITY)
     case.arguments["z"] = 1e12 + cases.rng.normal(size=(2, 40, 40))
     near = case._replace(arguments=case.arguments | {"z": case.arguments["z"] - 1e12})
-    got, want = case.run(cuda, host_cuda.guarded), near.run(reference)
+    got, want = cuda_machine.run(case), near.run(reference)
     np.testing.assert_allclose(got["out"], want["out"], rtol=1e-10, atol=1e-10)
 
 
 @chunks_or_not
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_without_weight_may_hold_anything(
-    build: Any, host_cuda: Any, dtype: type, chunks: str
+    build: Any, cuda_machine: Any, dtype: type, chunks: str
 ) -> None:
     norm = {"groups": (0, 20, 90), "shared": False}
     case = build("batch" + chunks, 2, 90, 5, dtype, codes.RELU, **norm)
     case.arguments["weight"][:, 20:60] = 0.0
     case.arguments["z"][:, 20:60] = 1e15
-    host_cuda.check(case)
+    cuda_machine.check(case)
 
 
 @chunks_or_not
-def test_group_without_weight(build: Any, host_cuda: Any, chunks: str) -> None:
+def test_group_without_weight(build: Any, cuda_machine: Any, chunks: str) -> None:
     norm = {"groups": (0, 4, 9)}
     case = build("batch_backward" + chunks, 2, 9, 5, np.float32, codes.RELU, **norm)
     case.arguments["weight"][:, 4:] = 0.0
     case.forward.arguments["weight"][:, 4:] = 0.0
-    host_cuda.check(case.forward)
-    host_cuda.check(case)
+    cuda_machine.check(case.forward)
+    cuda_machine.check(case)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("activation", codes.ACTIVATIONS)
 def test_nan_stays_visible_forward(
-    cases: Any, host_cuda: Any, activation: str, dtype: type
+    cases: Any, cuda_machine: Any, activation: str, dtype: type
 ) -> None:
     case = cases.affine(1, 7, 5, dtype, codes.ACTIVATIONS[activation])
     case.arguments["z"][0, 3, 2] = np.nan
-    got = np.isnan(case.run(cuda, host_cuda.guarded)["out"])
+    got = np.isnan(cuda_machine.run(case)["out"])
     np.testing.assert_array_equal(got, np.isnan(case.run(reference)["out"]))
     assert got[0, 3, 2]
 
@@ -258,21 +261,21 @@ def test_nan_stays_visible_forward(
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("kernel", FORWARD[:3])
 def test_divergence_stays_visible_forward(
-    build: Any, host_cuda: Any, kernel: str, bad: float
+    build: Any, cuda_machine: Any, kernel: str, bad: float
 ) -> None:
     case = build(kernel, 1, 40, 8, np.float32, codes.RELU)
     case.arguments["z"][0, 3, 2] = bad
     with np.errstate(invalid="ignore"):
-        got, want = case.run(cuda, host_cuda.guarded), case.run(reference)
+        got, want = cuda_machine.run(case), case.run(reference)
     np.testing.assert_array_equal(np.isnan(got["out"]), np.isnan(want["out"]))
     assert np.isnan(got["out"][0, 3, 2])
 
 
 @pytest.mark.parametrize("kernel", BACKWARD)
-def test_nan_stays_visible_backward(build: Any, host_cuda: Any, kernel: str) -> None:
+def test_nan_stays_visible_backward(build: Any, cuda_machine: Any, kernel: str) -> None:
     case = build(kernel, 1, 40, 8, np.float32, codes.RELU)
     case.arguments["dout"][0, 3, 2] = np.nan
-    got, want = case.run(cuda, host_cuda.guarded), case.run(reference)
+    got, want = cuda_machine.run(case), case.run(reference)
     for name in ("dout", "dshift"):
         np.testing.assert_array_equal(np.isnan(got[name]), np.isnan(want[name]))
     assert np.isnan(got["dout"][0, 3, 2])

@@ -100,14 +100,6 @@ def test_errors_of_launches(launched: Callable, threads: int, message: str) -> N
         launched("", threads=threads)
 
 
-@pytest.mark.parametrize("index", [-1, 64])
-def test_guards(launched: Callable, host_cuda: Any, index: int) -> None:
-    launched(f"out[{index}] = 1;")
-    with pytest.raises(HostError, match="beside an array"):
-        host_cuda.check_guards()
-    host_cuda.check_guards()
-
-
 @pytest.mark.parametrize("arguments", [(1.0,), (np.zeros(3, np.float32),), (np.zeros(3), 1)])
 def test_types_of_arguments(host_cuda: Any, arguments: tuple) -> None:
     handle = host_cuda.compile(HEAD + "}", "kernel<double>")

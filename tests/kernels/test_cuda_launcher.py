@@ -177,8 +177,8 @@ def test_words_wrap() -> None:
     assert [int(launcher.word(n)) for n in (5, -1, 2**32 + 3)] == [5, 2**32 - 1, 3]
 
 
-def test_width_of_accesses(host_cuda: Any) -> None:
-    single, double = (host_cuda.guarded(np.zeros(32, dtype)) for dtype in ("f4", "f8"))
+def test_width_of_accesses(cuda_machine: Any) -> None:
+    single, double = (cuda_machine.guarded(np.zeros(32, dtype)) for dtype in ("f4", "f8"))
     assert launcher.vector_width(8, single) == 4
     assert launcher.vector_width(6, single) == 1
     assert launcher.vector_width(6, single, double) == 2

@@ -1,4 +1,4 @@
-"""The CUDA kernels of losses, run on the host, against the specification."""
+"""The CUDA kernels of losses, against the specification."""
 
 import inspect
 from typing import Any
@@ -30,87 +30,88 @@ def test_signatures_are_the_same(name: str) -> None:
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
-def test_terms(cases: Any, host_cuda: Any, name: str, dtype: type, K: int) -> None:
+def test_terms(cases: Any, cuda_machine: Any, name: str, dtype: type, K: int) -> None:
     for n, o in SIZES:
         for shared in FLAGS:
-            host_cuda.check(cases.loss(name, K, n, o, dtype, shared))
+            cuda_machine.check(cases.loss(name, K, n, o, dtype, shared))
 
 
 # All ways to hold a row: in lanes of a warp, in registers of each, in shared memory, in `out`.
 @pytest.mark.parametrize("o", [1, 2, 3, 7, 17, 33, 64, 100, 256, 257, 512, 600, 5200])
 @pytest.mark.parametrize("name", SOFTMAX)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_softmax(cases: Any, host_cuda: Any, name: str, dtype: type, o: int) -> None:
+def test_softmax(cases: Any, cuda_machine: Any, name: str, dtype: type, o: int) -> None:
     for K, n, shared in [(1, 1, True), (3, 33, False), (2, 9, True)]:
-        host_cuda.check(cases.loss(name, K, n, o, dtype, shared))
+        cuda_machine.check(cases.loss(name, K, n, o, dtype, shared))
 
 
 @pytest.mark.parametrize("name", SOFTMAX)
-def test_few_classes_of_many_rows(cases: Any, host_cuda: Any, name: str) -> None:
+def test_few_classes_of_many_rows(cases: Any, cuda_machine: Any, name: str) -> None:
     for n, o in [(1100, 3), (700, 2), (300, 9)]:
-        host_cuda.check(cases.loss(name, 2, n, o, np.float32, False))
+        cuda_machine.check(cases.loss(name, 2, n, o, np.float32, False))
 
 
 @pytest.mark.parametrize(("name", "o"), [("squared_error", 450), ("multiclass_log_loss", 500)])
 def test_many_sums_are_added_by_a_second_launch(
-    cases: Any, host_cuda: Any, name: str, o: int
+    cases: Any, cuda_machine: Any, name: str, o: int
 ) -> None:
-    host_cuda.check(cases.loss(name, 1, 65, o, np.float64))
-    assert "add_chunks<double>" not in host_cuda.launched
-    host_cuda.check(cases.loss(name, 2, 300, o, np.float64))
-    assert "add_chunks<double>" in host_cuda.launched
+    cuda_machine.check(cases.loss(name, 1, 65, o, np.float64))
+    assert "add_chunks<double>" not in cuda_machine.launched
+    cuda_machine.check(cases.loss(name, 2, 300, o, np.float64))
+    assert "add_chunks<double>" in cuda_machine.launched
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
-def test_output_may_be_the_input(cases: Any, host_cuda: Any, name: str, dtype: type) -> None:
+def test_output_may_be_the_input(cases: Any, cuda_machine: Any, name: str, dtype: type) -> None:
     for n, o in [(67, 1), (67, 5), (5, 40), *[(9, 600), (9, 5200)] * (name in SOFTMAX)]:
         case = cases.loss(name, 3, n, o, dtype)
         want = case.run(reference)
-        for host_cuda.order in ("forward", "random"):
-            arguments = {k: host_cuda.guarded(v) for k, v in case.arguments.items()}
-            arguments["out"] = arguments["z"]
-            getattr(cuda, name)(*arguments.values())
-            case.compare(arguments | {"z": case.arguments["z"]}, want)
+        for way in cuda_machine.ways():
+            with way:
+                got = cuda_machine.run(case, out="z")
+            case.compare(got | {"z": case.arguments["z"]}, want)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_arrays_need_no_alignment(cases: Any, host_cuda: Any, name: str) -> None:
-    host_cuda.check(cases.loss(name, 2, 33, 8, np.float32), shift=4)
+def test_arrays_need_no_alignment(cases: Any, cuda_machine: Any, name: str) -> None:
+    cuda_machine.check(cases.loss(name, 2, 33, 8, np.float32), shift=4)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_a_member_does_not_depend_on_the_stack(cases: Any, host_cuda: Any, name: str) -> None:
+def test_a_member_does_not_depend_on_the_stack(cases: Any, cuda_machine: Any, name: str) -> None:
     stacked = {"z", "bias", "y", "factor", "parameter", "value", "dbias", "out"}
     for n, o in [(300, 4), (2500, 1), (70, 33), (300, 500)]:
         case = cases.loss(name, 3, n, o, np.float32, False)
         alone = {k: v[2:].copy() if k in stacked else v for k, v in case.arguments.items()}
-        want = case.run(cuda, host_cuda.guarded)
-        got = case._replace(arguments=alone).run(cuda, host_cuda.guarded)
+        want = cuda_machine.run(case)
+        got = cuda_machine.run(case._replace(arguments=alone))
         for output in ("value", "dbias", "out"):
             np.testing.assert_array_equal(got[output], want[output][2:], err_msg=output)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", SOFTMAX + TERMS[:1])
-def test_large_logits(cases: Any, host_cuda: Any, name: str, dtype: type) -> None:
+def test_large_logits(cases: Any, cuda_machine: Any, name: str, dtype: type) -> None:
     for o in (2, 40, 600):
         case = cases.loss(name, 2, 5, o, dtype)
         case.arguments["z"][...] = cases.rng.choice([-1e4, 0.0, 1e4], case.arguments["z"].shape)
-        got = host_cuda.check(case._replace(magnitude=1e4))
+        got = cuda_machine.check(case._replace(magnitude=1e4))
         assert np.isfinite(got["value"]).all() and np.isfinite(got["out"]).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_nan_stays_visible(cases: Any, host_cuda: Any, name: str, dtype: type, bad: float) -> None:
+def test_nan_stays_visible(
+    cases: Any, cuda_machine: Any, name: str, dtype: type, bad: float
+) -> None:
     for o in (1, 5, 70, *[600] * (name in SOFTMAX)):
         case = cases.loss(name, 2, 5, o, dtype)
         case.arguments["weight"][:, 1] = 1.0
         case.arguments["z"][0, 1, o // 2] = bad
         with np.errstate(invalid="ignore", over="ignore"):
-            got, want = (case.run(kernels, host_cuda.guarded) for kernels in (cuda, reference))
+            got, want = cuda_machine.run(case), case.run(reference)
         for output in ("out", "dbias", "value"):
             np.testing.assert_array_equal(np.isnan(got[output]), np.isnan(want[output]), output)
             np.testing.assert_array_equal(np.isinf(got[output]), np.isinf(want[output]), output)
@@ -119,11 +120,11 @@ def test_nan_stays_visible(cases: Any, host_cuda: Any, name: str, dtype: type, b
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["absolute_error", "huber", "pinball", "squared_error"])
-def test_no_slope_at_the_target(cases: Any, host_cuda: Any, name: str, dtype: type) -> None:
+def test_no_slope_at_the_target(cases: Any, cuda_machine: Any, name: str, dtype: type) -> None:
     case = cases.loss(name, 2, 7, 1, dtype)
     case.arguments["bias"][...] = 0.0
     case.arguments["z"][...] = case.arguments["y"]
-    got = host_cuda.check(case)
+    got = cuda_machine.check(case)
     np.testing.assert_array_equal(got["out"], 0.0)
     np.testing.assert_array_equal(got["value"], case.arguments["value"])
 

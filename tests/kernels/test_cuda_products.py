@@ -13,16 +13,16 @@ DTYPES = [np.float32, np.float64]
 SHAPES = list(itertools.product((1, 7), (1, 33), (1, 5)))
 
 
-def layouts(runtime: Any, values: np.ndarray) -> list[np.ndarray]:
+def layouts(machine: Any, values: np.ndarray) -> list[Any]:
     """The same matrices stored by rows, by columns, as parts of wider ones, and as vectors."""
-    by_columns = runtime.guarded(np.ascontiguousarray(values.mT)).mT
+    by_columns = machine.guarded(np.ascontiguousarray(values.mT)).mT
     beside = poison(*values.shape, dtype=values.dtype)
-    wide = runtime.guarded(np.concatenate([values, beside], axis=2))
-    found = [runtime.guarded(values), by_columns, wide[:, :, : values.shape[2]]]
+    wide = machine.guarded(np.concatenate([values, beside], axis=2))
+    found = [machine.guarded(values), by_columns, wide[:, :, : values.shape[2]]]
     if values.shape[1] == 1:
-        found.append(runtime.guarded(values[:, 0])[:, None, :])
+        found.append(machine.guarded(values[:, 0])[:, None, :])
     if values.shape[2] == 1:
-        found.append(runtime.guarded(values[:, :, 0])[:, :, None])
+        found.append(machine.guarded(values[:, :, 0])[:, :, None])
     return found
 
 
@@ -30,20 +30,21 @@ def layouts(runtime: Any, values: np.ndarray) -> list[np.ndarray]:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("one", "other"), [(1, 1), (3, 3), (1, 3), (3, 1)])
 def test_products(
-    cases: Any, host_cuda: Any, shape: tuple[int, ...], one: int, other: int, dtype: type
+    cases: Any, cuda_machine: Any, shape: tuple[int, ...], one: int, other: int, dtype: type
 ) -> None:
     n, m, d = shape
     first = cases.rng.normal(size=(one, n, m)).astype(dtype)
     second = cases.rng.normal(size=(other, m, d)).astype(dtype)
     want, tolerance = first @ second, 10 * m * np.finfo(dtype).eps
-    for a in layouts(host_cuda, first):
-        for b in layouts(host_cuda, second):
-            wide = host_cuda.guarded(poison(max(one, other), n, d + 3, dtype=dtype))
-            for out in (host_cuda.guarded(poison(*want.shape, dtype=dtype)), wide[:, :, :d]):
+    for a in layouts(cuda_machine, first):
+        for b in layouts(cuda_machine, second):
+            wide = cuda_machine.guarded(poison(max(one, other), n, d + 3, dtype=dtype))
+            for out in (cuda_machine.guarded(poison(*want.shape, dtype=dtype)), wide[:, :, :d]):
                 cuda.matmul(a, b, out)
-                np.testing.assert_allclose(out, want, rtol=tolerance, atol=tolerance)
-            assert np.isnan(wide[:, :, d:]).all()
-    host_cuda.check_guards()
+                got = cuda_machine.fetched(out)
+                np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
+            assert np.isnan(cuda_machine.fetched(wide)[:, :, d:]).all()
+    cuda_machine.check_guards()
 
 
 def test_arrays_that_cublas_does_not_take(host_cuda: Any) -> None:

@@ -1,4 +1,4 @@
-"""The CUDA kernels on rows, run on the host, against the specification."""
+"""The CUDA kernels on rows, against the specification."""
 
 from typing import Any
 
@@ -14,25 +14,25 @@ FLAGS = [False, True]
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", [1, 3])
-def test_random_numbers(cases: Any, host_cuda: Any, K: int, dtype: type) -> None:
+def test_random_numbers(cases: Any, cuda_machine: Any, K: int, dtype: type) -> None:
     for n, d in SHAPES:
-        host_cuda.check(cases.dropout(K, n, d, dtype), ulps=0.0)
-        host_cuda.check(cases.noise(K, n, d, dtype))
+        cuda_machine.check(cases.dropout(K, n, d, dtype), ulps=0.0)
+        cuda_machine.check(cases.noise(K, n, d, dtype))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("x_dtype", DTYPES)
 @pytest.mark.parametrize(("R", "M"), [(1, 1), (1, 3), (3, 1), (3, 3)])
 def test_gather(
-    cases: Any, host_cuda: Any, dtype: type, x_dtype: type, R: int, M: int
+    cases: Any, cuda_machine: Any, dtype: type, x_dtype: type, R: int, M: int
 ) -> None:  # fmt: skip
     for n, d in SHAPES:
         for classes in FLAGS:
-            host_cuda.check(cases.gather(R, M, n, d, dtype, x_dtype, classes), ulps=2.0)
+            cuda_machine.check(cases.gather(R, M, n, d, dtype, x_dtype, classes), ulps=2.0)
 
 
 def test_more_rows_than_a_grid_takes_at_once(
-    cases: Any, host_cuda: Any, monkeypatch: pytest.MonkeyPatch
+    cases: Any, cuda_machine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cuda.rows, "_BLOCKS", 3)
     for case in (
@@ -40,28 +40,28 @@ def test_more_rows_than_a_grid_takes_at_once(
         cases.dropout(2, 300, 40, np.float32),
         cases.noise(2, 300, 40, np.float32),
     ):
-        host_cuda.check(case)
+        cuda_machine.check(case)
 
 
-def test_arrays_that_are_not_aligned(cases: Any, host_cuda: Any) -> None:
+def test_arrays_that_are_not_aligned(cases: Any, cuda_machine: Any) -> None:
     for dtype in DTYPES:
         size = np.dtype(dtype).itemsize
-        host_cuda.check(cases.dropout(2, 7, 64, dtype), shift=size)
-        host_cuda.check(cases.gather(1, 2, 7, 64, dtype, dtype, False), shift=size)
+        cuda_machine.check(cases.dropout(2, 7, 64, dtype), shift=size)
+        cuda_machine.check(cases.gather(1, 2, 7, 64, dtype, dtype, False), shift=size)
 
 
 @pytest.mark.parametrize("kernel", ["dropout", "noise"])
-def test_a_rate_of_zero_touches_nothing(cases: Any, host_cuda: Any, kernel: str) -> None:
+def test_a_rate_of_zero_touches_nothing(cases: Any, cuda_machine: Any, kernel: str) -> None:
     case = getattr(cases, kernel)(2, 7, 5, np.float32)
     case.arguments["rate" if kernel == "dropout" else "deviation"][...] = 0.0
     case.arguments["out"][0, 3, 2] = np.inf
-    np.testing.assert_array_equal(host_cuda.check(case)["out"], case.arguments["out"])
+    np.testing.assert_array_equal(cuda_machine.check(case)["out"], case.arguments["out"])
 
 
-def test_dropped_values_are_zero_where_they_were_not_finite(cases: Any, host_cuda: Any) -> None:
+def test_dropped_values_are_zero_where_they_were_not_finite(cases: Any, cuda_machine: Any) -> None:
     case = cases.dropout(1, 33, 5, np.float32)
     case.arguments["out"][...] = np.nan
-    out = host_cuda.check(case)["out"]
+    out = cuda_machine.check(case)["out"]
     assert (out == 0.0).any() and np.isnan(out).any()
 
 

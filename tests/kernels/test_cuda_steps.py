@@ -1,4 +1,4 @@
-"""The CUDA kernels of optimizers, run on the host, against the specification."""
+"""The CUDA kernels of optimizers, against the specification."""
 
 from typing import Any
 
@@ -34,39 +34,39 @@ def large(case: Any, rng: np.random.Generator, K: int) -> Any:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
-def test_steps(cases: Any, host_cuda: Any, K: int, dtype: type) -> None:
+def test_steps(cases: Any, cuda_machine: Any, K: int, dtype: type) -> None:
     for case in every_step(cases, K, dtype):
-        host_cuda.check(case)
-        host_cuda.check(case, shift=case.arguments["parameters"].itemsize)
+        cuda_machine.check(case)
+        cuda_machine.check(case, shift=case.arguments["parameters"].itemsize)
     for max_norm in (0.5, 1e3):
-        host_cuda.check(cases.clip(K, dtype, max_norm))
+        cuda_machine.check(cases.clip(K, dtype, max_norm))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("limit", [3, 1000])  # chunks in the blocks' loops, or a block each
 def test_many_chunks(
-    cases: Any, host_cuda: Any, monkeypatch: pytest.MonkeyPatch, dtype: type, limit: int
+    cases: Any, cuda_machine: Any, monkeypatch: pytest.MonkeyPatch, dtype: type, limit: int
 ) -> None:
     monkeypatch.setattr(cuda.steps, "_BLOCKS", limit)
     for case in (*every_step(cases, 3, dtype), cases.clip(3, dtype, 0.5)):
-        host_cuda.check(large(case, cases.rng, 3))
+        cuda_machine.check(large(case, cases.rng, 3))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
-def test_restore_norms(cases: Any, host_cuda: Any, K: int, dtype: type) -> None:
+def test_restore_norms(cases: Any, cuda_machine: Any, K: int, dtype: type) -> None:
     for shape in [(9, 5), (1, 1), (100, 33), (67, 1), (5000, 1)]:
         case = cases.norms(K, dtype)
         weight = cases.rng.normal(size=(K, *shape)).astype(dtype)
         weight[:, :, 2:3] = 0.0
         if K > 1 and shape[1] == 1:
             weight[2] = 0.0
-        host_cuda.check(case._replace(arguments=case.arguments | {"weight": weight}))
+        cuda_machine.check(case._replace(arguments=case.arguments | {"weight": weight}))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_members_step_does_not_depend_on_the_stack(
-    cases: Any, host_cuda: Any, dtype: type
+    cases: Any, cuda_machine: Any, dtype: type
 ) -> None:
     for case in every_step(cases, 3, dtype):
         flat = {"parameters", "gradient", "velocity", "first", "second"} & set(case.arguments)
@@ -78,39 +78,41 @@ def test_a_members_step_does_not_depend_on_the_stack(
                 alone[name] = np.concatenate([run.reshape(3, -1)[2] for run in runs])
             elif name in ("rate", "alpha", "l1_ratio", "monitor"):
                 alone[name] = value[2:]
-        got = case._replace(arguments=case.arguments | alone).run(cuda)
-        monitor = case.run(cuda)["monitor"]
+        got = cuda_machine.run(case._replace(arguments=case.arguments | alone))
+        monitor = cuda_machine.run(case)["monitor"]
         np.testing.assert_array_equal(got["monitor"], monitor[2:])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_nan_stays_visible(cases: Any, host_cuda: Any, dtype: type) -> None:
+def test_nan_stays_visible(cases: Any, cuda_machine: Any, dtype: type) -> None:
     for case in every_step(cases, 3, dtype):
         case.arguments["gradient"][[3, 40, 80, 700]] = np.nan
-        got, want = host_cuda.check(case), case.run(reference)
+        got, want = cuda_machine.check(case), case.run(reference)
         assert np.isnan(want["parameters"]).sum() == 4
         for name in ("parameters", "monitor"):
             np.testing.assert_array_equal(np.isnan(got[name]), np.isnan(want[name]))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_without_a_penalty_tiny_weights_stay(cases: Any, host_cuda: Any, dtype: type) -> None:
+def test_without_a_penalty_tiny_weights_stay(cases: Any, cuda_machine: Any, dtype: type) -> None:
     """Weights whose squares are zero."""
     case = cases.sgd(1, dtype, 0.0, False)
     case.arguments["segments"][:, 2] = codes.L0
     case.arguments["alpha"][...] = case.arguments["gradient"][...] = 0.0
     case.arguments["velocity"][...] = 0.0
     case.arguments["parameters"][...] = np.finfo(dtype).tiny
-    assert np.all(host_cuda.check(case)["parameters"] == np.finfo(dtype).tiny)
+    assert np.all(cuda_machine.check(case)["parameters"] == np.finfo(dtype).tiny)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("many", FLAGS)
-def test_clip_leaves_divergence_alone(cases: Any, host_cuda: Any, bad: float, many: bool) -> None:
+def test_clip_leaves_divergence_alone(
+    cases: Any, cuda_machine: Any, bad: float, many: bool
+) -> None:
     case = cases.clip(3, np.float32, 0.5)
     case = large(case, cases.rng, 3) if many else case
     case.arguments["gradient"][40] = bad
-    host_cuda.check(case)
+    cuda_machine.check(case)
 
 
 def test_arrays_must_be_contiguous(cases: Any, host_cuda: Any) -> None:

@@ -10,6 +10,7 @@ from sknorm.kernels.cuda.launcher import (
     counters,
     launch,
     word,
+    word_or_place,
     workspace,
 )
 
@@ -23,11 +24,11 @@ def affine_block_forward(
     if start >= stop:
         return
     plan = _plan(z, start, stop, shift, out)
+    drop = (rate, seed, *word_or_place(step), word(layer))
     launch(
         "affine_block", "affine_forward", (c_type(z), str(plan.tile.width), str(activation)),
         plan.grid, plan.tile.block,
-        (z, shift, rate, seed, word(step), word(layer), start, stop, plan.chunks, plan.rows,
-         *z.shape[1:], out),
+        (z, shift, *drop, start, stop, plan.chunks, plan.rows, *z.shape[1:], out),
     )  # fmt: skip
 
 
@@ -40,13 +41,13 @@ def affine_block_backward(
     if start >= stop:
         return
     plan = _plan(z, start, stop, shift, dout)
+    drop = (rate, seed, *word_or_place(step), word(layer))
     members, n, d = z.shape
     parts = workspace(members * plan.chunks * d), counters(members * plan.tile.number)
     launch(
         "affine_block", "affine_backward", (c_type(z), str(plan.tile.width), str(activation)),
         plan.grid, plan.tile.block,
-        (z, shift, rate, seed, word(step), word(layer), start, stop, plan.chunks, plan.rows,
-         *parts, dshift, n, d, dout),
+        (z, shift, *drop, start, stop, plan.chunks, plan.rows, *parts, dshift, n, d, dout),
         plan.tile.sums_bytes(1),
     )  # fmt: skip
 

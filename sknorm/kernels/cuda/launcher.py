@@ -7,6 +7,8 @@ when it is first launched. Nothing here waits for the device.
 
 import re
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ Array = Any
 
 OPTIONS = ("-std=c++17",)
 VECTOR_BYTES = 16  # of the widest access of a thread
+NOWHERE = 0  # an address
+_MOST_MEMBERS = 65_535  # along the axes of a grid behind the first, which are those of members
 STATIC_SHARED_BYTES = 48 << 10  # more shared memory than this must be asked for
 _RESERVED_SHARED_BYTES = 1 << 10  # for what kernels declare beside the dynamic memory
 
@@ -41,11 +45,20 @@ _FACTORS: dict[str, tuple[np.ndarray, np.ndarray]] = {
 }
 
 
+class _Recording(threading.local):
+    """What a thread's launches are recorded with, if they are."""
+
+    def __init__(self) -> None:
+        self.kept: list[Any] | None = None
+        self.products: tuple[Callable[..., None], int] | None = None
+
+
 class CupyRuntime:
     """What compiles and launches, by CuPy."""
 
     def __init__(self) -> None:
         self._granted: dict[Any, int] = {}  # shared memory that kernels were allowed
+        self._recording = _Recording()
 
     @cached_property
     def cupy(self) -> Any:
@@ -69,6 +82,8 @@ class CupyRuntime:
         shared_bytes: int,
     ) -> None:  # fmt: skip
         """Launch a kernel on the current stream."""
+        if self._recording.kept is not None:
+            self._recording.kept.append(arguments)
         if shared_bytes > max(STATIC_SHARED_BYTES, self._granted.get(handle, 0)):
             handle.max_dynamic_shared_size_bytes = self._granted[handle] = shared_bytes
         handle(grid, block, arguments, shared_mem=shared_bytes)
@@ -92,10 +107,34 @@ class CupyRuntime:
         """
         cuda, (kind, compute) = self.cupy.cuda, _CUBLAS_TYPES[real]
         one, zero = (value.ctypes.data for value in _FACTORS[real])
-        cuda.cublas.gemmStridedBatchedEx(
-            cuda.Device().cublas_handle, a[0], b[0], *sizes, one, a[1], kind, *a[2:], b[1], kind,
+        products = self._recording.products
+        if products is None:
+            products = cuda.cublas.gemmStridedBatchedEx, cuda.Device().cublas_handle
+        call, handle = products
+        call(
+            handle, a[0], b[0], *sizes, one, a[1], kind, *a[2:], b[1], kind,
             *b[2:], zero, out[0], kind, *out[1:], count, compute, _CUBLAS_DEFAULT,
         )  # fmt: skip
+
+    @contextmanager
+    def recording(self, call: Callable[..., None], handle: int, kept: list[Any]) -> Iterator[None]:
+        """Keep what the thread's launches are given, and let another call of cuBLAS multiply.
+
+        Parameters
+        ----------
+        call : callable
+            ``cublasGemmStridedBatchedEx``, in the order of its arguments.
+        handle : int
+            Of cuBLAS.
+        kept : list
+            Takes the arguments of all kernels.
+        """
+        recording = self._recording
+        recording.kept, recording.products = kept, (call, handle)
+        try:
+            yield
+        finally:
+            recording.kept = recording.products = None
 
     def pointer(self, array: Array) -> int:
         """Address of the first value of an array."""
@@ -153,11 +192,21 @@ def launch(
     grid, block : tuples of int
         Blocks of the grid and threads of a block, along up to three axes.
     arguments : tuple
-        Arrays, ints (``long long`` in the kernel), floats (``double``) and NumPy's uint32
-        (``unsigned int``).
+        Arrays, ints (``long long`` in the kernel, or an address), floats (``double``) and NumPy's
+        uint32 (``unsigned int``).
     shared_bytes : int
         Dynamic shared memory of a block.
+
+    Raises
+    ------
+    ValueError
+        If a stack has more members than a grid has places for.
     """
+    if max(grid[1:], default=1) > _MOST_MEMBERS:
+        raise ValueError(
+            f"CUDA kernels take at most {_MOST_MEMBERS} networks at once, but {max(grid[1:])} were "
+            "given. Train fewer of them together."
+        )
     place = runtime.place()
     key = (place[0], source, kernel, types)
     handle = _kernels.get(key)
@@ -233,6 +282,24 @@ def vector_width(length: int, *arrays: Array) -> int:
 def word(number: int) -> np.uint32:
     """An integer modulo 2**32, as the kernels of random numbers take it."""
     return np.uint32(number & 0xFFFFFFFF)
+
+
+def word_or_place(number: int | Array) -> tuple[np.uint32, Array | int]:
+    """A :func:`word` by value, or where on the device it stands: two arguments of a kernel.
+
+    The kernel takes the value where the address is null. What changes between two replays of a
+    recorded step stands on the device.
+
+    Parameters
+    ----------
+    number : int, or uint32 array of shape (1,)
+    """
+    return (word(number), NOWHERE) if isinstance(number, int) else (np.uint32(0), number)
+
+
+def real_or_place(number: float | Array) -> tuple[float, Array | int]:
+    """A float64 number by value, or in an array of shape (1,); as :func:`word_or_place`."""
+    return (float(number), NOWHERE) if isinstance(number, int | float) else (0.0, number)
 
 
 def shared_limit() -> int:

@@ -8,6 +8,7 @@ from sknorm.kernels.cuda.launcher import (
     launch,
     vector_width,
     word,
+    word_or_place,
     workspace,
 )
 
@@ -36,12 +37,12 @@ def layer_block_forward(
     width = vector_width(d, z, scale, shift, out)
     values = width * _FORWARD_PACKS
     lanes = _lanes(d, values)
+    drop = (rate, seed, *word_or_place(step), word(layer))
     name = "layer_forward" if d <= lanes * values else "layer_forward_wide"
     launch(
         "layer_block", name, (c_type(z), str(width), str(activation)),
         (min(_BLOCKS, -(-n * lanes // _THREADS)), members), (lanes, _THREADS // lanes),
-        (scale, shift, float(epsilon), rate, seed, word(step), word(layer), inverse_std, n, d, z,
-         out),
+        (scale, shift, float(epsilon), *drop, inverse_std, n, d, z, out),
     )  # fmt: skip
 
 
@@ -64,12 +65,12 @@ def layer_block_backward(
     chunks = -(-n // rows)
     parts = workspace(members * chunks * 2 * d)
     tile = tiles.Tile(width, lanes, down, 1)
+    drop = (rate, seed, *word_or_place(step), word(layer))
     name = "layer_backward" if d <= lanes * values else "layer_backward_wide"
     launch(
         "layer_block", name, (c_type(z), str(width), str(activation)),
         (chunks, members), tile.block,
-        (z, inverse_std, scale, shift, rate, seed, word(step), word(layer), rows, parts, n, d,
-         dout),
+        (z, inverse_std, scale, shift, *drop, rows, parts, n, d, dout),
         tile.sums_bytes(_BACKWARD_PACKS[width]),
     )  # fmt: skip
     across = tiles.Tile(1, _ACROSS, _THREADS // _ACROSS, -(-d // _ACROSS))

@@ -1,6 +1,15 @@
-"""Kernels on the rows of a batch: taking them, dropout and noise."""
+"""Kernels on the rows of a batch: which they are, taking them, dropout and noise."""
 
-from sknorm.kernels.cuda.launcher import Array, c_type, check_contiguous, launch, vector_width, word
+from sknorm.kernels.cuda.launcher import (
+    Array,
+    c_type,
+    check_contiguous,
+    counters,
+    launch,
+    vector_width,
+    word,
+    word_or_place,
+)
 
 _THREADS = 256
 # 8 blocks for each of the 132 multiprocessors of an H200 fill it; what is left of a member's
@@ -18,6 +27,19 @@ def noise(deviation: Array, seed: Array, step: int, layer: int, out: Array) -> N
     """Normal noise in place; see :func:`sknorm.kernels.reference.noise`."""
     check_contiguous(deviation=deviation, seed=seed, out=out)
     _change("noise", deviation, seed, step, layer, out)
+
+
+def begin_step(
+    order: Array, table: Array, clock: Array, rows: Array, numbers: Array, step: Array
+) -> None:
+    """What the next step of an epoch reads; see :func:`sknorm.kernels.reference.begin_step`."""
+    check_contiguous(order=order, table=table, clock=clock, rows=rows, numbers=numbers, step=step)
+    (batches, size), (orders, n) = table.shape, rows.shape
+    grid = (min(_BLOCKS, -(-max(n, size) // _THREADS)), orders)
+    arguments = (
+        order, order.shape[1], table, batches, size, clock, n, rows, numbers, step, counters(1)
+    )  # fmt: skip
+    launch("rows", "begin_step", (c_type(table),), grid, (_THREADS,), arguments)
 
 
 def gather(
@@ -55,5 +77,5 @@ def _change(kernel: str, strength: Array, seed: Array, step: int, layer: int, ou
     members, size = out.shape[0], out.shape[1] * out.shape[2]
     width = vector_width(size, out)
     grid = (min(_BLOCKS, -(-size // (_THREADS * width))), members)
-    arguments = (strength, seed, word(step), word(layer), size, out)
+    arguments = (strength, seed, *word_or_place(step), word(layer), size, out)
     launch("rows", kernel, (c_type(out), str(width)), grid, (_THREADS,), arguments)

@@ -24,6 +24,7 @@ from sknorm.kernels.reference.regression_losses import (
     poisson,
 )
 from sknorm.kernels.reference.rows import (
+    begin_step,
     column_extremes,
     column_moments,
     dropout,
@@ -42,6 +43,7 @@ __all__ = [
     "affine_block_forward",
     "batch_block_backward",
     "batch_block_forward",
+    "begin_step",
     "binary_log_loss",
     "clip_gradient",
     "column_extremes",

@@ -50,6 +50,39 @@ def gather(
     _take_targets(y, weight, rows, y_out, weight_out)
 
 
+def begin_step(
+    order: Array, table: Array, clock: Array, rows: Array, numbers: Array, step: Array
+) -> None:
+    r"""Put what the next step of an epoch needs where its recorded launches read it.
+
+    Step i of the S of an epoch takes the rows from :math:`\lfloor i N / S \rfloor` on, and row i
+    of the table.
+
+    Parameters
+    ----------
+    order : array of int64, shape (R, N)
+        Rows of the epoch in their order.
+    table : array of float64, shape (S, Q)
+        What changes from step to step.
+    clock : array of int64, shape (2,)
+        Index i of the step, which is counted up, and the number of the epoch's first step.
+    rows : array of int64, shape (R, n)
+        Written: the rows of the batch.
+    numbers : array of float64, shape (Q,)
+        Written: the step's row of the table.
+    step : array of uint32, shape (1,)
+        Written: the step's number modulo 2**32.
+    """
+    xp = array_namespace(order, table)
+    index, first = clock[:1], clock[1:]
+    start = index * order.shape[1] // table.shape[0]
+    places = start + xp.arange(rows.shape[1], dtype=xp.int64, device=device(order))
+    rows[...] = xp.take(order, places, axis=1)
+    numbers[...] = xp.take(table, index, axis=0)[0, :]
+    step[...] = xp.astype((first + index) % 2**32, xp.uint32)
+    clock[:1] = index + 1
+
+
 def gather_sparse(
     values: Array,
     columns: Array,

@@ -31,8 +31,8 @@ struct Shifted {
 template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, 4) affine_forward(
     const T *z, const T *shift, const double *rate, const unsigned int *seed, unsigned int step,
-    unsigned int layer, long long start, long long stop, long long chunks, long long size,
-    long long n, long long width, T *out) {
+    const unsigned int *clock, unsigned int layer, long long start, long long stop,
+    long long chunks, long long size, long long n, long long width, T *out) {
     constexpr int U = FORWARD_ROWS;
     const int d = width;
     const long long k = blockIdx.y;
@@ -40,7 +40,7 @@ __global__ void __launch_bounds__(256, 4) affine_forward(
     const Rows rows = chunk_rows({0, static_cast<int>(n)}, size, tile.part);
     if (!tile.inside) return;
     const Shifted<T, W, ACTIVATION> map = {
-        load<W>(shift + k * d + tile.column), {rate[k], seed[k], step, layer},
+        load<W>(shift + k * d + tile.column), {rate[k], seed[k], given(step, clock), layer},
         element_of(rows.first, tile.column, d), d};
     z += (k * n + rows.first) * d + tile.column;
     out += (k * n + rows.first) * d + tile.column;
@@ -59,8 +59,9 @@ __global__ void __launch_bounds__(256, 4) affine_forward(
 template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, RESIDENT_BLOCKS<ACTIVATION>) affine_backward(
     const T *z, const T *shift, const double *rate, const unsigned int *seed, unsigned int step,
-    unsigned int layer, long long start, long long stop, long long chunks, long long size,
-    double *parts, unsigned int *counters, T *dshift, long long n, long long width, T *dout) {
+    const unsigned int *clock, unsigned int layer, long long start, long long stop,
+    long long chunks, long long size, double *parts, unsigned int *counters, T *dshift, long long n,
+    long long width, T *dout) {
     SKN_DYNAMIC_SHARED(double, scratch);
     constexpr int U = BACKWARD_ROWS;
     const int tiles = gridDim.x / chunks, d = width;
@@ -69,7 +70,7 @@ __global__ void __launch_bounds__(256, RESIDENT_BLOCKS<ACTIVATION>) affine_backw
     const Rows rows = chunk_rows({0, static_cast<int>(n)}, size, tile.part);
     const long long from = tile.inside ? tile.column : start;
     const Shifted<T, W, ACTIVATION> map = {
-        load<W>(shift + k * d + from), {rate[k], seed[k], step, layer},
+        load<W>(shift + k * d + from), {rate[k], seed[k], given(step, clock), layer},
         element_of(rows.first, from, d), d};
     z += (k * n + rows.first) * d + tile.column;
     dout += (k * n + rows.first) * d + tile.column;

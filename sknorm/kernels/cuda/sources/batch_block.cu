@@ -71,9 +71,9 @@ template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, sizeof(T) == 4 ? 3 : 2) forward_held(
     const T *z, const T *weight, long long weight_stride, const T *scale, const T *shift,
     const long long *inner, long long groups, double epsilon, const double *rate,
-    const unsigned int *seed, unsigned int step, unsigned int layer, long long start,
-    long long stop, double *running, const double *momentum, T *statistics, double *parts,
-    unsigned int *counters, long long n, long long width, T *out) {
+    const unsigned int *seed, unsigned int step, const unsigned int *clock, unsigned int layer,
+    long long start, long long stop, double *running, const double *momentum, T *statistics,
+    double *parts, unsigned int *counters, long long n, long long width, T *out) {
     SKN_DYNAMIC_SHARED(double, scratch);
     const int tiles = gridDim.x / groups, d = width;
     const long long k = blockIdx.y;
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(256, sizeof(T) == 4 ? 3 : 2) forward_held(
     // Loaded before they are needed, because then everything waits for them.
     const T own_scale = scale[k * d + tile.single], own_shift = shift[k * d + tile.single];
     const Running moments(running, d);
-    const Dropout<T> drop(rate[k], seed[k], step, layer);
+    const Dropout<T> drop(rate[k], seed[k], given(step, clock), layer);
 
     double sums[W + 1] = {}, deviations[2 * W] = {};
     hold_rows<T, W>(z + first, weight, rows.count, tile.inside, d, held, sums);
@@ -150,8 +150,9 @@ template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, ACTIVATION == codes::GELU ? 1 : 2) backward_held(
     const T *z, const T *weight, long long weight_stride, const T *shift, const long long *inner,
     long long groups, const double *rate, const unsigned int *seed, unsigned int step,
-    unsigned int layer, long long start, long long stop, const T *statistics, double *parts,
-    unsigned int *counters, T *dscale, T *dshift, long long n, long long width, T *dout) {
+    const unsigned int *clock, unsigned int layer, long long start, long long stop,
+    const T *statistics, double *parts, unsigned int *counters, T *dscale, T *dshift, long long n,
+    long long width, T *dout) {
     SKN_DYNAMIC_SHARED(double, scratch);
     const int tiles = gridDim.x / groups, d = width;
     const long long k = blockIdx.y;
@@ -167,7 +168,7 @@ __global__ void __launch_bounds__(256, ACTIVATION == codes::GELU ? 1 : 2) backwa
     const ColumnStatistics<T> column(statistics + tile.single, d);
     const long long from = tile.inside ? tile.column : start;
     const Columns<T, W, ACTIVATION> map(
-        statistics + from, shift + k * d + from, {rate[k], seed[k], step, layer},
+        statistics + from, shift + k * d + from, {rate[k], seed[k], given(step, clock), layer},
         element_of(rows.first, from, d), d);
 
     double sums[2 * W] = {};

@@ -119,8 +119,8 @@ template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, 4) normalize(
     const T *z, const T *shift, const long long *inner, long long groups, long long chunks,
     long long size, const double *rate, const unsigned int *seed, unsigned int step,
-    unsigned int layer, long long start, long long stop, const T *statistics, long long n,
-    long long width, T *out) {
+    const unsigned int *clock, unsigned int layer, long long start, long long stop,
+    const T *statistics, long long n, long long width, T *out) {
     constexpr int U = FORWARD_ROWS;
     const int count = groups * chunks, d = width;
     const long long k = blockIdx.y;
@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(256, 4) normalize(
     if (!tile.inside) return;
     const Columns<T, W, ACTIVATION> map(
         statistics + (k * groups + chunk.group) * STATISTICS * d + tile.column,
-        shift + k * d + tile.column, {rate[k], seed[k], step, layer},
+        shift + k * d + tile.column, {rate[k], seed[k], given(step, clock), layer},
         element_of(chunk.rows.first, tile.column, d), d);
     z += (k * n + chunk.rows.first) * d + tile.column;
     out += (k * n + chunk.rows.first) * d + tile.column;
@@ -151,8 +151,9 @@ template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, RESIDENT_BLOCKS<ACTIVATION>) gradient_sums(
     const T *z, const T *shift, const long long *inner, long long groups, long long chunks,
     long long size, const double *rate, const unsigned int *seed, unsigned int step,
-    unsigned int layer, long long start, long long stop, T *statistics, double *parts,
-    unsigned int *counters, T *dscale, T *dshift, long long n, long long width, const T *dout) {
+    const unsigned int *clock, unsigned int layer, long long start, long long stop, T *statistics,
+    double *parts, unsigned int *counters, T *dscale, T *dshift, long long n, long long width,
+    const T *dout) {
     SKN_DYNAMIC_SHARED(double, scratch);
     const int count = groups * chunks, tiles = gridDim.x / count, d = width;
     const long long k = blockIdx.y;
@@ -165,7 +166,7 @@ __global__ void __launch_bounds__(256, RESIDENT_BLOCKS<ACTIVATION>) gradient_sum
     if (tile.inside) {
         const Columns<T, W, ACTIVATION> map(
             row_of(statistics, chunk.group * STATISTICS, d) + tile.column,
-            shift + k * d + tile.column, {rate[k], seed[k], step, layer},
+            shift + k * d + tile.column, {rate[k], seed[k], given(step, clock), layer},
             element_of(chunk.rows.first, tile.column, d), d);
         const long long first = (k * n + chunk.rows.first) * d + tile.column;
         const auto forget = [](const Pack<T, W> &, const Pack<T, W> &) {};
@@ -197,8 +198,8 @@ template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, RESIDENT_BLOCKS<ACTIVATION>) gradient(
     const T *z, const T *weight, long long weight_stride, const T *shift, const long long *inner,
     long long groups, long long chunks, long long size, const double *rate,
-    const unsigned int *seed, unsigned int step, unsigned int layer, long long start,
-    long long stop, const T *statistics, long long n, long long width, T *dout) {
+    const unsigned int *seed, unsigned int step, const unsigned int *clock, unsigned int layer,
+    long long start, long long stop, const T *statistics, long long n, long long width, T *dout) {
     constexpr int U = BACKWARD_ROWS;
     const int count = groups * chunks, d = width;
     const long long k = blockIdx.y;
@@ -211,7 +212,7 @@ __global__ void __launch_bounds__(256, RESIDENT_BLOCKS<ACTIVATION>) gradient(
     z += (k * n + chunk.rows.first) * d + tile.column;
     dout += (k * n + chunk.rows.first) * d + tile.column;
     const Columns<T, W, ACTIVATION> map(
-        statistics, shift + k * d + tile.column, {rate[k], seed[k], step, layer},
+        statistics, shift + k * d + tile.column, {rate[k], seed[k], given(step, clock), layer},
         element_of(chunk.rows.first, tile.column, d), d);
     const Pack<T, W> centre = load<W>(row_of(statistics, CENTRE, d));
     const Pack<T, W> slope = load<W>(row_of(statistics, SLOPE, d));

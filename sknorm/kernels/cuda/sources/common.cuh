@@ -37,3 +37,9 @@ __device__ __forceinline__ void store(T *to, const Pack<T, W> &pack) {
 __device__ __forceinline__ long long smaller(long long a, long long b) { return a < b ? a : b; }
 
 __device__ __forceinline__ long long larger(long long a, long long b) { return a < b ? b : a; }
+
+// A number that a launch was given by value, or where it stands.
+template <typename N>
+__device__ __forceinline__ N given(N number, const N *place) {
+    return place == nullptr ? number : *place;
+}

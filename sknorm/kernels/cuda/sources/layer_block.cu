@@ -146,13 +146,13 @@ __device__ __forceinline__ Pack<T, W> input_gradient(
 template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, RESIDENT_BLOCKS<ACTIVATION>) layer_forward(
     const T *scale, const T *shift, double epsilon, const double *rate, const unsigned int *seed,
-    unsigned int step, unsigned int layer, T *inverse_std, long long n, long long width, T *z,
-    T *out) {
+    unsigned int step, const unsigned int *clock, unsigned int layer, T *inverse_std, long long n,
+    long long width, T *z, T *out) {
     constexpr int ITEMS = FORWARD_PACKS;
     const int d = width;
     const long long k = blockIdx.y;
     const LayerMap<T, W, ACTIVATION> map = {
-        scale + k * d, shift + k * d, {rate[k], seed[k], step, layer}, d};
+        scale + k * d, shift + k * d, {rate[k], seed[k], given(step, clock), layer}, d};
     const long long turn = static_cast<long long>(gridDim.x) * blockDim.y;
     for (long long first = blockIdx.x * blockDim.y; first < n; first += turn) {
         const long long row = first + threadIdx.y, place = (k * n + row) * d;
@@ -190,12 +190,12 @@ __global__ void __launch_bounds__(256, RESIDENT_BLOCKS<ACTIVATION>) layer_forwar
 template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, 3) layer_forward_wide(
     const T *scale, const T *shift, double epsilon, const double *rate, const unsigned int *seed,
-    unsigned int step, unsigned int layer, T *inverse_std, long long n, long long width, T *z,
-    T *out) {
+    unsigned int step, const unsigned int *clock, unsigned int layer, T *inverse_std, long long n,
+    long long width, T *z, T *out) {
     const int d = width, stride = blockDim.x * W;
     const long long k = blockIdx.y;
     const LayerMap<T, W, ACTIVATION> map = {
-        scale + k * d, shift + k * d, {rate[k], seed[k], step, layer}, d};
+        scale + k * d, shift + k * d, {rate[k], seed[k], given(step, clock), layer}, d};
     for (long long row = blockIdx.x; row < n; row += gridDim.x) {
         T *own = z + (k * n + row) * d, *to = out + (k * n + row) * d;
         double total[1] = {}, sums[2] = {};
@@ -232,14 +232,14 @@ __device__ __forceinline__ void store_sums(
 template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, 2) layer_backward(
     const T *z, const T *inverse_std, const T *scale, const T *shift, const double *rate,
-    const unsigned int *seed, unsigned int step, unsigned int layer, long long size,
-    double *parts, long long n, long long width, T *dout) {
+    const unsigned int *seed, unsigned int step, const unsigned int *clock, unsigned int layer,
+    long long size, double *parts, long long n, long long width, T *dout) {
     SKN_DYNAMIC_SHARED(double, scratch);
     constexpr int ITEMS = BACKWARD_PACKS<W>;
     const int d = width;
     const long long k = blockIdx.y;
     const LayerMap<T, W, ACTIVATION> map = {
-        scale + k * d, shift + k * d, {rate[k], seed[k], step, layer}, d};
+        scale + k * d, shift + k * d, {rate[k], seed[k], given(step, clock), layer}, d};
     const Rows rows = chunk_rows({0, static_cast<int>(n)}, size, blockIdx.x);
     double dshift[ITEMS * W] = {}, dscale[ITEMS * W] = {};
     for (int first = 0; first < rows.count; first += blockDim.y) {
@@ -284,12 +284,12 @@ __global__ void __launch_bounds__(256, 2) layer_backward(
 template <typename T, int W, int ACTIVATION>
 __global__ void __launch_bounds__(256, 2) layer_backward_wide(
     const T *z, const T *inverse_std, const T *scale, const T *shift, const double *rate,
-    const unsigned int *seed, unsigned int step, unsigned int layer, long long size,
-    double *parts, long long n, long long width, T *dout) {
+    const unsigned int *seed, unsigned int step, const unsigned int *clock, unsigned int layer,
+    long long size, double *parts, long long n, long long width, T *dout) {
     const int d = width, stride = blockDim.x * W;
     const long long k = blockIdx.y;
     const LayerMap<T, W, ACTIVATION> map = {
-        scale + k * d, shift + k * d, {rate[k], seed[k], step, layer}, d};
+        scale + k * d, shift + k * d, {rate[k], seed[k], given(step, clock), layer}, d};
     const Rows rows = chunk_rows({0, static_cast<int>(n)}, size, blockIdx.x);
     double *part = parts + (k * gridDim.x + blockIdx.x) * 2 * d;
     for (int i = 0; i < rows.count; ++i) {

@@ -1,6 +1,7 @@
 // Kernels on the rows of a batch; sknorm/kernels/reference/rows.py and augmentation.py have their
 // formulas.
 #include "random.cuh"
+#include "reduce.cuh"
 
 constexpr int ROW_THREADS = 256;
 
@@ -15,9 +16,9 @@ __device__ __forceinline__ void for_values(long long size, Body body) {
 // Inverted dropout in place. A grid of blocks over the values of a member, and of members.
 template <typename T, int W>
 __global__ void __launch_bounds__(ROW_THREADS) dropout(
-    const double *rate, const unsigned int *seed, unsigned int step, unsigned int layer,
-    long long size, T *out) {
-    const Dropout<T> drop(rate[blockIdx.y], seed[blockIdx.y], step, layer);
+    const double *rate, const unsigned int *seed, unsigned int step, const unsigned int *clock,
+    unsigned int layer, long long size, T *out) {
+    const Dropout<T> drop(rate[blockIdx.y], seed[blockIdx.y], given(step, clock), layer);
     if (!drop.active()) return;
     out += blockIdx.y * size;
     for_values<W>(size, [&](long long i) {
@@ -33,11 +34,11 @@ __global__ void __launch_bounds__(ROW_THREADS) dropout(
 // Normal noise in place, on the same grid.
 template <typename T, int W>
 __global__ void __launch_bounds__(ROW_THREADS) noise(
-    const double *deviation, const unsigned int *seed, unsigned int step, unsigned int layer,
-    long long size, T *out) {
+    const double *deviation, const unsigned int *seed, unsigned int step, const unsigned int *clock,
+    unsigned int layer, long long size, T *out) {
     if (deviation[blockIdx.y] == 0.0) return;
     const T scale = static_cast<T>(deviation[blockIdx.y]);
-    const Normal normal(seed[blockIdx.y], step, layer);
+    const Normal normal(seed[blockIdx.y], given(step, clock), layer);
     out += blockIdx.y * size;
     for_values<W>(size, [&](long long i) {
         Pack<T, W> pack = load<W>(out + i);
@@ -47,6 +48,25 @@ __global__ void __launch_bounds__(ROW_THREADS) noise(
         }
         store<W>(out + i, pack);
     });
+}
+
+// What the next step of an epoch reads. A grid of blocks over the rows of a batch, and of orders;
+// the last of them, when all have read the clock, counts it up.
+template <typename N>
+__global__ void __launch_bounds__(ROW_THREADS) begin_step(
+    const long long *__restrict__ order, long long total, const N *__restrict__ table,
+    long long batches, long long size, long long *clock, long long n, long long *__restrict__ rows,
+    N *__restrict__ numbers, unsigned int *__restrict__ step, unsigned int *counter) {
+    const long long index = clock[0], first = clock[1], r = blockIdx.y;
+    const long long thread = static_cast<long long>(blockIdx.x) * ROW_THREADS + threadIdx.x;
+    const long long stride = static_cast<long long>(gridDim.x) * ROW_THREADS;
+    order += r * total + index * total / batches;
+    for (long long i = thread; i < n; i += stride) rows[r * n + i] = order[i];
+    if (r == 0) {
+        for (long long i = thread; i < size; i += stride) numbers[i] = table[index * size + i];
+        if (thread == 0) *step = static_cast<unsigned int>(first + index);
+    }
+    if (last_block(counter, gridDim.x * gridDim.y) && threadIdx.x == 0) clock[0] = index + 1;
 }
 
 // Rows of a table of n values each, their targets and weights. X has T of type S, y has values of
