@@ -1,7 +1,7 @@
 """Array libraries behind one interface; no other part of the package knows them apart."""
 
 from sknorm.backends.base import Backend
-from sknorm.backends.orders import shuffle
+from sknorm.backends.orders import shuffle, shufflers
 from sknorm.backends.portable import readable, to_host
 from sknorm.backends.select import (
     NAMES,
@@ -28,6 +28,7 @@ __all__ = [
     "readable",
     "resolve",
     "shuffle",
+    "shufflers",
     "side_by_side",
     "take_rows",
     "to_host",

@@ -1,11 +1,14 @@
 """Random orders of rows, which are drawn on the host for all backends."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.random import RandomState
 
 # Rows to shuffle in compiled code: less than 10 ns each are too few to load it, where nothing else
 # does, and to read and write a generator's state, which takes 0.05 ms.
 _COMPILED_FROM = 1 << 16
+_LONG = 1 << 10  # rows of one order that take compiled code less time than NumPy
 
 
 def shuffle(rows: np.ndarray, random_state: RandomState) -> None:
@@ -25,3 +28,26 @@ def shuffle(rows: np.ndarray, random_state: RandomState) -> None:
     inner = state["state"]
     inner["pos"] = compiled.shuffle(inner["key"], inner["pos"], rows)
     random_state.set_state(state)
+
+
+def shufflers(random_states: list[RandomState], rows: int) -> list[Callable[[np.ndarray], None]]:
+    """What shuffles as the generators do, for orders of so many rows.
+
+    The generators may be left behind: nobody else must draw from them from now on.
+    """
+    if rows < _LONG or rows * len(random_states) < _COMPILED_FROM:
+        return [state.shuffle for state in random_states]
+    return [_Shuffler(state) for state in random_states]
+
+
+class _Shuffler:
+    """Shuffles as a generator of the kind that :class:`numpy.random.RandomState` makes."""
+
+    def __init__(self, random_state: RandomState) -> None:
+        from sknorm.kernels.cpu import shuffle as compiled  # loads Numba
+
+        state = random_state.get_state(legacy=False)["state"]
+        self._shuffle, self._key, self._position = compiled.shuffle, state["key"], state["pos"]
+
+    def __call__(self, rows: np.ndarray) -> None:
+        self._position = self._shuffle(self._key, self._position, rows)

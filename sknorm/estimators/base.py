@@ -172,7 +172,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         plan = engine.plan(self, watches_start=previous is not None, rows_before=before)
         steps = self.solver != "lbfgs"
         size = engine.rows_per_batch(self, trained.shape[1]) if steps else trained.shape[1]
-        batches = Batches(trained, size, self.shuffle, states)
+        # Those of several members are drawn here, for this run alone.
+        batches = Batches(trained, size, self.shuffle, states, private=self.n_members > 1)
         schedule = engine.schedule(self, members, batches)
         max_fun = None if steps else self.max_fun
         return Task(network, members, batches, data, schedule, plan, score, max_fun)

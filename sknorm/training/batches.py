@@ -1,12 +1,13 @@
 """How the rows of an epoch are drawn and cut into batches."""
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import RandomState
 
-from sknorm.backends import shuffle
+from sknorm.backends import shuffle, shufflers
 
 
 def boundaries(rows: int, batch_size: int) -> list[int]:
@@ -36,12 +37,16 @@ class Batches:
     random_states : list of K numpy.random.RandomState
         Where the orders come from, as in scikit-learn's MLP. Members with one generator
         between them get the same orders.
+    private : bool
+        Whether nobody else draws from the generators, which then may be left behind.
     """
 
     rows: np.ndarray
     batch_size: int
     shuffle: bool
     random_states: list[RandomState]
+    private: bool = False
+    _shufflers: dict[int, Callable[[np.ndarray], None]] = field(default_factory=dict, repr=False)
 
     @property
     def per_epoch(self) -> int:
@@ -62,13 +67,22 @@ class Batches:
         if self.shuffle:
             for random_state, members in self._shared():
                 if len(members) == 1:
-                    shuffle(self.rows[members[0]], random_state)
+                    self._shuffle(self.rows[members[0]], random_state)
                 else:
                     order = np.arange(self.rows.shape[1])
-                    shuffle(order, random_state)
+                    self._shuffle(order, random_state)
                     for k in members:
                         self.rows[k] = self.rows[k, order]
         return self.rows
+
+    def _shuffle(self, rows: np.ndarray, random_state: RandomState) -> None:
+        if not self.private:
+            shuffle(rows, random_state)
+            return
+        if not self._shufflers:
+            made = shufflers(self.random_states, len(rows))
+            self._shufflers.update(zip(map(id, self.random_states), made, strict=True))
+        self._shufflers[id(random_state)](rows)
 
     def _shared(self) -> list[tuple[RandomState, list[int]]]:
         """Each generator, and the members that have it."""
@@ -80,4 +94,5 @@ class Batches:
     def take(self, members: list[int]) -> "Batches":
         """The rows of some of the members."""
         states = [self.random_states[k] for k in members]
-        return Batches(self.rows[members], self.batch_size, self.shuffle, states)
+        how = self.batch_size, self.shuffle, states, self.private, self._shufflers
+        return Batches(self.rows[members], *how)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sknorm.backends import orders, shuffle
+from sknorm.backends import orders, shuffle, shufflers
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -44,3 +44,16 @@ def test_large_tables_are_shuffled_by_compiled_code() -> None:
     assert (np.sort(rows) == np.arange(1 << 16)).all() and (rows != np.arange(1 << 16)).any()
     with pytest.raises(AssertionError, match="NumPy shuffles"):
         shuffle(rows[:-1], Mute(0))
+
+
+@pytest.mark.parametrize(("members", "rows"), [(3, 100), (1, 5000), (70, 1000), (70, 1024)])
+def test_shufflers_follow_their_generators(members: int, rows: int) -> None:
+    made = shufflers([np.random.RandomState(k) for k in range(members)], rows)
+    numpys = [np.random.RandomState(k) for k in range(members)]
+    for _ in range(3):
+        for shuffle_as, numpy in zip(made, numpys, strict=True):
+            got, want = np.arange(rows), np.arange(rows)
+            shuffle_as(got)
+            numpy.shuffle(want)
+            np.testing.assert_array_equal(got, want)
+    assert isinstance(made[0], orders._Shuffler) == (members * rows >= 1 << 16 and rows >= 1024)

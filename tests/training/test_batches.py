@@ -71,3 +71,18 @@ def test_members_that_stay_go_on_as_before() -> None:
     left = left.take([2])
     for ours, theirs in zip(epoch(whole), epoch(left), strict=True):
         np.testing.assert_array_equal(ours[[2]], theirs)
+
+
+def test_private_generators_make_the_same_orders() -> None:
+    """Also those that are left when others have gone, and those that several members share."""
+    rows, states = 2000, [np.random.RandomState(k) for k in range(40)]
+    states[5] = states[3]
+    shared = [np.random.RandomState(k) for k in range(40)]
+    shared[5] = shared[3]
+    order = np.tile(np.arange(rows), (40, 1))
+    private = Batches(order.copy(), 10, True, states, private=True)
+    plain = Batches(order.copy(), 10, True, shared)
+    for members in (range(40), range(40), [5, 7, 3], [2, 0]):
+        private, plain = private.take(list(members)), plain.take(list(members))
+        for _ in range(2):
+            np.testing.assert_array_equal(private.draw(), plain.draw())
