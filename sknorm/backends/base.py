@@ -67,6 +67,15 @@ class Backend(Protocol):
     def free_bytes(self) -> int | None:
         """Bytes that may still be allocated where the arrays live; None where no one says."""
 
+    def bind(self, kernel: str, before: tuple, after: tuple) -> Callable[[Any], None]:
+        """The kernel of this name with its arguments before and after the number of a step.
+
+        The numbers and arrays are those given, whenever it is called.
+        """
+
+    def product(self, a: Any, b: Any, out: Any) -> Callable[[], None]:
+        """What writes the product of these stacks of matrices whenever it is called."""
+
     def recorder(self) -> Recorder | None:
         """What records launches, where they cost enough and can be recorded."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,6 +49,18 @@ class NumpyBackend:
 
     def free_bytes(self) -> int | None:
         return available_bytes()
+
+    def bind(self, kernel: str, before: tuple, after: tuple) -> Callable[[int], None]:
+        from sknorm.kernels.cpu.binding import bound  # loads Numba
+
+        return bound(getattr(self.kernels, kernel), before, after)
+
+    def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Callable[[], None]:
+        if out.shape[0] > 1 or a.shape[2] == 1 or not out.flags.c_contiguous:
+            return partial(self.kernels.matmul, a, b, out)
+        # The same bits by the same BLAS, half a microsecond sooner, which is a third of a product
+        # of matrices of 32 x 32.
+        return partial(np.dot, a[0], b[0], out[0])
 
     def recorder(self) -> Recorder | None:
         return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -84,6 +84,13 @@ class PortableBackend:
 
     def free_bytes(self) -> int | None:
         return None
+
+    def bind(self, kernel: str, before: tuple, after: tuple) -> Callable[[Any], None]:
+        function = getattr(self.kernels, kernel)
+        return lambda step: function(*before, step, *after)
+
+    def product(self, a: Any, b: Any, out: Any) -> Callable[[], None]:
+        return partial(self.kernels.matmul, a, b, out)
 
     def recorder(self) -> Recorder | None:
         return None

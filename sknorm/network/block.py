@@ -6,6 +6,7 @@ follows it, the gradients of its parameters and of its own Linear's output.
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +58,26 @@ def ghost_groups(rows: int, size: int) -> np.ndarray:
     return np.array([i * rows // count for i in range(count + 1)], dtype=np.int64)
 
 
+@dataclass
+class Piece:
+    """What a block does in a step with some of its columns, and views of them."""
+
+    multiply: Callable[[], None]
+    activate: Callable[[Any], None]
+    differentiate: Callable[[Any], None]
+    multiply_back: Callable[[], None]
+    columns: slice | None  # all if None
+    receive: Callable[[], None] | None = None
+
+    def of(self, array: Any) -> Any:
+        """The piece's columns of an array."""
+        return array if self.columns is None else array[..., self.columns]
+
+
 class Block:
     """One hidden block of a stack in training; subclasses call the kernels of their norm."""
+
+    name: str  # of the kernels
 
     def __init__(
         self,
@@ -71,9 +90,6 @@ class Block:
     ) -> None:
         architecture = network.architecture
         self.backend = network.backend
-        self.kernels = network.backend.kernels
-        self.matmul = self.kernels.matmul
-        self.transposed = linear.x.mT
         self.layer = layer + 1  # layer 0 of the random numbers is the input
         self.activation = ACTIVATIONS[architecture.activation]
         self.epsilon = architecture.norm_epsilon
@@ -81,82 +97,92 @@ class Block:
         self.seed = network.backend.asarray(members.seed)
         self.weight = weight
         self.linear = linear
-        self.width = linear.out.shape[2]
         # The gradient of the output, which also reaches the block's input past the block.
         skips = architecture.skips(layer)
         self.skip = network.backend.xp.zeros_like(linear.out) if skips else None
-        self.pieces = self._cut()
+        self.next_skip: Any = None
         self._bind(network, gradient, members)
+        self.pieces = [self._piece(*piece) for piece in self._cut(linear.out.shape[2])]
 
-    def forward(self, step: int) -> None:
+    def forward(self, step: Any) -> None:
         """Compute the block's output for the batch in its input buffer."""
-        linear = self.linear
         if len(self.pieces) == 1:
-            self.matmul(linear.x, linear.weight, linear.z)
-            self._activate(step, 0, self.width)
-            if self.skip is not None:
-                linear.out += linear.x
+            self._forward(step, self.pieces[0])
         else:
-            self.backend.run(self._forward_piece, [(step, *piece) for piece in self.pieces])
+            self.backend.run(self._forward, [(step, piece) for piece in self.pieces])
 
     def follow(self, weight: Any, gradient: Any, skip: Any = None) -> None:
         """Bind the block to the next Linear's weights and its output's gradient.
 
         ``skip`` is what reaches the block's output past the next block, if that adds its input.
         """
-        self.next_weight = weight.mT
-        self.next_gradient = gradient
-        self.next_skip = skip
+        transposed, self.next_skip = weight.mT, skip
+        for piece in self.pieces:
+            dout = piece.of(self.linear.dout)
+            piece.receive = self.backend.product(gradient, piece.of(transposed), dout)
 
-    def backward(self, step: int) -> None:
+    def backward(self, step: Any) -> None:
         """Compute the gradients of the block's parameters and of its Linear's output."""
-        linear = self.linear
         if len(self.pieces) == 1:
-            self.matmul(self.next_gradient, self.next_weight, linear.dout)
-            if self.next_skip is not None:
-                linear.dout += self.next_skip
-            if self.skip is not None:
-                self.skip[...] = linear.dout
-            self._differentiate(step, 0, self.width)
-            self.matmul(self.transposed, linear.dout, linear.dweight)
+            self._backward(step, self.pieces[0])
         else:
-            self.backend.run(self._backward_piece, [(step, *piece) for piece in self.pieces])
+            self.backend.run(self._backward, [(step, piece) for piece in self.pieces])
 
-    def _forward_piece(self, step: int, start: int, stop: int) -> None:
-        linear = self.linear
-        self.matmul(linear.x, linear.weight[..., start:stop], linear.z[..., start:stop])
-        self._activate(step, start, stop)
+    def _forward(self, step: Any, piece: Piece) -> None:
+        piece.multiply()
+        piece.activate(step)
         if self.skip is not None:
-            linear.out[..., start:stop] += linear.x[..., start:stop]
+            out = piece.of(self.linear.out)
+            out += piece.of(self.linear.x)
 
-    def _backward_piece(self, step: int, start: int, stop: int) -> None:
-        dout, dweight = self.linear.dout[..., start:stop], self.linear.dweight[..., start:stop]
-        self.matmul(self.next_gradient, self.next_weight[..., start:stop], dout)
+    def _backward(self, step: Any, piece: Piece) -> None:
+        assert piece.receive is not None, "the block follows nothing"
+        piece.receive()
         if self.next_skip is not None:
-            dout += self.next_skip[..., start:stop]
+            dout = piece.of(self.linear.dout)
+            dout += piece.of(self.next_skip)
         if self.skip is not None:
-            self.skip[..., start:stop] = dout
-        self._differentiate(step, start, stop)
-        self.matmul(self.transposed, dout, dweight)
+            piece.of(self.skip)[...] = piece.of(self.linear.dout)
+        piece.differentiate(step)
+        piece.multiply_back()
 
-    def _cut(self) -> list[tuple[int, int]]:
+    def _piece(self, start: int, stop: int) -> Piece:
+        bind, product, linear = self.backend.bind, self.backend.product, self.linear
+        whole = (start, stop) == (0, linear.out.shape[2])
+
+        def part(array: Any) -> Any:
+            return array if whole else array[..., start:stop]
+
+        return Piece(
+            product(linear.x, part(linear.weight), part(linear.z)),
+            bind(f"{self.name}_forward", *self._activation(start, stop)),
+            bind(f"{self.name}_backward", *self._derivative(start, stop)),
+            product(linear.x.mT, part(linear.dout), part(linear.dweight)),
+            None if whole else slice(start, stop),
+        )
+
+    def _cut(self, width: int) -> list[tuple[int, int]]:
         if not self.backend.cuts_layers:
-            return [(0, self.width)]
-        return pieces(self.linear.out.shape[1], self.linear.weight.shape[1], self.width)
+            return [(0, width)]
+        return pieces(self.linear.out.shape[1], self.linear.weight.shape[1], width)
 
     def _bind(self, network: Network, gradient: Parameters, members: Members) -> None:
         """Allocate what the kernels of this norm need."""
         raise NotImplementedError
 
-    def _activate(self, step: int, start: int, stop: int) -> None:
+    def _activation(self, start: int, stop: int) -> tuple[tuple, tuple]:
+        """Arguments of the forward kernel before and after the number of the step."""
         raise NotImplementedError
 
-    def _differentiate(self, step: int, start: int, stop: int) -> None:
+    def _derivative(self, start: int, stop: int) -> tuple[tuple, tuple]:
+        """Those of the backward kernel."""
         raise NotImplementedError
 
 
 class BatchBlock(Block):
     """A block under batch norm, or ghost norm, whose groups are parts of the batch."""
+
+    name = "batch_block"
 
     def _bind(self, network: Network, gradient: Parameters, members: Members) -> None:
         xp, device = self.backend.xp, self.backend.device
@@ -170,28 +196,32 @@ class BatchBlock(Block):
         self.statistics = xp.zeros(shape, dtype=self.linear.out.dtype, device=device)
         self.accumulators = xp.zeros((count, 2, width), dtype=xp.float64, device=device)
 
-    def _activate(self, step: int, start: int, stop: int) -> None:
+    def _activation(self, start: int, stop: int) -> tuple[tuple, tuple]:
         linear = self.linear
-        self.kernels.batch_block_forward(
-            linear.z, self.weight, linear.scale, linear.shift, self.groups, self.epsilon,
-            self.activation, self.rate, self.seed, step, self.layer, start, stop,
-            self.running, self.momentum, self.statistics, self.accumulators, linear.out,
+        return (
+            (linear.z, self.weight, linear.scale, linear.shift, self.groups, self.epsilon,
+             self.activation, self.rate, self.seed),
+            (self.layer, start, stop, self.running, self.momentum, self.statistics,
+             self.accumulators, linear.out),
         )  # fmt: skip
 
-    def _differentiate(self, step: int, start: int, stop: int) -> None:
+    def _derivative(self, start: int, stop: int) -> tuple[tuple, tuple]:
         linear = self.linear
-        self.kernels.batch_block_backward(
-            linear.z, self.weight, linear.scale, linear.shift, self.groups,
-            self.activation, self.rate, self.seed, step, self.layer, start, stop,
-            self.statistics, self.accumulators, linear.dscale, linear.dshift, linear.dout,
+        return (
+            (linear.z, self.weight, linear.scale, linear.shift, self.groups, self.activation,
+             self.rate, self.seed),
+            (self.layer, start, stop, self.statistics, self.accumulators, linear.dscale,
+             linear.dshift, linear.dout),
         )  # fmt: skip
 
 
 class LayerBlock(Block):
     """A block under layer norm, which couples the columns of a row, so it is never cut."""
 
-    def _cut(self) -> list[tuple[int, int]]:
-        return [(0, self.width)]
+    name = "layer_block"
+
+    def _cut(self, width: int) -> list[tuple[int, int]]:
+        return [(0, width)]
 
     def _bind(self, network: Network, gradient: Parameters, members: Members) -> None:
         xp, device = self.backend.xp, self.backend.device
@@ -200,43 +230,46 @@ class LayerBlock(Block):
         self.inverse_std = xp.zeros((count, rows), dtype=dtype, device=device)
         self.accumulators = xp.zeros((count, 2, width), dtype=xp.float64, device=device)
 
-    def _activate(self, step: int, start: int, stop: int) -> None:
+    def _activation(self, start: int, stop: int) -> tuple[tuple, tuple]:
         linear = self.linear
-        self.kernels.layer_block_forward(
-            linear.z, linear.scale, linear.shift, self.epsilon, self.activation,
-            self.rate, self.seed, step, self.layer, self.inverse_std, linear.out,
+        return (
+            (linear.z, linear.scale, linear.shift, self.epsilon, self.activation, self.rate,
+             self.seed),
+            (self.layer, self.inverse_std, linear.out),
         )  # fmt: skip
 
-    def _differentiate(self, step: int, start: int, stop: int) -> None:
+    def _derivative(self, start: int, stop: int) -> tuple[tuple, tuple]:
         linear = self.linear
-        self.kernels.layer_block_backward(
-            linear.z, self.inverse_std, linear.scale, linear.shift, self.activation,
-            self.rate, self.seed, step, self.layer, self.accumulators,
-            linear.dscale, linear.dshift, linear.dout,
+        return (
+            (linear.z, self.inverse_std, linear.scale, linear.shift, self.activation, self.rate,
+             self.seed),
+            (self.layer, self.accumulators, linear.dscale, linear.dshift, linear.dout),
         )  # fmt: skip
 
 
 class AffineBlock(Block):
     """A block without a norm: bias, activation and dropout."""
 
+    name = "affine_block"
+
     def _bind(self, network: Network, gradient: Parameters, members: Members) -> None:
         xp, device = self.backend.xp, self.backend.device
-        shape = (len(members), 2, self.width)
+        shape = (len(members), 2, self.linear.out.shape[2])
         self.accumulators = xp.zeros(shape, dtype=xp.float64, device=device)
 
-    def _activate(self, step: int, start: int, stop: int) -> None:
+    def _activation(self, start: int, stop: int) -> tuple[tuple, tuple]:
         linear = self.linear
-        self.kernels.affine_block_forward(
-            linear.z, linear.shift, self.activation, self.rate, self.seed, step, self.layer,
-            start, stop, linear.out,
-        )  # fmt: skip
+        return (
+            (linear.z, linear.shift, self.activation, self.rate, self.seed),
+            (self.layer, start, stop, linear.out),
+        )
 
-    def _differentiate(self, step: int, start: int, stop: int) -> None:
+    def _derivative(self, start: int, stop: int) -> tuple[tuple, tuple]:
         linear = self.linear
-        self.kernels.affine_block_backward(
-            linear.z, linear.shift, self.activation, self.rate, self.seed, step, self.layer,
-            start, stop, self.accumulators, linear.dshift, linear.dout,
-        )  # fmt: skip
+        return (
+            (linear.z, linear.shift, self.activation, self.rate, self.seed),
+            (self.layer, start, stop, self.accumulators, linear.dshift, linear.dout),
+        )
 
 
 BLOCKS: dict[str | None, type[Block]] = {

@@ -81,7 +81,8 @@ class BatchGradient:
         self.dweights, self.dbias = gradient.weights[-1], gradient.bias
         self.blocks = self._blocks(network, members, rows)
         self.features = self.blocks[-1].linear.out if self.blocks else self.x
-        self.transposed = self.features.mT
+        self._multiply = backend.product(self.features, self.weights, self.logits)
+        self._multiply_back = backend.product(self.features.mT, self.logits, self.dweights)
 
     def feed(self, data: Any, mean_weight: np.ndarray) -> None:
         """Go on with the rows of another table of the same kind."""
@@ -101,15 +102,14 @@ class BatchGradient:
 
     def differentiate(self, step: int) -> None:
         """Write the gradient for the batch that is loaded; add its loss to ``value``."""
-        kernels = self.kernels
         for block in self.blocks:
             block.forward(step)
-        kernels.matmul(self.features, self.weights, self.logits)
+        self._multiply()
         self.loss(
             self.logits, self.bias, self.y, self.weight, self.factor, self.parameter,
             self.value, self.dbias, self.logits,
         )  # fmt: skip
-        kernels.matmul(self.transposed, self.logits, self.dweights)
+        self._multiply_back()
         for block in reversed(self.blocks):
             block.backward(step)
 

@@ -49,8 +49,7 @@ def test_only_layers_that_threads_share_are_cut(
     monkeypatch.setattr(NumpyBackend, "cuts_layers", cuts)
     made = problem((64, 160, 144, 1), n=1100, members=1)
     compute, _, _ = made.batch_gradient(SquaredError(), 1024)
-    whole = [[(0, 160)], [(0, 144)]]
-    assert ([block.pieces for block in compute.blocks] == whole) != cuts
+    assert all((len(block.pieces) == 1) != cuts for block in compute.blocks)
 
 
 @given(st.integers(2, 5000), st.integers(2, 600))

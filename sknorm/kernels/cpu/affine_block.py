@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from sknorm.kernels.cpu.activations import DERIVATIVES, FUNCTIONS
+from sknorm.kernels.cpu.binding import compiled_by
 from sknorm.kernels.cpu.compiler import helper, kernel
 from sknorm.kernels.cpu.random import drop, keys
 
@@ -46,6 +47,7 @@ def _forward(code: int) -> Callable:
     return kernel(affine_block_forward)
 
 
+@compiled_by(_forward)
 def affine_block_forward(z, shift, activation, rate, seed, step, layer, start, stop, out):
     """Bias, activation and dropout; ``out`` may be ``z``."""
     _forward(activation)(z, shift, rate, seed, step, layer, start, stop, out)
@@ -100,6 +102,7 @@ def _backward(code: int) -> Callable:
     return kernel(affine_block_backward)
 
 
+@compiled_by(_backward)
 def affine_block_backward(
     z, shift, activation, rate, seed, step, layer, start, stop, accumulators, dshift, dout
 ):

@@ -11,6 +11,7 @@ import numpy as np
 
 from sknorm.kernels import codes
 from sknorm.kernels.cpu.activations import CHEAP, DERIVATIVES, FUNCTIONS
+from sknorm.kernels.cpu.binding import compiled_by
 from sknorm.kernels.cpu.compiler import helper, kernel
 from sknorm.kernels.cpu.moments import add_deviations, add_sums
 from sknorm.kernels.cpu.random import bits, drop, keys, threshold
@@ -130,6 +131,7 @@ def _forward(code: int) -> Callable:
     return kernel(batch_block_forward)
 
 
+@compiled_by(_forward)
 def batch_block_forward(
     z, weight, scale, shift, groups, epsilon, activation, rate, seed, step, layer,
     start, stop, running, momentum, statistics, accumulators, out,
@@ -264,6 +266,7 @@ def _backward(code: int) -> Callable:
     return kernel(batch_block_backward)
 
 
+@compiled_by(_backward)
 def batch_block_backward(
     z, weight, scale, shift, groups, activation, rate, seed, step, layer,
     start, stop, statistics, accumulators, dscale, dshift, dout,

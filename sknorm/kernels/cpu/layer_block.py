@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from sknorm.kernels.cpu.activations import DERIVATIVES, FUNCTIONS
+from sknorm.kernels.cpu.binding import compiled_by
 from sknorm.kernels.cpu.compiler import helper, kernel, reduction
 from sknorm.kernels.cpu.random import drop, keys
 
@@ -68,6 +69,7 @@ def _forward(code: int) -> Callable:
     return kernel(layer_block_forward)
 
 
+@compiled_by(_forward)
 def layer_block_forward(
     z, scale, shift, epsilon, activation, rate, seed, step, layer, inverse_std, out
 ):
@@ -128,6 +130,7 @@ def _backward(code: int) -> Callable:
     return kernel(layer_block_backward)
 
 
+@compiled_by(_backward)
 def layer_block_backward(
     z, inverse_std, scale, shift, activation, rate, seed, step, layer,
     accumulators, dscale, dshift, dout,
