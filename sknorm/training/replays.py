@@ -75,8 +75,8 @@ class Replays:
         """Take a step: launch it the first time, record it the second, replay it from then on."""
         work = partial(self._begin, take, size)
         if size not in self._launches:
-            self._launches[size] = None
             self.recorder.launch(work)
+            self._launches[size] = None
             return
         replay = self._launches[size]
         if replay is None:

@@ -150,15 +150,20 @@ class Steps:
             self._step(backend.asarray(rows[:, start:stop]), step + index, rates[index, ...])
 
     def _replays(self, count: int) -> Replays | None:
-        """What replays the ``count`` steps of an epoch, if they are many and all alike."""
+        """What replays the ``count`` steps of an epoch, if they are many and all alike.
+
+        What one thread has recorded serves no other, whose launches share other memory.
+        """
         self._asked += count
-        if self.replays is not None or self._asked < _WORTH_RECORDING:
-            return self.replays
+        if self._asked < _WORTH_RECORDING:
+            return None
         backend, alike = self.network.backend, self.plan.norm_statistics != "cumulative"
         launched = not isinstance(self.proximal, SpectralStep)  # by kernels of ours alone
         dense = not isinstance(self.data.X, SparseRows)
         recorder = backend.recorder() if alike and launched and dense else None
-        if recorder is not None:
+        if recorder is None:
+            return None
+        if self.replays is None or self.replays.recorder is not recorder:
             members = len(self.members)
             self.replays = Replays(backend, recorder, self.batches, 2 * members + 1)
             for each in self.passes.values():

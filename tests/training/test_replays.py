@@ -1,9 +1,12 @@
 """Recorded steps: replays train the model that single launches do, bit for bit."""
 
+import contextlib
 import gc
 import pickle
+import threading
 import weakref
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -20,6 +23,8 @@ from sknorm.estimators import base
 from sknorm.kernels.cuda import launcher
 from sknorm.kernels.cuda.recorder import GraphRecorder
 from sknorm.training import steps
+from sknorm.training.batches import Batches
+from sknorm.training.replays import Replays
 from sknorm.training.steps import Steps
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -101,6 +106,35 @@ class RecordingBackend(HostCudaBackend):
         return self.made
 
 
+class ThreadRecorder(Recorder):
+    """Serves the thread that it was made by."""
+
+    def __init__(self, runtime: RecordingRuntime) -> None:
+        super().__init__(runtime)
+        self.thread = threading.current_thread()
+
+    def launch(self, work: Callable[[], None]) -> None:
+        assert threading.current_thread() is self.thread
+        super().launch(work)
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        assert threading.current_thread() is self.thread
+        return super().record(work)
+
+
+class ThreadBackend(RecordingBackend):
+    """A backend with a recorder for each thread."""
+
+    def __init__(self, runtime: RecordingRuntime) -> None:
+        super().__init__(runtime)
+        self.recorders: list[ThreadRecorder] = []
+
+    def recorder(self) -> ThreadRecorder:
+        if not self.recorders or self.recorders[-1].thread is not threading.current_thread():
+            self.recorders.append(ThreadRecorder(self.made.runtime))
+        return self.recorders[-1]
+
+
 @pytest.fixture
 def runtime(
     monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config
@@ -126,6 +160,18 @@ def fitted(model: Any, backend: Any, rows: int = ROWS) -> Any:
 
 def model(changed: dict[str, Any], kind: type = MLPRegressor) -> Any:
     return kind(**settings({"max_iter": 4, "batch_size": BATCH, **changed}))
+
+
+@pytest.fixture
+def in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each epoch comes from another thread, as in a race that compares between epochs."""
+    plain = Steps.epoch
+
+    def epoch(self: Steps, *given: Any) -> Any:
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(plain, self, *given).result()
+
+    monkeypatch.setattr(Steps, "epoch", epoch)
 
 
 def assert_same_bits(one: Any, other: Any) -> None:
@@ -175,6 +221,40 @@ def test_a_smaller_stack_is_recorded_anew(runtime: RecordingRuntime) -> None:
     launched = fitted(model(changed), HostCudaBackend())
     assert backend.made.works.count("recorded") > 2
     assert_same_bits(replayed, launched)
+
+
+@pytest.mark.usefixtures("in_threads")
+@pytest.mark.parametrize("batch", [BATCH, ROWS])  # some steps an epoch, and one
+def test_what_a_thread_records_serves_no_other(runtime: RecordingRuntime, batch: int) -> None:
+    """The memory that launches share is a thread's own."""
+    backend = ThreadBackend(runtime)
+    changed = {"batch_size": batch, "max_iter": 18}
+    replayed = fitted(model(changed), backend)
+    works = [each.works for each in backend.recorders]
+    if batch == BATCH:
+        assert works == [["launched", "launched", "recorded", "recorded"]] * 16
+    else:
+        assert works == [["launched"]] * 3  # from the 16th step on
+    assert_same_bits(replayed, fitted(model(changed), HostCudaBackend()))
+
+
+def test_an_interrupted_launch_is_repeated(runtime: RecordingRuntime) -> None:
+    """What it has not prepared cannot be recorded."""
+    backend = RecordingBackend(runtime)
+    batches = Batches(np.arange(6)[None, :], 3, False, [np.random.RandomState(0)])
+    replays = Replays(backend, backend.made, batches, 1)
+    faults, taken = iter([KeyboardInterrupt]), []
+
+    def take(rows: Any, step: Any) -> None:
+        for fault in faults:
+            raise fault
+        taken.append((rows.tolist(), step.tolist()))
+
+    for _ in "12":
+        with contextlib.suppress(KeyboardInterrupt):
+            replays.epoch(take, batches.rows, np.zeros((2, 1)), 5)
+    assert backend.made.works == ["launched", "launched", "recorded"]
+    assert taken[0] == ([[0, 1, 2]], [5])
 
 
 def test_few_steps_are_launched(runtime: RecordingRuntime) -> None:
@@ -231,3 +311,17 @@ def test_graphs_train_the_same_model(
     launched = on_host(fitted(model(changed), resolve(np.zeros(1), "cupy")))
     assert len(recorded) == 4
     assert_same_model(one, launched, TOLERANCE[dtype])
+
+
+@pytest.mark.gpu
+@pytest.mark.usefixtures("in_threads")
+@pytest.mark.parametrize("batch", [BATCH, ROWS])
+def test_graphs_are_recorded_anew_in_each_thread(
+    monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setenv(SWITCH, "1")
+    changed = {"batch_size": batch, "max_iter": 18}
+    replayed = on_host(fitted(model(changed), resolve(np.zeros(1), "cupy")))
+    monkeypatch.setattr(CupyBackend, "recorder", lambda self: None)
+    launched = on_host(fitted(model(changed), resolve(np.zeros(1), "cupy")))
+    assert_same_model(replayed, launched, TOLERANCE["float64"])

@@ -9,12 +9,27 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from sknorm.kernels.cuda import launcher
 
 # What cuBLAS takes by default on Hopper; while it is captured it must not allocate any itself.
 _WORKSPACE_BYTES = 32 << 20
+# What waits for the device in another thread, as the end of a handle of cuBLAS does, breaks a
+# capture. As a capture launches nothing, another one may follow.
+_ATTEMPTS = 3
+
+
+class _Parts(NamedTuple):
+    """What a recorder is made of, bound to each other."""
+
+    stream: Any
+    handle: int  # of cuBLAS
+    workspace: Any
+
+
+# Those of recorders that are gone, by device: no handle is ended.
+_idle: dict[int, list[_Parts]] = {}
 
 
 class GraphRecorder:
@@ -29,12 +44,13 @@ class GraphRecorder:
 
     def __init__(self, runtime: Any, cublas: Any) -> None:
         self.runtime, self.cublas = runtime, cublas
-        self.stream = runtime.cupy.cuda.Stream(non_blocking=True)
-        self.handle = cublas.create()
-        weakref.finalize(self, cublas.destroy, self.handle).atexit = False
-        self.workspace = runtime.cupy.empty(_WORKSPACE_BYTES, dtype="uint8")
-        cublas.set_stream(self.handle, self.stream.ptr)  # takes the workspace away
-        cublas.set_workspace(self.handle, self.workspace.data.ptr, _WORKSPACE_BYTES)
+        idle = _idle.setdefault(runtime.place()[0], [])
+        try:
+            parts = idle.pop()
+        except IndexError:
+            parts = _make_parts(runtime, cublas)
+        weakref.finalize(self, idle.append, parts)
+        self.stream, self.handle, _ = parts
 
     def launch(self, work: Callable[[], None]) -> None:
         """Compile what is missing, allocate what kernels share, and load what cuBLAS needs."""
@@ -45,15 +61,25 @@ class GraphRecorder:
         """A CUDA graph of what ``work`` launches; it goes to the stream that is current then."""
         kept: list[Any] = []
         with self._beside(kept):
-            self.stream.begin_capture()
-            try:
-                work()
-            except BaseException:
-                self._give_up()
-                raise
-            graph = self.stream.end_capture()
-
+            graph = self._graph(work)
         return partial(_replay, graph, kept)
+
+    def _graph(self, work: Callable[[], None]) -> Any:
+        for _ in range(_ATTEMPTS - 1):
+            with suppress(Exception):
+                return self._capture(work)
+        return self._capture(work)
+
+    def _capture(self, work: Callable[[], None]) -> Any:
+        """Capture ``work``; whatever happens, the stream is of use again."""
+        try:
+            self.stream.begin_capture()
+            work()
+            return self.stream.end_capture()
+        except BaseException:
+            with suppress(self.runtime.cupy.cuda.runtime.CUDARuntimeError):  # the graph is invalid
+                self.stream.end_capture()
+            raise
 
     @contextmanager
     def _beside(self, kept: list[Any]) -> Iterator[None]:
@@ -63,17 +89,21 @@ class GraphRecorder:
         self.cublas.set_math_mode(self.handle, mode)
         current = cuda.get_current_stream()
         self.stream.wait_event(current.record())
-        with (
-            self.stream,
-            self.runtime.recording(self.cublas.gemm_strided_batched_ex, self.handle, kept),
-        ):
-            yield
-        current.wait_event(self.stream.record())
+        self.stream.use()
+        try:
+            with self.runtime.recording(self.cublas.gemm_strided_batched_ex, self.handle, kept):
+                yield
+        finally:
+            current.use()  # a `with` would forget a stream that the caller has in `use`
+            current.wait_event(self.stream.record())
 
-    def _give_up(self) -> None:
-        """End a capture that came to nothing, so that the stream is of use again."""
-        with suppress(self.runtime.cupy.cuda.runtime.CUDARuntimeError):  # the graph is invalid
-            self.stream.end_capture()
+
+def _make_parts(runtime: Any, cublas: Any) -> _Parts:
+    stream, handle = runtime.cupy.cuda.Stream(non_blocking=True), cublas.create()
+    workspace = runtime.cupy.empty(_WORKSPACE_BYTES, dtype="uint8")
+    cublas.set_stream(handle, stream.ptr)  # takes the workspace away
+    cublas.set_workspace(handle, workspace.data.ptr, _WORKSPACE_BYTES)
+    return _Parts(stream, handle, workspace)
 
 
 def _replay(graph: Any, kept: list[Any]) -> None:
