@@ -5,12 +5,15 @@ import os
 # Before SciPy is imported: scikit-learn's checks of array-API input run only with it.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+import array_api_strict as strict
 import hypothesis
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.datasets import make_classification, make_regression
 
 from sknorm.backends import resolve
@@ -56,6 +59,28 @@ def multiclass() -> Table:
 def regression() -> Table:
     """240 rows, 6 columns, one target of standard deviation about 100."""
     return _frozen(*make_regression(240, 6, n_informative=4, noise=5.0, random_state=2))
+
+
+CUPY = pytest.param("cupy", marks=pytest.mark.gpu)
+
+
+@pytest.fixture(
+    params=[*map(strict.Device, ("CPU_DEVICE", "device1")), CUPY], ids=["cpu", "device1", "cupy"]
+)
+def put(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
+    """Places an array on one of array-api-strict's devices, or on a GPU."""
+    if request.param == "cupy":
+        import cupy  # without it, or without a device, these tests fail
+
+        return cupy.asarray
+    return lambda array: strict.asarray(array, device=request.param)
+
+
+@pytest.fixture(params=[True, False], ids=["dispatch", "no dispatch"])
+def dispatch(request: pytest.FixtureRequest) -> Iterator[bool]:
+    """Whether scikit-learn's own functions compute on devices."""
+    with config_context(array_api_dispatch=request.param):
+        yield request.param
 
 
 @dataclass(frozen=True)

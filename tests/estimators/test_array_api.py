@@ -62,25 +62,6 @@ REGRESSORS = [
 ]  # fmt: skip
 
 
-CUPY = pytest.param("cupy", marks=pytest.mark.gpu)
-
-
-@pytest.fixture(params=[CPU, DEVICE, CUPY], ids=["cpu", "device1", "cupy"])
-def put(request: pytest.FixtureRequest) -> Put:
-    """Places an array on one of the library's devices, or on a GPU."""
-    if request.param == "cupy":
-        import cupy  # without it, or without a device, these tests fail
-
-        return cupy.asarray
-    return lambda array: strict.asarray(array, device=request.param)
-
-
-@pytest.fixture(params=[True, False], ids=["dispatch", "no dispatch"])
-def dispatch(request: pytest.FixtureRequest) -> Iterator[bool]:
-    with config_context(array_api_dispatch=request.param):
-        yield request.param
-
-
 @pytest.fixture
 def dispatching() -> Iterator[None]:
     with config_context(array_api_dispatch=True):

@@ -1,10 +1,9 @@
 """Ensembles on arrays of another library and device: the answers of NumPy, where X is."""
 
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import array_api_strict as strict
 import numpy as np
 import pytest
 from ensemble_case import TASKS, WEIGHTS, T, X, answers, kind_of, model, seeds
@@ -18,27 +17,6 @@ from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegresso
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 Put = Callable[[Any], Any]
-PLACES = [
-    strict.Device("CPU_DEVICE"),
-    strict.Device("device1"),
-    pytest.param("cupy", marks=pytest.mark.gpu),
-]
-
-
-@pytest.fixture(params=PLACES, ids=["cpu", "device1", "cupy"])
-def put(request: pytest.FixtureRequest) -> Put:
-    """Places an array on one of array-api-strict's devices, or on a GPU."""
-    if request.param == "cupy":
-        import cupy  # without it, or without a device, these tests fail
-
-        return cupy.asarray
-    return lambda array: strict.asarray(array, device=request.param)
-
-
-@pytest.fixture(params=[True, False], ids=["dispatch", "no dispatch"])
-def dispatch(request: pytest.FixtureRequest) -> Iterator[bool]:
-    with config_context(array_api_dispatch=request.param):
-        yield request.param
 
 
 def assert_answers(found: Any, expected: np.ndarray, like: Any) -> None:
