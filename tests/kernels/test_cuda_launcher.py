@@ -185,3 +185,10 @@ def test_width_of_accesses(cuda_machine: Any) -> None:
     assert launcher.vector_width(8, single[1:]) == 1
     assert launcher.vector_width(8, single[2:], double) == 2
     assert launcher.vector_width(8, single[2:]) == 1
+
+
+def test_stacks_that_exceed_a_grid_are_refused(host_cuda: Any) -> None:
+    members = 1 << 16
+    rate, seed, out = np.zeros(members), np.zeros(members, np.uint32), np.zeros((members, 1, 1))
+    with pytest.raises(ValueError, match="at most 65535 networks at once, but 65536 were given"):
+        cuda.dropout(rate, seed, 0, 0, out)
