@@ -21,7 +21,6 @@ from gpu_kernels import kernels_section, small_section
 from gpu_training import (
     CASES,
     PEERS,
-    fastest_adam,
     fits_section,
     outside_section,
     predictions_section,
@@ -29,8 +28,6 @@ from gpu_training import (
     steps_section,
 )
 from timing import describe_machine
-
-__all__ = ["DEVICES", "fastest_adam"]  # what other scripts take from here
 
 SECTIONS: dict[str, tuple[str, Callable[[Device, argparse.Namespace], str]]] = {
     "kernels": ("Kernels", kernels_section),

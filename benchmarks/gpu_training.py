@@ -198,13 +198,6 @@ def _peers(
     return trainers(device, job, arguments.peers, notes)
 
 
-def fastest_adam(device: Device, job: Job) -> dict[str, bool]:
-    """The setting of PyTorch's Adam that is fastest for the job's plain loop."""
-    from torch_device_peer import fastest_adam
-
-    return fastest_adam(device, job)
-
-
 def whole_fits(device: Device, job: Job, arguments: argparse.Namespace) -> dict[str, float]:
     """Median whole fit of each, of PyTorch where it is asked for."""
 
@@ -214,6 +207,7 @@ def whole_fits(device: Device, job: Job, arguments: argparse.Namespace) -> dict[
 
     contenders = [Contender("sknorm", ours)]
     if arguments.peers:
+        from torch_device_peer import fastest_adam
         from torch_peer import TorchTrainer
 
         adam = fastest_adam(device, job)

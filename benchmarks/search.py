@@ -309,7 +309,8 @@ def racing_section(arguments: argparse.Namespace) -> str:
 
 def device_section(arguments: argparse.Namespace) -> str:
     """Seconds of the search on a device, beside nets that are trained there one by one."""
-    from gpu import DEVICES, fastest_adam
+    from gpu_device import DEVICES
+    from torch_device_peer import fastest_adam
 
     device = DEVICES[arguments.device or "cuda"]("highest")
     job = load(arguments, arguments.device_rows, (256, 256), arguments.device_batch_size)

@@ -29,14 +29,9 @@ def class_codes(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
         If a label is not among them; ``name`` is what the message calls y.
     """
     codes = _looked_up(y, classes)
-    known = codes is not None
-    if not known:
-        try:
-            codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
-            known = bool(np.all(classes[codes] == y))
-        except TypeError:  # labels that do not compare, such as text and numbers
-            pass
-    if codes is None or not known:
+    if codes is None:
+        codes = _searched(y, classes)
+    if codes is None:
         raise ValueError(
             f"`{name}` has classes not in `self.classes_`. `self.classes_` has {classes}. "
             f"'{name}' has {np.unique(y)}. All classes must be known from the first call on."
@@ -88,3 +83,12 @@ def _looked_up(y: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
     table[classes[near].astype(np.int64) - low] = near
     codes = table[y.astype(np.int64) - low]
     return codes if codes.min() >= 0 else None
+
+
+def _searched(y: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
+    """The same of labels of any kind."""
+    try:
+        codes = np.minimum(np.searchsorted(classes, y), len(classes) - 1)
+        return codes if np.all(classes[codes] == y) else None
+    except TypeError:  # labels that do not compare, such as text and numbers
+        return None

@@ -1,6 +1,7 @@
 """Random orders of rows, which are drawn on the host for all backends."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
@@ -22,12 +23,9 @@ def shuffle(rows: np.ndarray, random_state: RandomState) -> None:
     state = random_state.get_state(legacy=False) if len(rows) >= _COMPILED_FROM else {}
     if state.get("bit_generator") != "MT19937":
         random_state.shuffle(rows)
-        return
-    from sknorm.kernels.cpu import shuffle as compiled  # loads Numba
-
-    inner = state["state"]
-    inner["pos"] = compiled.shuffle(inner["key"], inner["pos"], rows)
-    random_state.set_state(state)
+    else:
+        _Shuffler(state)(rows)
+        random_state.set_state(state)
 
 
 def shufflers(random_states: list[RandomState], rows: int) -> list[Callable[[np.ndarray], None]]:
@@ -37,17 +35,17 @@ def shufflers(random_states: list[RandomState], rows: int) -> list[Callable[[np.
     """
     if rows < _LONG or rows * len(random_states) < _COMPILED_FROM:
         return [state.shuffle for state in random_states]
-    return [_Shuffler(state) for state in random_states]
+    return [_Shuffler(state.get_state(legacy=False)) for state in random_states]
 
 
 class _Shuffler:
-    """Shuffles as a generator of the kind that :class:`numpy.random.RandomState` makes."""
+    """Shuffles as a Mersenne Twister in this ``state`` does, which goes on with each shuffle."""
 
-    def __init__(self, random_state: RandomState) -> None:
+    def __init__(self, state: dict[str, Any]) -> None:
         from sknorm.kernels.cpu import shuffle as compiled  # loads Numba
 
-        state = random_state.get_state(legacy=False)["state"]
-        self._shuffle, self._key, self._position = compiled.shuffle, state["key"], state["pos"]
+        self._shuffle, self._twister = compiled.shuffle, state["state"]
 
     def __call__(self, rows: np.ndarray) -> None:
-        self._position = self._shuffle(self._key, self._position, rows)
+        twister = self._twister
+        twister["pos"] = self._shuffle(twister["key"], twister["pos"], rows)

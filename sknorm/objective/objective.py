@@ -77,30 +77,33 @@ class BatchGradient:
         )
         self.augment = Augmentation(backend, members)
         self.logits = self._buffer(len(members), rows, sizes[-1])
-        self.weights, self.bias = network.parameters.weights[-1], network.parameters.bias
-        self.dweights, self.dbias = gradient.weights[-1], gradient.bias
+        self.bias, self.dbias = network.parameters.bias, gradient.bias
         self.blocks = self._blocks(network, members, rows)
-        self.features = self.blocks[-1].linear.out if self.blocks else self.x
-        self._multiply = backend.product(self.features, self.weights, self.logits)
-        self._multiply_back = backend.product(self.features.mT, self.logits, self.dweights)
+        features = self.blocks[-1].linear.out if self.blocks else self.x
+        product, weights = backend.product, network.parameters.weights[-1]
+        self._multiply = product(features, weights, self.logits)
+        self._multiply_back = product(features.mT, self.logits, gradient.weights[-1])
 
     def feed(self, data: Any, mean_weight: np.ndarray) -> None:
         """Go on with the rows of another table of the same kind."""
         self._bind_table(data)
         self.factor[...] = self.network.backend.asarray(1.0 / (self.x.shape[1] * mean_weight))
 
-    def __call__(self, rows: Any, step: int) -> None:
-        """Write the gradient for the batch of these ``rows``; add its loss to ``value``."""
+    def __call__(self, rows: Any, step: Any) -> None:
+        """Write the gradient for the batch of these ``rows``; add its loss to ``value``.
+
+        ``step`` is the number of the step, an int, or of a recorded step, where it stands.
+        """
         self.load(rows, step)
         self.differentiate(step)
 
-    def load(self, rows: Any, step: int) -> None:
+    def load(self, rows: Any, step: Any) -> None:
         """Gather the batch of these ``rows``."""
         self.gather(rows, *self.batch)
         if self.augment.acts:
             self.augment(step, self.x, self.y, self.weight)
 
-    def differentiate(self, step: int) -> None:
+    def differentiate(self, step: Any) -> None:
         """Write the gradient for the batch that is loaded; add its loss to ``value``."""
         for block in self.blocks:
             block.forward(step)

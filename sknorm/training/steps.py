@@ -172,7 +172,7 @@ class Steps:
 
     def _replay(self, replays: Replays, order: np.ndarray, step: int) -> None:
         """Take the steps of an epoch by replays, which find in a table what differs."""
-        members, count = len(self.members), self.batches.per_epoch
+        members, count = len(self.members), len(self.rates)
         rate, correction = replays.numbers[:members], replays.numbers[members : members + 1]
         corrections = self.optimizer.advance_recorded(self.state, count, correction)
         mixtures = shares(self.members, range(step, step + count))

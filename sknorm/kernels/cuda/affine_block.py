@@ -8,9 +8,8 @@ from sknorm.kernels.cuda.launcher import (
     c_type,
     check_contiguous,
     counters,
+    keyed,
     launch,
-    word,
-    word_or_place,
     workspace,
 )
 
@@ -24,7 +23,7 @@ def affine_block_forward(
     if start >= stop:
         return
     plan = _plan(z, start, stop, shift, out)
-    drop = (rate, seed, *word_or_place(step), word(layer))
+    drop = keyed(rate, seed, step, layer)
     launch(
         "affine_block", "affine_forward", (c_type(z), str(plan.tile.width), str(activation)),
         plan.grid, plan.tile.block,
@@ -41,7 +40,7 @@ def affine_block_backward(
     if start >= stop:
         return
     plan = _plan(z, start, stop, shift, dout)
-    drop = (rate, seed, *word_or_place(step), word(layer))
+    drop = keyed(rate, seed, step, layer)
     members, n, d = z.shape
     parts = workspace(members * plan.chunks * d), counters(members * plan.tile.number)
     launch(

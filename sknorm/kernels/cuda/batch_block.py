@@ -15,10 +15,9 @@ from sknorm.kernels.cuda.launcher import (
     check_contiguous,
     constant,
     counters,
+    keyed,
     launch,
     shared_limit,
-    word,
-    word_or_place,
     workspace,
 )
 
@@ -41,7 +40,7 @@ def batch_block_forward(
     plan = _plan(z, groups, start, stop, _MOMENTS, 1, scale, shift, statistics, out)
     types = (c_type(z), str(plan.tile.width))
     weights = (weight, weight.shape[1] if weight.shape[0] > 1 else 0)
-    drop = (rate, seed, *word_or_place(step), word(layer))
+    drop = keyed(rate, seed, step, layer)
     results = (running, momentum, statistics, plan.parts, plan.counters)
     sizes, columns, epsilon = z.shape[1:], (start, stop), float(epsilon)
     if plan.held:
@@ -75,7 +74,7 @@ def batch_block_backward(
     plan = _plan(z, groups, start, stop, _GRADIENTS, 2, shift, statistics, dout)
     types = (c_type(z), str(plan.tile.width), str(activation))
     weights = (weight, weight.shape[1] if weight.shape[0] > 1 else 0)
-    drop = (rate, seed, *word_or_place(step), word(layer))
+    drop = keyed(rate, seed, step, layer)
     block = (shift, *plan.rows, *drop, start, stop, statistics)
     results, sizes = (plan.parts, plan.counters, dscale, dshift), z.shape[1:]
     if plan.held:

@@ -297,6 +297,11 @@ def word_or_place(number: int | Array) -> tuple[np.uint32, Array | int]:
     return (word(number), NOWHERE) if isinstance(number, int) else (np.uint32(0), number)
 
 
+def keyed(strength: Array, seed: Array, step: int | Array, layer: int) -> tuple:
+    """A strength of each member, such as a rate of dropout, and the key of its random bits."""
+    return strength, seed, *word_or_place(step), word(layer)
+
+
 def real_or_place(number: float | Array) -> tuple[float, Array | int]:
     """A float64 number by value, or in an array of shape (1,); as :func:`word_or_place`."""
     return (float(number), NOWHERE) if isinstance(number, int | float) else (0.0, number)

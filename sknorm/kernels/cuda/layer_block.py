@@ -5,10 +5,9 @@ from sknorm.kernels.cuda.launcher import (
     Array,
     c_type,
     check_contiguous,
+    keyed,
     launch,
     vector_width,
-    word,
-    word_or_place,
     workspace,
 )
 
@@ -37,7 +36,7 @@ def layer_block_forward(
     width = vector_width(d, z, scale, shift, out)
     values = width * _FORWARD_PACKS
     lanes = _lanes(d, values)
-    drop = (rate, seed, *word_or_place(step), word(layer))
+    drop = keyed(rate, seed, step, layer)
     name = "layer_forward" if d <= lanes * values else "layer_forward_wide"
     launch(
         "layer_block", name, (c_type(z), str(width), str(activation)),
@@ -65,7 +64,7 @@ def layer_block_backward(
     chunks = -(-n // rows)
     parts = workspace(members * chunks * 2 * d)
     tile = tiles.Tile(width, lanes, down, 1)
-    drop = (rate, seed, *word_or_place(step), word(layer))
+    drop = keyed(rate, seed, step, layer)
     name = "layer_backward" if d <= lanes * values else "layer_backward_wide"
     launch(
         "layer_block", name, (c_type(z), str(width), str(activation)),

@@ -5,10 +5,9 @@ from sknorm.kernels.cuda.launcher import (
     c_type,
     check_contiguous,
     counters,
+    keyed,
     launch,
     vector_width,
-    word,
-    word_or_place,
 )
 
 _THREADS = 256
@@ -60,16 +59,20 @@ def gather(
     )  # fmt: skip
     (count, d), (total, o), (orders, n) = X.shape, y.shape, rows.shape
     width = vector_width(d, X, x_out)
-    across = min(_THREADS, 1 << (-(-d // width) - 1).bit_length())
-    along = _THREADS // across
-    tiles = -(-d // (across * width))
-    grid = (min(-(-n // along), max(1, _BLOCKS // tiles)), orders, tiles)
+    block, tiles = block_of_rows(d, width)
+    grid = (min(-(-n // block[1]), max(1, _BLOCKS // tiles)), orders, tiles)
     arguments = (
         X, y, weight, rows, offset, factor, count, total, n, d, o, orders, weight.shape[0],
         x_out, y_out, weight_out,
     )  # fmt: skip
     types = (c_type(X), c_type(x_out), c_type(y), str(width))
-    launch("rows", "gather", types, grid, (across, along), arguments)
+    launch("rows", "gather", types, grid, block, arguments)
+
+
+def block_of_rows(d: int, width: int) -> tuple[tuple[int, int], int]:
+    """Threads along the columns and the rows of a block, and how many blocks take the columns."""
+    across = min(_THREADS, 1 << (-(-d // width) - 1).bit_length())
+    return (across, _THREADS // across), -(-d // (across * width))
 
 
 def _change(kernel: str, strength: Array, seed: Array, step: int, layer: int, out: Array) -> None:
@@ -77,5 +80,5 @@ def _change(kernel: str, strength: Array, seed: Array, step: int, layer: int, ou
     members, size = out.shape[0], out.shape[1] * out.shape[2]
     width = vector_width(size, out)
     grid = (min(_BLOCKS, -(-size // (_THREADS * width))), members)
-    arguments = (strength, seed, *word_or_place(step), word(layer), size, out)
+    arguments = (*keyed(strength, seed, step, layer), size, out)
     launch("rows", kernel, (c_type(out), str(width)), grid, (_THREADS,), arguments)

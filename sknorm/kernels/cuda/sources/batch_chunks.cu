@@ -31,8 +31,6 @@ __device__ __forceinline__ int first_weighted(const T *weight, int rows) {
 }
 
 // Weighted sums over rows of the deviations from `origin`, of their squares, and of the weights.
-// All in float64, because nothing corrects a rounding error, which grows with the distance of
-// the origin from the mean. Where float64 is slow, so is this.
 template <typename T, int W>
 __device__ __forceinline__ void add_shifted(
     const T *z, const T *weight, int rows, const Pack<T, W> &origin, int d,
@@ -46,17 +44,7 @@ __device__ __forceinline__ void add_shifted(
         T weights[U];
         load_rows(z, i, rows, d, x);
         load_weights(weight, i, rows, weights);
-#pragma unroll
-        for (int u = 0; u < U; ++u) {
-            const double share = weights[u];
-            total += share;
-#pragma unroll
-            for (int w = 0; w < W; ++w) {
-                const double deviation = x[u].v[w] - base[w], weighted = share * deviation;
-                sums[w] += weighted;
-                sums[W + w] += weighted * deviation;
-            }
-        }
+        add_deviations_from(base, x, weights, total, sums);
     }
 #pragma unroll
     for (int w = 0; w < W; ++w) sums[2 * W + w] = total;

@@ -10,8 +10,7 @@ constexpr int ROWS_AT_ONCE = W == 1 ? 8 : 4;
 
 // Weighted sums over rows of the deviations of W columns from a base, and of their squares. The
 // base is one of the values or their mean, so that no digits are lost however large the mean is:
-// a value is no further from the mean than the root of total / weight standard deviations. All in
-// float64, because nothing corrects a rounding error, which grows with that distance.
+// a value is no further from the mean than the root of total / weight standard deviations.
 template <int W>
 struct Deviations {
     double total = 0.0, base[W] = {}, sums[2 * W] = {};  // of deviations, then of squares
@@ -34,17 +33,7 @@ struct Deviations {
                     for (int w = 0; w < W; ++w) base[w] = x[u].v[w];
                 }
             }
-#pragma unroll
-            for (int u = 0; u < U; ++u) {
-                const double share = weights[u];
-                total += share;
-#pragma unroll
-                for (int w = 0; w < W; ++w) {
-                    const double deviation = x[u].v[w] - base[w], weighted = share * deviation;
-                    sums[w] += weighted;
-                    sums[W + w] += weighted * deviation;
-                }
-            }
+            add_deviations_from(base, x, weights, total, sums);
         }
     }
 

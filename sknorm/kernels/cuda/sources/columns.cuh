@@ -83,6 +83,27 @@ __device__ __forceinline__ void load_weights(const T *weight, int row, int end, 
     }
 }
 
+// Add up weighted deviations of U rows from a base, their squares behind them, and the weights. All
+// in float64, because nothing corrects a rounding error, which grows with the distance of the base
+// from the mean. Where float64 is slow, so is this.
+template <int W, int U, int N, typename T>
+__device__ __forceinline__ void add_deviations_from(
+    const double (&base)[W], const Pack<T, W> (&x)[U], const T (&weights)[U], double &total,
+    double (&sums)[N]) {
+    static_assert(N >= 2 * W, "two sums of each column");
+#pragma unroll
+    for (int u = 0; u < U; ++u) {
+        const double share = weights[u];
+        total += share;
+#pragma unroll
+        for (int w = 0; w < W; ++w) {
+            const double deviation = x[u].v[w] - base[w], weighted = share * deviation;
+            sums[w] += weighted;
+            sums[W + w] += weighted * deviation;
+        }
+    }
+}
+
 // Of a power of two.
 __device__ __forceinline__ int log2_of(int number) { return 31 - __clz(number); }
 

@@ -37,15 +37,6 @@ struct Matrix {
 #pragma unroll 4
         for (int j = lane * W; j < end; j += lanes * W) body(j);
     }
-
-    // Sums over the team, the same bits on each of its lanes.
-    template <int N>
-    __device__ __forceinline__ void team_sums(double (&values)[N]) const {
-        for (int step = lanes / 2; step > 0; step /= 2) {
-#pragma unroll
-            for (int i = 0; i < N; ++i) values[i] += __shfl_xor_sync(ALL_LANES, values[i], step);
-        }
-    }
 };
 
 // Euclidean norm of a row, whose values body(column) returns W at a time.
@@ -60,7 +51,7 @@ __device__ __forceinline__ double row_norm(const Matrix &matrix, int end, Body b
             sum[0] += value * value;
         }
     });
-    matrix.team_sums(sum);
+    team_sums(sum, matrix.lanes);
     return sqrt(sum[0]);
 }
 
@@ -150,7 +141,7 @@ struct AdaptiveRow {
                 sums[2] += inner * inner;
             }
         });
-        matrix.team_sums(sums);
+        team_sums(sums, matrix.lanes);
         start = sqrt(sums[0]) - sums[1] / sums[0];
         return sums[2] <= limit * limit;
     }
@@ -173,7 +164,7 @@ struct AdaptiveRow {
             sums[0] += phi;
             sums[1] += psi;
         });
-        matrix.team_sums(sums);
+        team_sums(sums, matrix.lanes);
     }
 
     __device__ __forceinline__ void shrink(const Matrix &matrix, double r) const {

@@ -16,10 +16,7 @@ template <int N>
 __device__ __forceinline__ void row_sums(double (&values)[N]) {
     __shared__ double partials[N][WARP];
     const int width = blockDim.x, warp = thread_index() / WARP;
-    for (int step = (width < WARP ? width : WARP) / 2; step > 0; step /= 2) {
-#pragma unroll
-        for (int i = 0; i < N; ++i) values[i] += __shfl_xor_sync(ALL_LANES, values[i], step);
-    }
+    team_sums(values, width < WARP ? width : WARP);
     if (width <= WARP) return;
 #pragma unroll
     for (int i = 0; i < N; ++i) {

@@ -54,14 +54,6 @@ struct Smoothing {
     __device__ __forceinline__ T operator()(T target) const { return sharp * target + even; }
 };
 
-template <typename T>
-__device__ __forceinline__ T team_sum(T value, int lanes) {
-    for (int step = lanes / 2; step > 0; step /= 2) {
-        value += __shfl_xor_sync(ALL_LANES, value, step);
-    }
-    return value;
-}
-
 // NaN may get lost: the exponential of its difference from anything does not.
 template <typename T>
 __device__ __forceinline__ T team_max(T value, int lanes) {
@@ -124,12 +116,12 @@ __global__ void __launch_bounds__(256, 2) softmax(
             expected += smoothed(target(j)) * shifted;
             partition += t[v];
         }
-        partition = team_sum(partition, team_lanes);
-        expected = team_sum(expected, team_lanes);
+        T both[2] = {partition, expected};
+        team_sums(both, team_lanes);
         if (!exists) continue;
-        const T w = weight[row], scale = step * w, inverse = T(1) / partition;
+        const T w = weight[row], scale = step * w, inverse = T(1) / both[0];
         if (lane == 0) {
-            loss += static_cast<double>(w) * static_cast<double>(log(partition) - expected);
+            loss += static_cast<double>(w) * static_cast<double>(log(both[0]) - both[1]);
         }
 #pragma unroll
         for (int v = 0; v < VALUES; ++v) {

@@ -17,6 +17,15 @@ __device__ __forceinline__ T warp_sum(T value) {
     return value;
 }
 
+// N sums over teams of `lanes` neighbours, a power of two up to a warp: the same bits on each lane.
+template <int N, typename T>
+__device__ __forceinline__ void team_sums(T (&values)[N], int lanes) {
+    for (int step = lanes / 2; step > 0; step /= 2) {
+#pragma unroll
+        for (int i = 0; i < N; ++i) values[i] += __shfl_xor_sync(ALL_LANES, values[i], step);
+    }
+}
+
 template <typename T>
 __device__ __forceinline__ T warp_max(T value) {
 #pragma unroll
