@@ -1,11 +1,11 @@
 """The engine's objects, built from an estimator's parameters."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 
+from sknorm._warnings import warn
 from sknorm.estimators.parameters import PLANNED, hidden_sizes
 from sknorm.network import members as stack
 from sknorm.network.parameters import Architecture
@@ -93,10 +93,9 @@ def rows_per_batch(estimator: Any, count: int) -> int:
     if estimator.batch_size == "auto":
         return min(count, 64 if count < 4_000 else 128 if count < 20_000 else 256)
     if estimator.batch_size > count:
-        warnings.warn(
+        warn(
             f"batch_size={estimator.batch_size} is larger than the {count} training rows; "
-            "it is clipped to them.",
-            stacklevel=6,
+            "it is clipped to them."
         )
     size = min(int(estimator.batch_size), count)
     if size < 2 and estimator.normalization in ("batch", "ghost"):
