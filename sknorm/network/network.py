@@ -52,6 +52,11 @@ class Network:
     def members(self) -> int:
         return self.parameters.members
 
+    def copy(self) -> "Network":
+        """The same networks in arrays of their own."""
+        statistics = [each + 0.0 for each in self.statistics]
+        return Network(self.backend, self.parameters.copy(), statistics)
+
     def take(self, members: Sequence[int]) -> "Network":
         """A copy of some of the networks."""
         new = empty(self.backend, self.architecture, len(members), self.parameters.flat.dtype)

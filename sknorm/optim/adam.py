@@ -29,6 +29,10 @@ class AdamState:
         first, second = (take_parameters(p, members) for p in (self.first, self.second))
         return AdamState(first, second, self.steps)
 
+    def copy(self) -> "AdamState":
+        """The same state in arrays of its own, without the room for scratch values."""
+        return AdamState(self.first.copy(), self.second.copy(), self.steps)
+
     def on(self, backend: Backend) -> "AdamState":
         """The same state as arrays of a backend, without the room for scratch values."""
         return AdamState(self.first.on(backend), self.second.on(backend), self.steps)

@@ -20,6 +20,10 @@ class SGDState:
     def take(self, members: list[int]) -> "SGDState":
         return SGDState(take_parameters(self.velocity, members))
 
+    def copy(self) -> "SGDState":
+        """The same state in arrays of its own."""
+        return SGDState(self.velocity.copy())
+
     def on(self, backend: Backend) -> "SGDState":
         """The same state as arrays of a backend."""
         return SGDState(self.velocity.on(backend))
