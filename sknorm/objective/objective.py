@@ -89,6 +89,10 @@ class BatchGradient:
         self._bind_table(data)
         self.factor[...] = self.network.backend.asarray(1.0 / (self.x.shape[1] * mean_weight))
 
+    def forget(self) -> None:
+        """Let go of the table."""
+        del self.gather, self.batch
+
     def __call__(self, rows: Any, step: Any) -> None:
         """Write the gradient for the batch of these ``rows``; add its loss to ``value``.
 

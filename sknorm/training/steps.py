@@ -63,7 +63,7 @@ class Steps:
         state: Any = None,
     ) -> None:
         self.network, self.members, self.batches = network, members, batches
-        self.data, self.plan = data, plan
+        self.data, self.plan, self._kind = data, plan, _kind(data)
         self.optimizer: Any = plan.optimizer
         self.replays: Replays | None = None
         self._asked = 0  # steps
@@ -89,8 +89,7 @@ class Steps:
                 for f in fields(members)
             )
             and batches.sizes <= set(self.passes)
-            and type(self.data.X) is type(data.X)
-            and self.data.y.dtype == data.y.dtype
+            and self._kind == _kind(data)
         )
 
     def feed(self, batches: Batches, data: TrainingData) -> None:
@@ -100,6 +99,13 @@ class Steps:
         self.mean_weight = self._mean_weight()
         for each in self.passes.values():
             each.feed(data, self.mean_weight)
+
+    def forget(self) -> None:
+        """Let go of the table and its rows; :meth:`feed` brings others."""
+        self.replays = None
+        for each in self.passes.values():
+            each.forget()
+        del self.data, self.batches
 
     def release(self) -> None:
         """Give back the memory of what only further steps would need."""
@@ -230,6 +236,11 @@ class Steps:
             (_norm_groups(network.parameters, layer), _radius(network, layer))
             for layer in range(layers if holds else 0)
         ]
+
+
+def _kind(data: TrainingData) -> tuple:
+    """What the buffers of a step depend on, of a table."""
+    return type(data.X), data.y.dtype
 
 
 def _norm_groups(parameters: Parameters, layer: int) -> Any:
