@@ -132,6 +132,8 @@ class _Search:
         try:
             minimum = lbfgs(self, self.last, plan.max_iter, max_fun, plan.tol, self.after_iteration)
         except KeyboardInterrupt:
+            if self.iterations == 0 and self.member == 0:  # there is nothing to keep
+                raise
             self.interrupted = True
             self.observer.interrupted()
             minimum = Minimum(self.last, True, "interrupted", self.iterations)

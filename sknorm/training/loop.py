@@ -119,6 +119,8 @@ class Run:
                 while self.trained < last and not self.ended:
                     self._epoch(self.trained)
             except KeyboardInterrupt:
+                if self.trained == 0:  # there is nothing to keep
+                    raise
                 self.interrupted = True
                 self.observer.interrupted()
 
