@@ -33,6 +33,11 @@ class Loss:
         """Raw outputs of a network for this number of targets."""
         return targets
 
+    @property
+    def adds_axis(self) -> bool:
+        """Whether predictions have an axis more than targets."""
+        return False
+
     def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
         """The kernel's parameters, (members, p)."""
         return np.zeros((members, 0))
@@ -96,11 +101,16 @@ class Quantile(Loss):
     """
 
     levels: tuple[float, ...] = (0.5,)
+    listed: bool = False
     kernel: ClassVar[str] = "pinball"
     output_activation: ClassVar[str] = "identity"
 
     def outputs(self, targets: int) -> int:
         return targets * len(self.levels)
+
+    @property
+    def adds_axis(self) -> bool:
+        return self.listed
 
     def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
         return np.tile(np.array(self.levels), (members, 1))
