@@ -1,6 +1,6 @@
 """Multi-layer perceptrons for tables, with batch normalization, dropout and elastic nets."""
 
-from sknorm import functional, metrics, penalties
+from sknorm import exceptions, functional, metrics, penalties
 from sknorm._show_versions import show_versions
 from sknorm._version import __version__
 from sknorm.estimators import MLPClassifier, MLPRegressor
@@ -10,6 +10,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "__version__",
+    "exceptions",
     "functional",
     "metrics",
     "penalties",

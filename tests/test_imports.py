@@ -24,6 +24,7 @@ LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
     "functional": LAYERS.index("network"),
     "metrics": LAYERS.index("network"),
     "inspection": LAYERS.index("model_selection"),
+    "exceptions": 0,
 }
 relative = pytest.mark.parametrize("source", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 

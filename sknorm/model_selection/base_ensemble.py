@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context, clone
+from sklearn.base import _fit_context, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.validation import check_is_fitted
 
+from sknorm._pickling import VersionedPickle
 from sknorm.backends import fetched, in_kind
 from sknorm.estimators.base import BaseMLP
 from sknorm.model_selection.stacked_forward import stacked_forward, stacks
 
 
-class BaseEnsemble(BaseEstimator, ABC):
+class BaseEnsemble(VersionedPickle, ABC):
     """Members, their weights, and the mean of their answers."""
 
     _parameter_constraints: dict = {

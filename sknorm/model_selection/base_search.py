@@ -21,6 +21,7 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from sknorm._pickling import VersionedPickle
 from sknorm.model_selection.evaluation import Context
 from sknorm.model_selection.execution import Execution
 from sknorm.model_selection.inputs import check_stackable
@@ -35,7 +36,7 @@ CONSTRAINTS: dict[str, list] = {
 }
 
 
-class BaseStackedSearch(BaseSearchCV):
+class BaseStackedSearch(VersionedPickle, BaseSearchCV):
     """``fit`` of the stacked searches; all else is scikit-learn's."""
 
     racing: bool
