@@ -1,14 +1,13 @@
 """Fitted attributes: what training left behind, in scikit-learn's terms."""
 
 import copy
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from sknorm.backends import fetched
+from sknorm._warnings import warn
 from sknorm.estimators.parameters import PLANNED
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
@@ -18,7 +17,8 @@ from sknorm.training.steps import Epoch
 
 def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool) -> None:
     """Set the attributes of a fit; curves go on where a warm start continues them."""
-    estimator.__dict__.pop("_progress", None)
+    for name in ("_progress", "_held_row", "_calls_counted"):  # of partial_fit
+        estimator.__dict__.pop(name, None)
     estimator.network_ = outcome.network
     epochs = int(outcome.epochs.max())
     estimator.n_iter_ = epochs
@@ -29,7 +29,7 @@ def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool)
     losses = [_mean_of_active(row) for row in columns["loss"]]
     scores = [_mean_of_active(row) for row in columns["validation"]]
     if continued:
-        history = {key: estimator.history_.get(key, []) + rows for key, rows in history.items()}
+        history = extended(estimator.history_, history, epochs, outcome.network.members)
         losses = estimator.loss_curve_ + losses
         scores = (estimator.validation_scores_ or []) + scores
     estimator.history_, estimator.loss_curve_ = history, losses
@@ -52,30 +52,30 @@ def is_unfinished(estimator: Any, outcome: Outcome) -> bool:
 def warn_if_unfinished(estimator: Any, outcome: Outcome) -> None:
     """Warn of networks that used up their epochs before they had converged."""
     if is_unfinished(estimator, outcome):
-        warnings.warn(
+        warn(
             f"Stochastic Optimizer: Maximum iterations ({estimator.max_iter}) reached and the "
             "optimization hasn't converged yet.",
             ConvergenceWarning,
-            stacklevel=5,
         )
 
 
 def set_increment(
     estimator: Any, epoch: Epoch, network: Network, rows: int, seconds: float, fresh: bool
 ) -> None:
-    """Set the attributes after one epoch of ``partial_fit``."""
+    """Set the attributes after one epoch of ``partial_fit``.
+
+    ``network`` goes on being trained; the estimator gets a copy.
+    """
     loss = float(np.mean(epoch.loss + epoch.penalty))
     if fresh:
         estimator.loss_curve_, estimator.history_, estimator.t_ = [], {}, 0
         estimator.best_loss_ = np.inf
         estimator.n_layers_ = len(network.architecture.sizes)
-        estimator.out_activation_ = estimator._loss().output_activation
+    estimator.out_activation_ = estimator._loss().output_activation
     estimator.validation_scores_ = estimator.best_validation_score_ = None
-    network._folded = None
-    estimator.network_, estimator.n_iter_ = network, 1
+    estimator.network_, estimator.n_iter_ = network.copy(), 1
     estimator.t_ += rows
     estimator.loss_ = loss
-    estimator.loss_curve_.append(loss)
     if estimator.verbose:
         print(f"Iteration 1, loss = {loss:.8f}")
     best = estimator.best_loss_
@@ -85,14 +85,22 @@ def set_increment(
         "learning_rate": epoch.rate, "gradient_norm": epoch.gradient_norm,
         "seconds": np.full(network.members, seconds),
     }  # fmt: skip
-    for key, value in values.items():
-        entry = float(value[0]) if network.members == 1 else np.array(value)
-        estimator.history_.setdefault(key, []).append(entry)
+    single = network.members == 1
+    added = {key: [float(value[0]) if single else np.array(value)] for key, value in values.items()}
+    estimator.history_ = extended(estimator.history_, added, 1, network.members)
+    estimator.loss_curve_ = [*estimator.loss_curve_, loss]
 
 
-def on_host(state: dict[str, Any]) -> dict[str, Any]:
-    """An estimator's state with its arrays as NumPy's; its networks go there by themselves."""
-    return {name: fetched(value) for name, value in state.items() if name != "_backend"}
+def extended(
+    history: dict[str, list], added: dict[str, list], epochs: int, members: int
+) -> dict[str, list]:
+    """A history and the epochs after it, with NaN for what only one of them records."""
+    before = max(map(len, history.values()), default=0)
+    nothing = np.nan if members == 1 else np.full(members, np.nan)
+    return {
+        key: history.get(key, [nothing] * before) + added.get(key, [nothing] * epochs)
+        for key in {**history, **added}
+    }
 
 
 def shallow_copy(estimator: Any) -> Any:
@@ -117,6 +125,7 @@ def moved(estimator: Any, converter: Callable[[Any], Any]) -> Any:
 
 def plain_network(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights and biases with norms and the scaling of inputs and targets folded in."""
+    estimator = shallow_copy(estimator)  # that no fit of another thread changes
     network = estimator.network_
     inference, to_numpy = fold(network), network.backend.to_numpy
     dtype = to_numpy(network.parameters.bias).dtype
@@ -132,7 +141,7 @@ def plain_network(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
     else:
         weights[-1], biases[-1] = weights[-1] * scale, biases[-1] * scale + location
     arrays = [[a.astype(dtype) for a in group] for group in (weights, biases)]
-    if estimator.n_members == 1:
+    if network.members == 1:
         arrays = [[a[0] for a in group] for group in arrays]
     return arrays[0], arrays[1]
 

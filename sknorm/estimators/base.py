@@ -7,16 +7,26 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import _get_feature_names, check_is_fitted
 
 from sknorm import scaling, validation
+from sknorm._pickling import VersionedPickle
+from sknorm._warnings import warn
 from sknorm.backends import fetched, in_kind, is_on_host, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters
-from sknorm.estimators.incremental import Progress
+from sknorm.estimators.drafts import Draft
+from sknorm.estimators.incremental import (
+    Progress,
+    TakenBackError,
+    held_back,
+    joined,
+    warn_of_wild_columns,
+)
+from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.reporting import Reporter
 from sknorm.estimators.rows import Prepared, Rows, Scales, brought, training_data
 from sknorm.network import initializers
@@ -25,6 +35,7 @@ from sknorm.objective.losses import Loss
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.plan import Score
+from sknorm.training.steps import Epoch
 from sknorm.training.task import Task
 from sknorm.training.validation_loss import HeldOutLoss
 
@@ -32,11 +43,12 @@ _SMALL = 100_000  # values of X under which float64 costs nothing
 _EARLY_STOPPING_FROM = 2_000  # rows; below, a held-out part is too noisy to stop by
 
 
-class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
+class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
     """Parameters, training and raw predictions of the multi-layer perceptrons."""
 
     _parameter_constraints: dict = parameters.CONSTRAINTS
     _columns: scaling.Columns
+    _fitted_loss: Loss
 
     @abstractmethod
     def _check_target(self, y: Any) -> Any:
@@ -55,8 +67,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """Targets as the loss's kernel takes them, (N, o)."""
 
     @abstractmethod
-    def _loss(self) -> Loss:
-        """The loss of the fitted task."""
+    def _chosen_loss(self) -> Loss:
+        """The loss that the parameters ask for."""
+
+    @abstractmethod
+    def _check_same_outputs(self, chosen: Loss) -> None:
+        """Refuse a loss that cannot go on from what the fitted one has learned."""
 
     @abstractmethod
     def _weigh(self, rows: Rows, partial: bool) -> np.ndarray | None:
@@ -109,43 +125,94 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """
         parameters.check_combination(self)
         validation.check_pair(X_val, y_val, sample_weight_val)
-        previous = self.network_ if self.warm_start and self.__sklearn_is_fitted__() else None
-        prepared = self._prepare(X, y, sample_weight, groups, previous)
-        task = self._task(prepared, previous, (X_val, y_val, sample_weight_val))
+        draft = Draft(self)
+        model = draft.model
+        previous = model.network_ if self.warm_start and self.__sklearn_is_fitted__() else None
+        prepared = model._prepare(X, y, sample_weight, groups, previous)
+        task = model._task(prepared, previous, (X_val, y_val, sample_weight_val))
         weights = None if sample_weight is None else {"sample_weight": sample_weight}
-        reporter = Reporter(self, X, y, weights)
+        reporter = Reporter(draft, X, y, weights)
         outcome = task.run(reporter)
-        attributes.set_outcome(self, outcome, task.rows, continued=previous is not None)
-        attributes.warn_if_unfinished(self, outcome)
-        reporter.close()
+        attributes.set_outcome(model, outcome, task.rows, continued=previous is not None)
+        with draft.adopted():
+            attributes.warn_if_unfinished(self, outcome)
+            reporter.close()
         return self
 
-    def _partial_fit(self, X: Any, y: Any, sample_weight: Any) -> Any:
+    def _partial_fit(self, draft: Draft, X: Any, y: Any, sample_weight: Any) -> Any:
         """One epoch over the given rows, from where the last call ended."""
         parameters.check_combination(self)
         parameters.check_incremental(self)
-        started, fresh = time.perf_counter(), not self.__sklearn_is_fitted__()
-        rows = self._rows(X, y, sample_weight, None, fresh=fresh, partial=True)
-        previous = None if fresh else self.network_
-        batch_size = engine.rows_per_batch(self, len(rows))
-        dtype = self._compute_dtype(rows.X, previous)
-        target = self._encode(rows.y, dtype)
-        data = self._training_data(rows, target, dtype, fresh=fresh, pooled=True)
+        started, model = time.perf_counter(), draft.model
+        fresh = not self.__sklearn_is_fitted__()
+        rows = model._rows(X, y, sample_weight, None, fresh=fresh, partial=True)
+        progress = model._going_on(rows, fresh)
+        rows, model._held_row = joined(getattr(model, "_held_row", None), rows), None
+        if len(rows) == 1 and self.normalization in ("batch", "ghost"):
+            model._held_row = held_back(rows)
+            draft.adopt()
+            return self
+        progress.begin()
+        try:
+            epoch = model._increment(rows, progress, fresh)
+        except TakenBackError as fault:
+            if not fresh:
+                return self._told(fault)
+            message = f"partial_fit {fault.reason}, so there is no model. {fault.advice}"
+            raise ValueError(message) from None
+        seconds = time.perf_counter() - started
+        attributes.set_increment(model, epoch, progress.network, len(rows), seconds, fresh)
+        model._calls_counted = progress.calls
+        draft.adopt()
+        progress.settle(progress.calls)
+        return self
+
+    def _told(self, fault: TakenBackError) -> Any:
+        """The model as it was, with a warning of a call that does not count."""
+        warn(
+            f"partial_fit {fault.reason}; {fault.kept}, and nothing of it counts. {fault.advice}",
+            RuntimeWarning,
+        )
+        return self
+
+    def _going_on(self, rows: Rows, fresh: bool) -> Progress:
+        """The training run of ``partial_fit``, where the last call left it, or at its start."""
+        self._backend = resolve(rows.X, self.backend, self.matmul_precision)
         progress: Progress | None = None if fresh else getattr(self, "_progress", None)
+        if progress is not None and not progress.settle(self._calls_counted):
+            progress = None  # a shallow copy has gone on with it
         if progress is None:
             states = self._draw_random_states()
-            network = self._initial_network(rows, target, states, previous, dtype)
-            progress = Progress(network, states, engine.dropout_seeds(states))
-        progress.move(self._backend)
+            network = self._drawn_network(rows, states) if fresh else None
+            progress = Progress(states, engine.dropout_seeds(states), network=network)
+        if not fresh:
+            progress.go_on(self.network_, self._backend)
+        self._progress = progress
+        return progress
+
+    def _increment(self, rows: Rows, progress: Progress, fresh: bool) -> Epoch:
+        """Train the working network of ``partial_fit`` for an epoch.
+
+        Raises
+        ------
+        TakenBackError
+            If the call must not count.
+        """
+        dtype = self._compute_dtype(rows.X, progress.network)
+        if not fresh:
+            self._renew_units(rows, progress)
+        target = self._encode(rows.y, dtype)
+        data = self._training_data(rows, target, dtype, fresh=fresh, pooled=True)
+        if fresh:
+            self._start_outputs(progress.network, rows, target)
         taken = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
-        batches = Batches(taken, batch_size, self.shuffle, progress.random_states)
+        size = engine.rows_per_batch(self, len(rows))
+        batches = Batches(taken, size, self.shuffle, progress.random_states)
         members = engine.members(self, progress.seeds)
         schedule = engine.schedule(self, members, batches)
-        result = progress.epoch(members, batches, data, engine.plan(self), schedule)
-        self._progress, self._dropout_seeds = progress, progress.seeds.tolist()
-        seconds = time.perf_counter() - started
-        attributes.set_increment(self, result, progress.network, len(rows), seconds, fresh)
-        return self
+        self._dropout_seeds = progress.seeds.tolist()
+        self._dropout_rates = self.dropout, self.input_dropout
+        return progress.epoch(members, batches, data, engine.plan(self), schedule)
 
     def _prepare(
         self, X: Any, y: Any, weight: Any, groups: Any, previous: Network | None
@@ -162,9 +229,14 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         """The training run over a prepared table; ``given`` are X_val, y_val and weights."""
         rows, dtype, target, data = prepared
         states = self._draw_random_states()
-        network = self._initial_network(rows, target, states, previous, dtype)
+        if previous is None:
+            network = self._drawn_network(rows, states)
+            self._start_outputs(network, rows, target)
+        else:
+            network = previous.on(self._backend).copy()
         seeds = engine.dropout_seeds(states)
         self._dropout_seeds = seeds.tolist()
+        self._dropout_rates = self.dropout, self.input_dropout
         members = engine.members(self, seeds)
         split_states = self._split_states(states, previous)
         trained, score = self._validation(rows, data, dtype, split_states, given)
@@ -186,6 +258,8 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         given = None if is_on_host(X) else X
         X = brought(X, self.backend)
         at_least = 2 if self.normalization in ("batch", "ghost") else 1
+        if partial and not fresh:
+            at_least = 1  # a single row waits for others
         X, y = validation.check_features(self, X, reset=fresh, y=y, at_least=at_least)
         validation.check_sparse_backend(X, self.backend)
         weight = validation.check_weights(weight, X)
@@ -196,9 +270,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         rows = rows.weighted(self._weigh(rows, partial), at_least)
         if fresh:
             self._learn_target(rows, partial)
+            self._fitted_loss = self._chosen_loss()
             return rows
         if not partial:
             self._check_same_task(rows)
+        chosen = self._chosen_loss()
+        self._check_same_outputs(chosen)
+        self._fitted_loss = chosen
         architecture = engine.architecture(self, X.shape[1])
         validation.check_continues(self.network_, architecture, self.n_members)
         return rows
@@ -225,35 +303,35 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
             self._scales = Scales(np.zeros(width), np.ones(width))
         elif fresh or pooled:
             seen = scaling.columns(rows.X, rows.weight, names)
-            self._columns = seen if fresh else self._columns.merged(seen)
+            if not fresh:
+                before, seen = self._columns, self._columns.merged(seen)
+                warn_of_wild_columns(before, seen, names)
+            self._columns = seen
             self._scales = Scales(*self._columns.scaling())
         self.input_mean_ = in_kind(self._scales.offset, rows.like)
         self.input_scale_ = in_kind(1.0 / self._scales.factor, rows.like)
         self._backend = resolve(rows.X, self.backend, self.matmul_precision)
         return training_data(self._backend, rows, target, self._scales, dtype)
 
-    def _initial_network(
-        self,
-        rows: Rows,
-        target: np.ndarray,
-        random_states: list[RandomState],
-        previous: Network | None,
-        dtype: Any,
-    ) -> Network:
-        """Weights drawn as scikit-learn draws them, or those of the previous fit.
-
-        With a norm, where nothing ties training to scikit-learn's, the output starts at the
-        best constant prediction.
-        """
-        if previous is not None:
-            return previous.on(self._backend).take(range(previous.members))
+    def _drawn_network(self, rows: Rows, random_states: list[RandomState]) -> Network:
+        """Weights drawn as scikit-learn draws them."""
         architecture = engine.architecture(self, rows.X.shape[1])
-        network = initialize(self._backend, architecture, random_states, np.dtype(dtype))
+        dtype = np.dtype(self._compute_dtype(rows.X, None))
+        return initialize(self._backend, architecture, random_states, dtype)
+
+    def _start_outputs(self, network: Network, rows: Rows, target: np.ndarray) -> None:
+        """Start at the best constant, with a norm: nothing ties training to scikit-learn's."""
         if self.normalization is not None:
-            weight = np.ones(len(rows)) if rows.weight is None else rows.weight
-            start = self._loss().initial_bias(target, weight)
-            network.parameters.bias[...] = self._backend.asarray(start, dtype=dtype)
-        return network
+            bias = network.parameters.bias
+            start = self._loss().initial_bias(target, rows.weights())
+            bias[...] = self._backend.asarray(start, dtype=bias.dtype)
+
+    def _renew_units(self, rows: Rows, progress: Progress) -> None:
+        """Let the targets' units follow what all calls have seen."""
+
+    def _loss(self) -> Loss:
+        """The loss that the model was fitted with, or is being fitted with."""
+        return self._fitted_loss
 
     def _split_states(
         self, random_states: list[RandomState], previous: Network | None
@@ -382,8 +460,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator, ABC):
         return hasattr(self, "network_")
 
     def __getstate__(self) -> dict[str, Any]:
-        """On the host: a model fitted on a device loads where there is none."""
-        return attributes.on_host(super().__getstate__())
+        """Plain values on the host: a model fitted on a device loads where there is none."""
+        return plain_state(self, super().__getstate__())
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(from_state(self, state))
 
     __copy__ = attributes.shallow_copy
     __sklearn_array_api_convert__ = attributes.moved

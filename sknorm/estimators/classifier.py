@@ -18,8 +18,10 @@ from sklearn.utils.multiclass import (
 
 from sknorm.backends import fetched, in_kind, is_on_host, to_host
 from sknorm.estimators import held_out
+from sknorm.estimators.attributes import shallow_copy
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
+from sknorm.estimators.drafts import Draft
 from sknorm.estimators.predictive import predictive
 from sknorm.estimators.rows import Rows
 from sknorm.labels import class_codes, class_weights, classes_of
@@ -209,12 +211,27 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
         Notes
         -----
-        Columns are standardized by the statistics of all rows seen so far.
+        Columns are standardized by the statistics of all rows seen so far. A call either counts
+        or, where it fails, is interrupted or comes to weights that are not finite, leaves the
+        model as it was.
+
         The state of the optimizer, the order of the rows and the dropout masks go on from call to
         call: with ``shuffle=False``, k calls with the same rows are a ``fit`` of k epochs. After
-        ``fit``, the optimizer starts anew. A norm needs two rows or more a call.
+        ``fit``, the optimizer starts anew. Batch and ghost norm have no statistics of one row: a
+        call with a single row keeps it for the next.
         """
-        known, classes = getattr(self, "classes_", None), fetched(classes)
+        draft = Draft(self)
+        draft.model._name_classes(fetched(classes))
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight='balanced' needs to know all rows; partial_fit sees a part. Pass the "
+                "weights as a dict, for example from sklearn.utils.class_weight."
+            )
+        return self._partial_fit(draft, X, y, sample_weight)
+
+    def _name_classes(self, classes: Any) -> None:
+        """Take the classes of all calls from the first one."""
+        known = getattr(self, "classes_", None)
         same = known is not None and np.array_equal(classes, known)
         if not same and _check_partial_fit_first_call(self, classes):
             self.classes_ = np.asarray(self.classes_)
@@ -222,12 +239,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 raise ValueError(
                     f"classes must name at least 2 classes, got {self.classes_.tolist()}."
                 )
-        if self.class_weight == "balanced":
-            raise ValueError(
-                "class_weight='balanced' needs to know all rows; partial_fit sees a part. Pass the "
-                "weights as a dict, for example from sklearn.utils.class_weight."
-            )
-        return self._partial_fit(X, y, sample_weight)
 
     def predict(self, X):
         """Predict class labels.
@@ -241,17 +252,18 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples,) or (n_samples, n_labels)
             Labels out of ``classes_``; an indicator matrix for multilabel targets.
         """
-        probability, _ = self._probabilities(X, "predict")
+        model = shallow_copy(self)  # that no fit of another thread changes
+        probability, _ = model._probabilities(X, "predict")
         xp = array_namespace(probability)
-        if self._multilabel:
+        if model._multilabel:
             labels = xp.astype(probability > 0.5, xp.int64)
-            sparse_labels = self._multilabel == "sparse"
+            sparse_labels = model._multilabel == "sparse"
             return sparse.csr_matrix(to_host(labels)) if sparse_labels else in_kind(labels, X)
-        index = xp.argmax(probability, axis=1)
-        if is_on_host(index) or self.classes_.dtype.kind not in "biuf":
-            labels = self.classes_[to_host(index)]  # on the host, as labels may be strings
+        index, classes = xp.argmax(probability, axis=1), model.classes_
+        if is_on_host(index) or classes.dtype.kind not in "biuf":
+            labels = classes[to_host(index)]  # on the host, as labels may be strings
             return in_kind(labels, X) if labels.dtype.kind in "biuf" else labels
-        return in_kind(xp.take(in_kind(self.classes_, probability), index), X)
+        return in_kind(xp.take(in_kind(classes, probability), index), X)
 
     def predict_proba(self, X, return_std=False, n_samples=None):
         """Predict class probabilities, averaged over the members.
@@ -272,7 +284,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         std : ndarray of shape (n_samples, n_classes)
             Standard deviation of the probabilities; only with ``return_std``.
         """
-        probability, std = self._probabilities(X, "predict_proba", return_std, n_samples)
+        model = shallow_copy(self)  # that no fit of another thread changes
+        probability, std = model._probabilities(X, "predict_proba", return_std, n_samples)
         probability = in_kind(probability, X)
         return (probability, in_kind(std, X)) if return_std else probability
 
@@ -288,7 +301,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         ndarray of shape (n_samples, n_classes)
             ``log(predict_proba(X))``.
         """
-        probability, _ = self._probabilities(X, "predict_log_proba")
+        probability, _ = shallow_copy(self)._probabilities(X, "predict_log_proba")
         with np.errstate(divide="ignore"):
             return in_kind(array_namespace(probability).log(probability), X)
 
@@ -372,11 +385,14 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return np.eye(len(self.classes_), dtype=dtype)[codes]
         return codes[:, None].astype(np.int64)
 
-    def _loss(self) -> Loss:
+    def _chosen_loss(self) -> Loss:
         if self._multilabel or len(self.classes_) == 2:
             return BinaryLogLoss()
         kind = SoftMulticlassLogLoss if self.mixup_alpha > 0 else MulticlassLogLoss
         return kind(len(self.classes_))
+
+    def _check_same_outputs(self, chosen: Loss) -> None:
+        """The classes decide on the outputs, whatever the loss."""
 
     def _stratify(self, rows: Rows) -> Any:
         """Stratify where every class has a row for each side."""

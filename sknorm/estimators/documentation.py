@@ -70,7 +70,7 @@ verbose : bool, default=False
     Whether to print the loss of each epoch.
 warm_start : bool, default=False
     Whether ``fit`` goes on from the weights, the scaling of the columns and the curves of the
-    last fit, with a new optimizer.
+    last fit, with a new optimizer. A loss with another link is refused.
 momentum : float, default=0.9
     Momentum of 'sgd', in [0, 1].
 nesterovs_momentum : bool, default=True

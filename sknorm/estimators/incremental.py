@@ -1,30 +1,66 @@
 """What ``partial_fit`` carries from one call to the next."""
 
-import warnings
-from dataclasses import dataclass
-from typing import Any
+import copy
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
+from scipy import sparse
 
-from sknorm.backends import Backend, resolve
+from sknorm._warnings import warn
+from sknorm.backends import Backend, resolve, to_host
+from sknorm.estimators.rows import Rows
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.optim.schedules import Schedule
+from sknorm.scaling import Columns
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.plan import Plan
 from sknorm.training.steps import Epoch, Steps
+
+_WILD_GROWTH = 1e6  # of a column's deviation in one call: earlier rows are then all alike
+
+
+class TakenBackError(Exception):
+    """Why a call of ``partial_fit`` does not count.
+
+    Parameters
+    ----------
+    reason : str
+        What happened in it.
+    kept : str
+        What is as it was.
+    advice : str
+        What to do about it.
+    """
+
+    def __init__(self, reason: str, kept: str, advice: str) -> None:
+        super().__init__(reason)
+        self.reason, self.kept, self.advice = reason, kept, advice
+
+
+class Checkpoint(NamedTuple):
+    """What a call changes, as it was before."""
+
+    trained: list[Any]
+    state: Any
+    schedule: Schedule | None
+    orders: list[Any]
+    counts: tuple
+    best: Any
+    waiting: Any
 
 
 @dataclass
 class Progress:
     """A training run that goes on with every call.
 
+    A call counts when the estimator has adopted it, and is taken back otherwise.
+
     Attributes
     ----------
-    network : Network
-        Trained in place.
     random_states : list of RandomState
         Where the orders of the rows come from, one stream over all calls.
     seeds : uint32 array of shape (K,)
@@ -36,11 +72,16 @@ class Progress:
         Steps taken and rows seen.
     best, waiting : arrays of shape (K,)
         Lowest loss, and the calls since it last fell by ``tol``: for the adaptive schedule.
+    calls : int
+        Calls that have begun.
+    network : Network or None
+        Trained in place; the estimator's own is a copy. Made of that where it is missing.
     steps : Steps or None
-        Buffers of the last call, taken up again where they fit; not pickled.
+        Buffers of the last call, taken up again where they fit.
+    checkpoint : Checkpoint or None
+        While a call has not come to its end.
     """
 
-    network: Network
     random_states: list[RandomState]
     seeds: np.ndarray
     state: Any = None
@@ -49,17 +90,56 @@ class Progress:
     rows: int = 0
     best: Any = np.inf
     waiting: Any = 0
+    calls: int = 0
+    network: Any = None
     steps: Steps | None = None
+    checkpoint: Checkpoint | None = None
 
-    def __getstate__(self) -> dict[str, Any]:
-        """On the host, as the network's own."""
-        return {**self.__dict__, "state": _on(self.state, resolve(None)), "steps": None}
+    def go_on(self, network: Network, backend: Backend) -> None:
+        """Go on in this backend, from the weights of ``network`` if there are none here."""
+        here = self.network is not None and self.network.backend == backend
+        if not here:
+            self.network = network.on(backend).copy()
+            self.state = None if self.state is None else self.state.on(backend).copy()
+            self.steps = None
 
-    def move(self, backend: Backend) -> None:
-        """Go on in this backend."""
-        if self.network.backend != backend:
-            self.network, self.steps = self.network.on(backend), None
-            self.state = _on(self.state, backend)
+    def begin(self) -> None:
+        """A call begins; :meth:`settle` says how it ended."""
+        self.checkpoint = Checkpoint(
+            trained=[array + 0.0 for array in self._trained()],
+            state=None if self.state is None else self.state.copy(),
+            schedule=copy.deepcopy(self.schedule),
+            orders=[state.get_state() for state in self.random_states],
+            counts=(self.step, self.rows),
+            best=self.best,
+            waiting=self.waiting,
+        )
+        self.calls += 1
+
+    def settle(self, counted: int) -> bool:
+        """Take back the last call, unless it is the one of this number, the last that counted.
+
+        Whatever ended a call, wherever it was, the next one finds out here. False if others
+        than the estimator's own calls have counted.
+        """
+        if self.checkpoint is not None and self.calls != counted:
+            self._take_back(self.checkpoint)
+        self.checkpoint = None
+        return self.calls == counted
+
+    def _take_back(self, before: Checkpoint) -> None:
+        for array, value in zip(self._trained(), before.trained, strict=True):
+            array[...] = value
+        for state, order in zip(self.random_states, before.orders, strict=True):
+            state.set_state(order)
+        self.state, self.schedule, self.steps = before.state, before.schedule, None
+        self.step, self.rows = before.counts
+        self.best, self.waiting = before.best, before.waiting
+        self.calls -= 1
+
+    def start_anew(self) -> None:
+        """Forget what the optimizer and the schedule know: losses have other units."""
+        self.state, self.steps, self.best = None, None, np.inf
 
     def epoch(
         self,
@@ -69,12 +149,17 @@ class Progress:
         plan: Plan,
         schedule: Schedule,
     ) -> Epoch:
-        """One epoch; a change of the optimizer or of the initial rate starts those anew."""
+        """One epoch; a change of the optimizer or of the initial rate starts those anew.
+
+        Raises
+        ------
+        TakenBackError
+            If it ends in weights or losses that are not finite.
+        """
         if self.schedule is None or not _same(self.schedule, schedule):
             self.schedule = schedule
         if not plan.optimizer.owns(self.state):
             self.state, self.steps = None, None
-        before = [array + 0.0 for array in self._trained()]
         with self.network.backend.session():
             if self.steps is None or not self.steps.serves(members, batches, data, plan):
                 self.steps = Steps(self.network, members, batches, data, plan, self.state)
@@ -82,13 +167,20 @@ class Progress:
                 self.steps.feed(batches, data)
             numbers = self.steps.epoch(self.schedule, self.step, self.step)
             done = self.steps.read(self.network.backend.to_numpy(numbers))
+            finite = done.finite & np.isfinite(done.loss + done.penalty)
+            if not (finite.all() and self._is_usable()):
+                raise TakenBackError(
+                    "came to weights or a loss that are not finite",
+                    "those before the call are kept",
+                    "Lower learning_rate_init, set max_grad_norm, scale the inputs and targets, or "
+                    "look for bad records among them.",
+                )
         self.state = self.steps.state
+        self.steps.forget()
         self.step += batches.per_epoch
         self.rows += batches.rows.shape[1]
         self.schedule.epoch_ended(self.rows)
         self._judge(done.loss + done.penalty, plan)
-        if not done.finite.all():
-            self._undo(before)
         return done
 
     def _judge(self, losses: np.ndarray, plan: Plan) -> None:
@@ -101,26 +193,62 @@ class Progress:
             self.schedule.on_plateau(member)
             self.waiting[member] = 0
 
+    def _is_usable(self) -> bool:
+        """Whether squares of the parameters are finite: beyond, so are no predictions."""
+        backend, flat = self.network.backend, self.network.parameters.flat
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = backend.to_numpy(backend.xp.sum(flat * flat))
+        return bool(np.isfinite(squares))
+
     def _trained(self) -> list[Any]:
         """What an epoch changes of the network."""
         return [self.network.parameters.flat, *self.network.statistics]
 
-    def _undo(self, before: list[Any]) -> None:
-        """Take back an epoch that ended in weights that are not finite."""
-        for array, value in zip(self._trained(), before, strict=True):
-            array[...] = value
-        self.state = self.steps = None
-        warnings.warn(
-            "partial_fit came to weights that are not finite; those before the call are kept. "
-            "Lower learning_rate_init, set max_grad_norm, or scale the inputs and targets.",
-            RuntimeWarning,
-            stacklevel=6,
-        )
+
+def held_back(rows: Rows) -> tuple:
+    """Copies of a single row's table, target and weight on the host, to wait for others.
+
+    A norm has no statistics of one row.
+    """
+    X = rows.X.toarray() if sparse.issparse(rows.X) else to_host(rows.X).copy()
+    return X, rows.y.copy(), None if rows.weight is None else rows.weight.copy()
 
 
-def _on(state: Any, backend: Backend) -> Any:
-    """The state of an optimizer, if there is one, in a backend."""
-    return None if state is None else state.on(backend)
+def joined(held: tuple | None, rows: Rows) -> Rows:
+    """The rows, after the one that waited for them."""
+    if held is None or held[1].shape[1:] != rows.y.shape[1:]:  # other targets are refused later
+        return rows
+    X, y, weight = held
+    if sparse.issparse(rows.X):
+        table = sparse.vstack([sparse.csr_array(X, dtype=rows.X.dtype), rows.X], format="csr")
+    else:
+        backend = resolve(rows.X)
+        own = backend.asarray(X, dtype=rows.X.dtype)
+        table = backend.xp.concat([own, backend.asarray(rows.X)], axis=0)
+    both = None
+    if weight is not None or rows.weight is not None:
+        parts = [np.ones(1) if weight is None else weight, rows.weight]
+        both = np.concatenate([np.ones(len(rows)) if w is None else w for w in parts])
+    target = np.concatenate([y, rows.y])
+    return replace(rows, X=table, y=target, weight=both, total=len(target))
+
+
+def warn_of_wild_columns(before: Columns, after: Columns, names: Any) -> None:
+    """Warn of a column that one call has stretched until earlier rows are all alike in it."""
+    known = before.variance > 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        wild = known & (after.variance > _WILD_GROWTH**2 * before.variance)
+    if not wild.any():
+        return
+    column = int(np.argmax(wild))
+    reached = max(after.low[column], after.high[column], key=abs)
+    warn(
+        f"Column {column if names is None else names[column]!r} of X reaches {reached:.3g} in this "
+        f"call, but had a deviation of {np.sqrt(before.variance[column]):.3g} in earlier ones, "
+        "whose rows now look alike. If the value stands for a missing one, fit a new model "
+        "without it.",
+        RuntimeWarning,
+    )
 
 
 def _same(old: Schedule, new: Schedule) -> bool:

@@ -74,20 +74,21 @@ def predictive(
 
 def _noise(estimator: Any, backend: Backend, sample: int) -> Noise:
     members = estimator.network_.members
-    rates = (np.full(members, float(rate)) for rate in (estimator.dropout, estimator.input_dropout))
+    rates = [np.full(members, float(rate)) for rate in estimator._dropout_rates]
     dropout, input_dropout = (backend.asarray(rate) for rate in rates)
     seed = backend.asarray(np.array(estimator._dropout_seeds, dtype=np.uint32))
-    return Noise(dropout, input_dropout, seed, sample, estimator.input_dropout > 0)
+    return Noise(dropout, input_dropout, seed, sample, estimator._dropout_rates[1] > 0)
 
 
 def _check(estimator: Any, n_samples: int | None, with_std: bool) -> None:
     if n_samples is not None:
         if not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise ValueError(f"n_samples must be a positive integer or None, got {n_samples!r}.")
-        if estimator.dropout == 0 and estimator.input_dropout == 0:
+        if not any(estimator._dropout_rates):
             raise ValueError(
                 f"n_samples={n_samples} asks for predictions under dropout, but the model was "
-                "trained without. Set dropout or input_dropout, or use n_members for an ensemble."
+                "trained without. Set dropout or input_dropout and fit it anew, or use n_members "
+                "for an ensemble."
             )
     elif with_std and estimator.network_.members == 1:
         raise ValueError(

@@ -11,10 +11,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from sknorm.backends import in_kind
+from sknorm.estimators.attributes import shallow_copy
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
+from sknorm.estimators.drafts import Draft
+from sknorm.estimators.incremental import Progress, TakenBackError
 from sknorm.estimators.predictive import predictive
 from sknorm.estimators.rows import Rows
+from sknorm.estimators.target_units import TargetUnits, express, renewed, wild_value
 from sknorm.objective.losses import (
     AbsoluteError,
     Gamma,
@@ -221,13 +225,18 @@ default='squared_error'
 
         Notes
         -----
-        Columns are standardized by the statistics of all rows seen so far, targets by those of
-        the first call.
+        Columns are standardized by the statistics of all rows seen so far. Targets keep the units
+        of the first call until these no longer fit those of all calls (another deviation by a
+        factor of two, say); the outputs are then put into units that do, with the same
+        predictions, and the optimizer starts anew. A call either counts or, where it fails, is
+        interrupted or comes to weights that are not finite, leaves the model as it was.
+
         The state of the optimizer, the order of the rows and the dropout masks go on from call to
         call: with ``shuffle=False``, k calls with the same rows are a ``fit`` of k epochs. After
-        ``fit``, the optimizer starts anew. A norm needs two rows or more a call.
+        ``fit``, the optimizer starts anew. Batch and ghost norm have no statistics of one row: a
+        call with a single row keeps it for the next.
         """
-        return self._partial_fit(X, y, sample_weight)
+        return self._partial_fit(Draft(self), X, y, sample_weight)
 
     def predict(self, X, return_std=False, n_samples=None):
         """Predict targets, averaged over the members.
@@ -252,16 +261,17 @@ default='squared_error'
             Standard deviation over the members and masks; only with ``return_std``. It
             measures what the networks disagree on, not the noise of the targets.
         """
-        checked = self._checked(X, "predict")
-        value, std = predictive(self, checked, n_samples, return_std, self._target_scaling())
-        value, std = self._shaped(value, std)
+        model = shallow_copy(self)  # that no fit of another thread changes
+        checked = model._checked(X, "predict")
+        value, std = predictive(model, checked, n_samples, return_std, model._target_scaling())
+        value, std = model._shaped(value, std)
         value = in_kind(value, X)
         return (value, in_kind(std, X)) if return_std else value
 
     def _shaped(self, value: Any, std: Any) -> tuple[Any, Any]:
         """Outputs (n, o) and their spread in the shape of the targets; quantiles in order."""
         xp, arrays = array_namespace(value), [value] if std is None else [value, std]
-        if self.loss == "quantile" and np.ndim(self.quantile) == 1:
+        if self._loss().adds_axis:
             shape = (value.shape[0], self.n_outputs_, -1)
             arrays = [xp.reshape(a, shape) for a in arrays]
             order = xp.argsort(arrays[0], axis=2, stable=True)
@@ -288,15 +298,67 @@ default='squared_error'
         if standardize == "auto":
             standardize = self.normalization is not None
         location, scale = np.zeros(y.shape[1]), np.ones(y.shape[1])
+        self._units_seen: TargetUnits | None = None
         if standardize:
-            weight = np.ones(len(rows)) if rows.weight is None else rows.weight
-            location, scale = self._loss().target_units(y, weight)
+            weight = rows.weights()
+            location, scale = self._chosen_loss().target_units(y, weight)
             if not np.isfinite(scale).all():
                 raise ValueError(
                     f"y reaches {np.abs(y).max():.3g}, whose square overflows float64. Rescale it."
                 )
-        self._target_units = (location, scale)
-        self.target_mean_, self.target_scale_ = (in_kind(a, rows.like) for a in (location, scale))
+            self._units_seen = (
+                TargetUnits.of(y, weight, self._chosen_loss())
+                if partial
+                else TargetUnits.in_use(y, weight, location, scale)
+            )
+        self._pooled_units = self._units_seen
+        self._set_target_units((location, scale), rows.like)
+
+    def _set_target_units(self, units: tuple[np.ndarray, np.ndarray], like: Any) -> None:
+        self._target_units = units
+        self.target_mean_, self.target_scale_ = (in_kind(a, like) for a in units)
+
+    def _renew_units(self, rows: Rows, progress: Progress) -> None:
+        """Pool the targets of all calls, and move to their units where the old ones do not fit.
+
+        Predictions stay what they were, unless nothing of them would show in the new units.
+        """
+        if self._units_seen is None or self._pooled_units is None:
+            return
+        y, weight, loss = rows.y.reshape(len(rows), -1), rows.weights(), self._loss()
+        if y.shape[1] != self.n_outputs_:
+            return  # refused when it is encoded
+        pooled = self._pooled_units.merged(TargetUnits.of(y, weight, loss), loss)
+        if self._units_seen.are_outgrown_by(pooled):
+            old, new = self._target_units, renewed(self._target_units, self._units_seen, pooled)
+            start = loss.initial_bias((y - new[0]) / new[1], weight)
+            express(progress.network, loss, old, new, start)
+            progress.start_anew()
+            self._units_seen = pooled
+            self._set_target_units(new, rows.like)
+        self._pooled_units = pooled
+        location, scale = self._target_units
+        if (value := wild_value(y, location, scale)) is not None:
+            raise TakenBackError(
+                f"met y={value:.3g}, far from all targets so far",
+                "the weights before the call are kept",
+                "Drop the row if the value stands for a missing one.",
+            )
+
+    def _check_same_outputs(self, chosen: Loss) -> None:
+        fitted = self._loss()
+        if chosen.output_activation != fitted.output_activation:
+            names = {kind: name for name, kind in LOSSES.items()}
+            raise ValueError(
+                f"loss={self.loss!r} cannot go on from a model that was fitted with loss="
+                f"{names[type(fitted)]!r}: its outputs mean something else. Set loss back, or fit "
+                "a new estimator (warm_start=False)."
+            )
+        if chosen.outputs(1) != fitted.outputs(1) or chosen.adds_axis != fitted.adds_axis:
+            raise ValueError(
+                f"quantile={self.quantile!r} cannot go on from a model of another number of "
+                "levels. Set quantile back, or fit a new estimator (warm_start=False)."
+            )
 
     def _check_same_task(self, rows: Rows) -> None:
         """A change of the number of outputs is a change of the layers."""
@@ -334,10 +396,9 @@ default='squared_error'
         location, scale = self._target_units
         return np.repeat(location, repeats), np.repeat(scale, repeats)
 
-    def _loss(self) -> Loss:
-        levels = _levels(self.quantile)
+    def _chosen_loss(self) -> Loss:
         if self.loss == "quantile":
-            return Quantile(levels)
+            return Quantile(_levels(self.quantile), listed=np.ndim(self.quantile) == 1)
         return Huber(float(self.huber_delta)) if self.loss == "huber" else LOSSES[self.loss]()
 
     def __sklearn_tags__(self):

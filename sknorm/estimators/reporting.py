@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from sknorm.estimators.drafts import Draft
 from sknorm.network.network import Network
 from sknorm.training.plan import Observer
 
@@ -12,14 +13,15 @@ class Reporter(Observer):
 
     Parameters
     ----------
-    estimator : estimator
-        With the attributes that predictions need, but for its network.
+    draft : Draft
+        Whose model has the attributes that predictions need, but for its network.
     X, y, metadata : object
         What ``fit`` was given; callbacks may score on it.
     """
 
-    def __init__(self, estimator: Any, X: Any, y: Any, metadata: dict | None) -> None:
-        self.estimator = estimator
+    def __init__(self, draft: Draft, X: Any, y: Any, metadata: dict | None) -> None:
+        self.draft = draft
+        estimator = self.estimator = draft.estimator
         self.given = {"X": X, "y": y, "metadata": metadata}
         count = estimator.max_iter
         if estimator.solver == "lbfgs":  # member after member; SciPy announces one that never runs
@@ -69,11 +71,12 @@ class Reporter(Observer):
     def _attributes(self, epoch: int, loss: float, network: Network) -> dict[str, Any]:
         """What makes a copy of the estimator one that is fitted so far."""
         return {
+            **self.draft.learned(),
             "network_": network,
             "n_iter_": epoch + 1,
             "loss_": loss,
             "n_layers_": len(network.architecture.sizes),
-            "out_activation_": self.estimator._loss().output_activation,
+            "out_activation_": self.draft.model._loss().output_activation,
         }
 
     def _end_open_task(self) -> None:

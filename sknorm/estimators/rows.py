@@ -54,6 +54,10 @@ class Rows:
     def __len__(self) -> int:
         return int(self.X.shape[0])
 
+    def weights(self) -> np.ndarray:
+        """Row weights, (n_samples,); ones where there are none."""
+        return np.ones(len(self)) if self.weight is None else self.weight
+
     def weighted(self, weight: np.ndarray | None, at_least: int) -> "Rows":
         """The same rows under other weights; those of weight zero are left out."""
         kept = validation.positive_rows(weight, at_least)

@@ -1,5 +1,6 @@
 """``partial_fit``: classes, parameters that change between calls, and calls that fail."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -146,13 +147,32 @@ def test_lbfgs_has_no_partial_fit(binary: Table, estimator: type) -> None:
 
 
 @each_estimator
-def test_batch_statistics_need_two_rows(binary: Table, estimator: type) -> None:
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_single_row_waits_for_the_next_call(
+    binary: Table, estimator: type, container: Any, weighted: bool
+) -> None:
+    """A norm has no statistics of it; a pickle in between keeps it."""
     X, y = binary
-    model = started(estimator, binary)
+    weight = np.linspace(1.0, 2.0, 240) if weighted else np.ones(240)
+    table = container(X)
+    model, other = started(estimator, binary), started(estimator, binary)
     before = outputs(model, X)
-    with pytest.raises(ValueError, match="minimum of 2 is required"):
-        model.partial_fit(X[:1], y[:1])
+    model.partial_fit(table[:1], y[:1], weight[:1] if weighted else None)
     np.testing.assert_array_equal(outputs(model, X), before)
+    assert model.t_ == 480 and len(model.loss_curve_) == 2
+    model = pickle.loads(pickle.dumps(model))
+    for each, first in ((model, 1), (other, 0)):
+        each.partial_fit(table[first:30], y[first:30], weight[first:30] if weighted else None)
+    np.testing.assert_array_equal(outputs(model, X), outputs(other, X))
+    assert model.t_ == other.t_ == 510
+
+
+@each_estimator
+def test_the_first_call_needs_two_rows_under_batch_norm(binary: Table, estimator: type) -> None:
+    extra = {"classes": [0, 1]} if estimator is MLPClassifier else {}
+    with pytest.raises(ValueError, match="minimum of 2 is required"):
+        estimator(**SMALL).partial_fit(binary[0][:1], binary[1][:1], **extra)
 
 
 BAD: dict[str, Any] = {

@@ -1,0 +1,92 @@
+"""Fitted state as plain values: dicts, lists, numbers, strings and NumPy arrays.
+
+What a pickle, joblib or skops file holds of an estimator beside its parameters names no class of
+the engine, so that a loader needs to trust the estimators alone.
+"""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from sknorm import scaling
+from sknorm.backends import fetched, resolve, to_host
+from sknorm.estimators.incremental import Progress
+from sknorm.estimators.rows import Scales
+from sknorm.estimators.target_units import TargetUnits
+from sknorm.network.network import Network
+from sknorm.network.parameters import Architecture, Parameters
+from sknorm.objective import losses
+from sknorm.optim import schedules
+from sknorm.optim.adam import AdamState
+from sknorm.optim.sgd import SGDState
+
+_KIND = "sknorm_kind"  # marks a dict that stands for an object
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for kind in (
+        Network, Parameters, Architecture, Progress, AdamState, SGDState, Scales, TargetUnits,
+        scaling.Columns, losses.SquaredError, losses.AbsoluteError, losses.Huber, losses.Quantile,
+        losses.Poisson, losses.Gamma, losses.BinaryLogLoss, losses.MulticlassLogLoss,
+        losses.SoftMulticlassLogLoss, schedules.Constant, schedules.InverseScaling,
+        schedules.Adaptive, schedules.Cosine, schedules.OneCycle,
+    )
+}  # fmt: skip
+# Fields that are made anew: what computes, and buffers.
+_MADE_ANEW = {
+    "Network": ("backend", "_folded"),
+    "AdamState": ("scratch", "correction"),
+    "Progress": ("network", "steps", "checkpoint"),
+}
+
+
+def plain_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """An estimator's state as it is pickled: its parameters as they are, all else plain."""
+    own = estimator.get_params(deep=False).keys()
+    if progress := state.get("_progress"):
+        progress.settle(state.get("_calls_counted", 0))
+    plain = {
+        name: value if name in own else to_plain(value)
+        for name, value in state.items()
+        if name != "_backend"  # chosen anew where the model is used
+    }
+    return plain
+
+
+def from_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
+    """The state that :func:`plain_state` made plain values of."""
+    own = estimator._get_param_names()
+    return {name: value if name in own else from_plain(value) for name, value in state.items()}
+
+
+def to_plain(value: Any) -> Any:
+    """A fitted attribute as plain values, its arrays on the host."""
+    name = type(value).__name__
+    if _KINDS.get(name) is type(value):
+        return {_KIND: name, **{key: to_plain(each) for key, each in _fields(value).items()}}
+    if type(value) in (list, tuple):
+        return type(value)(to_plain(each) for each in value)
+    if type(value) is dict:
+        return {key: to_plain(each) for key, each in value.items()}
+    return fetched(value)
+
+
+def from_plain(value: Any) -> Any:
+    """The attribute that :func:`to_plain` made plain values of."""
+    if type(value) in (list, tuple):
+        return type(value)(from_plain(each) for each in value)
+    if type(value) is not dict:
+        return value
+    made = {key: from_plain(each) for key, each in value.items() if key != _KIND}
+    if _KIND not in value:
+        return made
+    if value[_KIND] == "Network":
+        return Network(resolve(None), **made)
+    return _KINDS[value[_KIND]](**made)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    if isinstance(value, Parameters):
+        architecture = value.architecture
+        return {"architecture": architecture, "members": value.members, "flat": to_host(value.flat)}
+    assert is_dataclass(value)
+    left_out = _MADE_ANEW.get(type(value).__name__, ())
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.name not in left_out}

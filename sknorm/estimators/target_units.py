@@ -1,0 +1,139 @@
+"""Units of a regressor's targets that follow what all calls of ``partial_fit`` have seen."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sknorm.network.network import Network
+from sknorm.objective.losses import Loss
+
+# Pairs of quantiles, and how many deviations of a normal distribution lie between them. The first
+# pair that differs measures the spread: one bad record in a hundred does not move it.
+_RANGES = ((0.25, 0.75, 1.349), (0.05, 0.95, 3.290), (0.01, 0.99, 4.653))
+_RENEWED_FROM = 2.0  # times the spread, or spreads of the location, that units may be off
+_HOPELESS_FROM = 10.0  # from there on nothing of what was learned shows in the new units
+_WILD_FROM = 1e10  # spreads from the location that no target lies at
+
+
+@dataclass(frozen=True)
+class TargetUnits:
+    """Where the targets lie and how far they spread; arrays are float64 of shape (n_outputs,).
+
+    Attributes
+    ----------
+    weight : float
+        Sum of the weights of the rows seen.
+    location : array
+        Their median; zero under a log link, whose units have no location.
+    spread : array
+        Their robust deviation about it, zero where all are equal; under a log link their mean,
+        without the largest hundredth.
+    """
+
+    weight: float
+    location: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, y: np.ndarray, weight: np.ndarray, loss: Loss) -> "TargetUnits":
+        """Those of targets (n, n_outputs) under row weights (n,)."""
+        each = [_summary(column, weight, loss) for column in y.T]
+        location, spread = np.array(each, dtype=np.float64).T
+        return cls(float(weight.sum()), location, spread)
+
+    @classmethod
+    def in_use(
+        cls, y: np.ndarray, weight: np.ndarray, location: np.ndarray, scale: np.ndarray
+    ) -> "TargetUnits":
+        """Those that targets are trained in, for a later call to start from."""
+        constant = y.min(axis=0) == y.max(axis=0)
+        return cls(float(weight.sum()), location, np.where(constant, 0.0, scale))
+
+    def merged(self, other: "TargetUnits", loss: Loss) -> "TargetUnits":
+        """Those of both calls' rows together, as if each call's were normally distributed."""
+        share = other.weight / (self.weight + other.weight)
+        if _is_log(loss):
+            spread = (1 - share) * self.spread + share * other.spread
+            return TargetUnits(self.weight + other.weight, self.location, spread)
+        apart = other.location - self.location
+        within = np.hypot(np.sqrt(1 - share) * self.spread, np.sqrt(share) * other.spread)
+        spread = np.hypot(within, np.sqrt(share * (1 - share)) * apart)
+        return TargetUnits(self.weight + other.weight, self.location + share * apart, spread)
+
+    def are_outgrown_by(self, pooled: "TargetUnits") -> bool:
+        """Whether targets of these units are badly scaled for what is known by now."""
+        low, high = self.spread / _RENEWED_FROM, self.spread * _RENEWED_FROM
+        moved = np.abs(pooled.location - self.location) > _RENEWED_FROM * self.spread
+        other = (pooled.spread < low) | (pooled.spread > high) | moved
+        return bool(np.any(other & (pooled.spread > 0)) and np.isfinite(pooled.spread).all())
+
+
+def renewed(
+    units: tuple[np.ndarray, np.ndarray], seen: TargetUnits, pooled: TargetUnits
+) -> tuple[np.ndarray, np.ndarray]:
+    """Location and scale in use, which stand to ``pooled`` as they stood to ``seen``."""
+    location, scale = units
+    usable = np.where(pooled.spread > 0, pooled.spread, 1.0)
+    growth = np.divide(usable, seen.spread, out=usable / scale, where=seen.spread > 0)
+    offset = np.where(seen.spread > 0, (location - seen.location) * growth, 0.0)
+    kept = pooled.spread == 0
+    new = pooled.location + offset, scale * growth
+    return np.where(kept, location, new[0]), np.where(kept, scale, new[1])
+
+
+def express(
+    network: Network,
+    loss: Loss,
+    old: tuple[np.ndarray, np.ndarray],
+    new: tuple[np.ndarray, np.ndarray],
+    start: np.ndarray,
+) -> None:
+    """Let a network predict in new units what it predicted in old ones, in place.
+
+    Where the scale has grown so much that nothing of what was learned shows, outputs are at
+    ``start`` instead, the raw outputs of the best constant prediction.
+    """
+    backend, parameters = network.backend, network.parameters
+    repeats = parameters.bias.shape[1] // len(old[1])
+    ratio, shift = (old[1] / new[1], (old[0] - new[0]) / new[1])
+    ratio, shift = np.repeat(ratio, repeats), np.repeat(shift, repeats)
+    bias = backend.to_numpy(parameters.bias).astype(np.float64)
+    if _is_log(loss):
+        bias = bias + np.log(ratio)
+    else:
+        bias = bias * ratio + shift
+        weight = parameters.weights[-1]
+        weight *= backend.asarray(ratio, dtype=weight.dtype)
+    bias = np.where(ratio < 1.0 / _HOPELESS_FROM, start, bias)
+    parameters.bias[...] = backend.asarray(bias, dtype=parameters.bias.dtype)
+
+
+def wild_value(y: np.ndarray, location: np.ndarray, scale: np.ndarray) -> float | None:
+    """The first target so many scales away that no distribution explains it."""
+    far = np.abs(y - location) > _WILD_FROM * scale
+    return float(y[far][0]) if far.any() else None
+
+
+def _is_log(loss: Loss) -> bool:
+    return loss.output_activation == "exp"
+
+
+def _summary(y: np.ndarray, weight: np.ndarray, loss: Loss) -> tuple[Any, Any]:
+    """Location and spread of one output."""
+    order = np.argsort(y)
+    y, reached = y[order], np.cumsum(weight[order])
+
+    def quantile(level: float) -> Any:
+        place = np.searchsorted(reached, level * reached[-1] * (1.0 - 1e-12))
+        return y[min(int(place), len(y) - 1)]
+
+    if _is_log(loss):
+        return 0.0, np.average(np.minimum(y, quantile(0.99)), weights=weight[order])
+    median = quantile(0.5)
+    for low, high, deviations in _RANGES:
+        if (spread := quantile(high) / deviations - quantile(low) / deviations) > 0:
+            return median, spread
+    distance = np.abs(y - median)
+    most = distance.max() or 1.0  # whose square may overflow
+    return median, most * np.sqrt(np.average((distance / most) ** 2, weights=weight[order]))

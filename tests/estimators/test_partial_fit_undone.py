@@ -1,0 +1,173 @@
+"""A call of ``partial_fit`` counts as a whole, or not at all."""
+
+import copy
+import pickle
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sknorm import MLPClassifier, MLPRegressor
+
+Table = tuple[np.ndarray, np.ndarray]
+
+each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"solver": "sgd", "learning_rate": "adaptive", "n_iter_no_change": 1, "tol": 0.1},
+    {"solver": "sgd", "learning_rate": "invscaling", "n_members": 2},
+    {"norm_statistics": "cumulative", "dropout": 0.2},
+    {"normalization": None},
+    {"penalty": "group_lasso", "alpha": 0.01, "dtype": "float32"},
+]
+
+
+def started(estimator: type, table: Table, **settings: Any) -> Any:
+    sizes = {"hidden_layer_sizes": (6,), "random_state": 0, "learning_rate_init": 0.02}
+    model = estimator(**{**sizes, "batch_size": 60, **settings})
+    extra = {"classes": np.unique(table[1])} if estimator is MLPClassifier else {}
+    return model.partial_fit(*table, **extra).partial_fit(*table)
+
+
+def outputs(fitted: Any, X: Any) -> np.ndarray:
+    return fitted.predict_proba(X) if hasattr(fitted, "predict_proba") else fitted.predict(X)
+
+
+def forward(fitted: Any, X: np.ndarray) -> np.ndarray:
+    """The usual forward pass over ``coefs_``, of one network without a link."""
+    hidden = np.maximum(X @ fitted.coefs_[0] + fitted.intercepts_[0], 0)
+    return (hidden @ fitted.coefs_[1] + fitted.intercepts_[1]).ravel()
+
+
+@contextmanager
+def interrupted_at(call: int) -> Iterator[None]:
+    """Raise KeyboardInterrupt at the n-th call of a function of the package."""
+    left = call
+
+    def look(frame: Any, event: str, arg: Any) -> None:
+        nonlocal left
+        if event == "call" and frame.f_globals.get("__name__", "").startswith("sknorm."):
+            left -= 1
+            if left == 0:
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+def assert_as_before(model: Any, twin: Any, X: np.ndarray, y: np.ndarray) -> None:
+    """The model, a pickle of it, and what it becomes: those of a twin that had no bad call."""
+    for name in ("input_mean_", "input_scale_", "t_", "loss_", "loss_curve_", "n_iter_"):
+        np.testing.assert_array_equal(getattr(model, name), getattr(twin, name), err_msg=name)
+    restored = pickle.loads(pickle.dumps(model))
+    for each in (model, restored):
+        np.testing.assert_array_equal(outputs(each, X), outputs(twin, X))
+    if isinstance(model, MLPRegressor) and model.n_members == 1:
+        np.testing.assert_allclose(forward(model, X), model.predict(X), rtol=1e-4, atol=1e-4)
+    for each in (model, restored, twin):
+        each.partial_fit(X, y)
+    for each in (model, restored):
+        np.testing.assert_array_equal(outputs(each, X), outputs(twin, X))
+
+
+@each_estimator
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_interrupts_anywhere(binary: Table, estimator: type, settings: dict) -> None:
+    X, y = binary
+    model, twin = started(estimator, binary, **settings), started(estimator, binary, **settings)
+    for call in (3, 30, 60, 90, 110, 130, 150, 180, 220, 260):
+        try:
+            with interrupted_at(call):
+                model.partial_fit(2 * X + 1, y[::-1])
+        except KeyboardInterrupt:
+            pass
+        else:
+            twin.partial_fit(2 * X + 1, y[::-1])
+        assert_as_before(model, twin, X, y)
+
+
+@each_estimator
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_divergence(binary: Table, estimator: type, settings: dict) -> None:
+    X, y = binary
+    model, twin = started(estimator, binary, **settings), started(estimator, binary, **settings)
+    good = model.get_params()
+    model.set_params(solver="sgd", learning_rate_init=1e300, learning_rate="constant")
+    model.set_params(penalty="elasticnet")
+    with pytest.warns(RuntimeWarning, match="those before the call are kept") as caught:
+        model.partial_fit(7 * X + 100, y)
+    assert caught[0].filename == __file__
+    assert_as_before(model.set_params(**good), twin, X, y)
+
+
+@pytest.mark.parametrize("fill", [9.97e36, 1e20, -1e300, 1e13])
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_fill_value_among_the_targets(
+    regression: Table, fill: float, solver: str, dtype: Any
+) -> None:
+    """Wherever it stands: the last batch shows in no loss."""
+    X, y = regression[0].astype(dtype), regression[1] / 100
+    settings = {"solver": solver, "learning_rate_init": 0.01, "shuffle": False}
+    for row in (0, 130, 239):
+        model, twin = (started(MLPRegressor, (X, y), **settings) for _ in range(2))
+        bad = y.copy()
+        bad[row] = fill
+        with pytest.warns(RuntimeWarning, match="weights before the call are kept"):
+            model.partial_fit(X, bad)
+        assert_as_before(model, twin, X, y)
+
+
+def test_a_fill_value_among_raw_targets(regression: Table) -> None:
+    """Without units of their own, what shows is that weights are not finite."""
+    X, y = regression[0].astype(np.float32), regression[1] / 100
+    settings = {"solver": "sgd", "normalization": None, "shuffle": False, "dtype": "float32"}
+    model, twin = (started(MLPRegressor, (X, y), **settings) for _ in range(2))
+    bad = y.copy()
+    bad[-1] = 9.97e36
+    with pytest.warns(RuntimeWarning, match="those before the call are kept"):
+        model.partial_fit(X, bad)
+    assert_as_before(model, twin, X, y)
+
+
+@each_estimator
+def test_a_fill_value_in_a_column_is_told(binary: Table, estimator: type) -> None:
+    X, y = binary
+    model = started(estimator, binary)
+    bad = X.copy()
+    bad[7, 2] = 9.97e36
+    with pytest.warns(RuntimeWarning, match="Column 2 of X reaches 9.97e"):
+        model.partial_fit(bad, y)
+
+
+@each_estimator
+def test_a_first_call_that_diverges_makes_no_model(binary: Table, estimator: type) -> None:
+    extra = {"classes": [0, 1]} if estimator is MLPClassifier else {}
+    model = estimator(hidden_layer_sizes=(6,), solver="sgd", learning_rate_init=1e300)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="there is no model"):
+            model.partial_fit(*binary, **extra)
+    assert not hasattr(model, "network_") and not hasattr(model, "classes_")
+    model.set_params(learning_rate_init=0.01).partial_fit(*binary, **extra)
+    assert np.isfinite(outputs(model, binary[0])).all()
+
+
+@each_estimator
+def test_a_shallow_copy_goes_on_by_itself(binary: Table, estimator: type) -> None:
+    X, y = binary
+    model, twin = started(estimator, binary), started(estimator, binary)
+    other = copy.copy(model)
+    for _ in range(3):
+        other.partial_fit(X, y)
+    np.testing.assert_array_equal(outputs(model, X), outputs(twin, X))
+    model.partial_fit(X, y)
+    assert np.isfinite(outputs(model, X)).all() and len(model.loss_curve_) == 3
