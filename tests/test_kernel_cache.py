@@ -1,65 +1,98 @@
-"""A disk that cannot keep compiled kernels costs time, never a crash."""
+"""A disk that keeps compiled kernels badly costs time, never a crash or other numbers.
+
+Nor do other users of the disk: what they can write is not run.
+"""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import sknorm
 
-FIT = """
-import warnings
-import numpy as np
-from sknorm import MLPClassifier
-X = np.random.default_rng(0).normal(size=(40, 3))
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    fitted = MLPClassifier(hidden_layer_sizes=(4,), max_iter=2, random_state=0).fit(X, X[:, 0] > 0)
-    print(*fitted.predict_proba(X)[:, 1].tolist())
-for warning in caught:
-    if "Convergence" not in warning.category.__name__:
-        print(warning.category.__name__, warning.message)
-"""
-
+# Compiles one small kernel for each argument, which names two types and a memory layout.
 DROP = """
-import shutil, sys
+import sys
 import warnings
 import numpy as np
 from sknorm.kernels import cpu
-from pathlib import Path
-if len(sys.argv) > 1:  # the directory turns into a file after the kernels were loaded
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
-    Path(sys.argv[1]).write_text("")
-out = np.ones((1, 2, 8))
+dropped = []
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    cpu.dropout(np.array([0.5]), np.zeros(1, dtype=np.uint32), 0, 0, out)
-print(*out.ravel().tolist())
+    for types in sys.argv[1:] or ["f8 f8 1"]:
+        rate, out, stride = types.split()
+        dropped.append(np.ones((2, 2, 8), out))
+        rates = np.full(4, 0.5, rate)[:: int(stride)][:2]
+        cpu.dropout(rates, np.zeros(2, dtype=np.uint32), 0, 0, dropped[-1])
+print(*np.concatenate(dropped).ravel().tolist())
 for warning in caught:
     print(warning.category.__name__, warning.message)
 """
+TYPES = [f"{rate} {out} {n}" for rate in ("f4", "f8") for out in ("f4", "f8") for n in (1, 2)]
+
+BREAK = """
+import os, shutil
+from pathlib import Path
+import sknorm.kernels.cpu
+directory = Path(os.environ["NUMBA_CACHE_DIR"])
+shutil.rmtree(directory, ignore_errors=True)
+directory.write_text("")  # the directory turns into a file after the kernels were loaded
+"""
+
+LIMIT = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))  # writes end early, as on a full disk
+"""
 
 
-def run(code: str, *arguments: str, **environment: str) -> list[str]:
+def run(code: str, *arguments: str, **environment: str | Path) -> list[str]:
     """Lines printed by a fresh interpreter that finds the package where the tests do."""
-    path = environment.pop("PYTHONPATH", str(Path(sknorm.__file__).parents[1]))
-    clean = {name: value for name, value in os.environ.items() if name != "NUMBA_CACHE_DIR"}
+    path = str(environment.pop("PYTHONPATH", Path(sknorm.__file__).parents[1]))
+    variables = os.environ | {name: str(value) for name, value in environment.items()}
+    if "NUMBA_CACHE_DIR" not in environment:
+        variables.pop("NUMBA_CACHE_DIR", None)
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=240,
-        env={**clean, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+        env={**variables, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=path, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
-def test_without_a_writable_directory_kernels_are_compiled_in_memory(tmp_path: Path) -> None:
-    """Package, home and cache directory all refuse: one warning, and the same result."""
-    obstacle = tmp_path / "file"
-    obstacle.write_text("")
+def cached(directory: Path) -> dict[Path, int]:
+    """Files below a directory and the times at which they were written."""
+    return {path: path.stat().st_mtime_ns for path in directory.rglob("*") if path.is_file()}
+
+
+def assert_warns_once(warned: list[str], *words: str) -> None:
+    assert len(warned) == 1 and warned[0].startswith("KernelCacheWarning"), warned
+    assert all(word in warned[0] for word in ("NUMBA_CACHE_DIR", "private", *words))
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A directory with a compiled kernel, and what the kernel returns."""
+    directory = tmp_path_factory.mktemp("filled")
+    return directory, run(DROP, NUMBA_CACHE_DIR=directory)
+
+
+def test_kernels_are_read_back_from_disk(filled: tuple[Path, list[str]]) -> None:
+    directory, expected = filled
+    before = cached(directory)
+    assert run(DROP, NUMBA_CACHE_DIR=directory) == expected
+    assert before and cached(directory) == before
+
+
+@pytest.fixture
+def unwritable(tmp_path: Path) -> Path:
+    """Where a copy of the package is that cannot hold kernels, even for root."""
     shutil.copytree(
         Path(sknorm.__file__).parent, tmp_path / "sknorm",
         ignore=shutil.ignore_patterns("__pycache__"),
@@ -67,50 +100,103 @@ def test_without_a_writable_directory_kernels_are_compiled_in_memory(tmp_path: P
     for package in (tmp_path / "sknorm").rglob("*"):
         if package.is_dir():
             (package / "__pycache__").write_text("")  # a file where a directory is needed
-    below = str(obstacle / "below")
-    nowhere = {"HOME": below, "XDG_CACHE_HOME": below, "NUMBA_CACHE_DIR": below}
-    predicted, *warned = run(FIT, PYTHONPATH=str(tmp_path), **nowhere)
-    assert len(warned) == 1
-    assert warned[0].startswith("KernelCacheWarning") and "NUMBA_CACHE_DIR" in warned[0]
-    assert [predicted] == run(FIT)
+    return tmp_path
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """A directory with a compiled kernel, and what the kernel returns."""
-    directory = tmp_path_factory.mktemp("filled")
-    return directory, run(DROP, NUMBA_CACHE_DIR=str(directory))
-
-
-def cached(directory: Path) -> dict[Path, int]:
-    """Numba's files and the times at which they were written."""
-    return {path: path.stat().st_mtime_ns for path in directory.rglob("*.nb[ci]")}
-
-
-@pytest.mark.parametrize("damage", [b"", b"\x80damaged", b"damaged"], ids=repr)
-def test_damaged_cache_is_compiled_anew(
-    filled: tuple[Path, list[str]], tmp_path: Path, damage: bytes
+def test_without_a_writable_directory_kernels_are_compiled_in_memory(
+    unwritable: Path, filled: tuple[Path, list[str]]
 ) -> None:
-    directory, expected = filled
-    shutil.copytree(directory, tmp_path, dirs_exist_ok=True)
+    below = unwritable / "sknorm" / "__init__.py" / "below"
+    dropped, *warned = run(DROP, PYTHONPATH=unwritable, HOME=below, XDG_CACHE_HOME=below)
+    assert_warns_once(warned)
+    assert [dropped] == filled[1]
+
+
+def test_home_keeps_the_kernels_of_a_package_that_cannot_be_written(
+    unwritable: Path, filled: tuple[Path, list[str]]
+) -> None:
+    home = unwritable / "home"
+    home.mkdir()
+    assert run(DROP, PYTHONPATH=unwritable, HOME=home, XDG_CACHE_HOME=home) == filled[1]
+    assert cached(home)
+
+
+class Intruder:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Callable, tuple]:
+        return Path.touch, (self.mark,)
+
+
+def flip(content: bytes, place: int) -> bytes:
+    """Flip one bit of a byte."""
+    return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
+
+
+def test_damaged_files_are_replaced_and_not_unpickled(tmp_path: Path) -> None:
+    """One file for each damage; the process after the next finds all of them sound."""
+    planted = pickle.dumps(Intruder(tmp_path / "mark"))
+    damages: list[Callable[[bytes], bytes]] = [
+        lambda content: b"",
+        lambda content: content[: len(content) // 2],
+        lambda content: flip(content, 100),
+        lambda content: flip(content, len(content) // 2),
+        lambda content: planted,
+        lambda content: content[:32] + planted,
+    ]
+    types = TYPES[: len(damages)]
+    expected = run(DROP, *types, NUMBA_CACHE_DIR=tmp_path)
+    paths = sorted(cached(tmp_path))
+    assert len(paths) >= len(damages)
+    for i, path in enumerate(paths):
+        path.write_bytes(damages[i % len(damages)](path.read_bytes()))
+    damaged = cached(tmp_path)
+    assert run(DROP, *types, NUMBA_CACHE_DIR=tmp_path) == expected
+    replaced = cached(tmp_path)  # the mark would be among them
+    assert replaced.keys() == damaged.keys()
+    assert all(replaced[path] != damaged[path] for path in paths)
+    assert run(DROP, *types, NUMBA_CACHE_DIR=tmp_path) == expected
+    assert cached(tmp_path) == replaced
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no modes of files")
+def test_directory_in_which_others_write_is_not_used(
+    filled: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    shutil.copytree(filled[0], tmp_path, dirs_exist_ok=True)
     for path in cached(tmp_path):
-        path.write_bytes(damage)
-    dropped, *warned = run(DROP, NUMBA_CACHE_DIR=str(tmp_path))
-    assert [dropped] == expected
-    assert all(warning.startswith("KernelCacheWarning") for warning in warned)
-
-
-def test_kernels_are_read_back_from_disk(filled: tuple[Path, list[str]]) -> None:
-    directory, expected = filled
-    before = cached(directory)
-    assert run(DROP, NUMBA_CACHE_DIR=str(directory)) == expected
-    assert before and cached(directory) == before
+        path.parent.chmod(0o777)
+    before = cached(tmp_path)
+    dropped, *warned = run(DROP, NUMBA_CACHE_DIR=tmp_path)
+    assert [dropped] == filled[1]
+    assert_warns_once(warned, str(path.parent), "other users can write")
+    assert cached(tmp_path) == before
 
 
 def test_cache_that_breaks_while_in_use_is_given_up(
     filled: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
-    directory = str(tmp_path / "cache")
-    dropped, *warned = run(DROP, directory, NUMBA_CACHE_DIR=directory)
-    assert len(warned) == 1 and warned[0].startswith("KernelCacheWarning")
+    dropped, *warned = run(BREAK + DROP, NUMBA_CACHE_DIR=tmp_path / "cache")
+    assert_warns_once(warned)
     assert [dropped] == filled[1]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no limits of files")
+def test_full_disk_costs_one_warning(filled: tuple[Path, list[str]], tmp_path: Path) -> None:
+    dropped, *warned = run(LIMIT + DROP, "f8 f8 1", "f4 f8 1", NUMBA_CACHE_DIR=tmp_path)
+    assert_warns_once(warned, "File too large")
+    assert dropped.startswith(filled[1][0])
+    assert not cached(tmp_path)
+
+
+def test_processes_that_compile_at_once_leave_sound_files(tmp_path: Path) -> None:
+    with ThreadPoolExecutor() as pool:
+        lines = list(
+            pool.map(lambda n: run(DROP, *TYPES[:3][::n], NUMBA_CACHE_DIR=tmp_path), (1, -1))
+        )
+    before = cached(tmp_path)
+    assert run(DROP, *TYPES[:3], NUMBA_CACHE_DIR=tmp_path) == lines[0]
+    assert before and cached(tmp_path) == before

@@ -1,16 +1,17 @@
 """The two decorators of the compiled kernels: cached on disk, GIL-free, honest about NaN."""
 
 import hashlib
+import pickle
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numba
-from numba.core.caching import FunctionCache
-from numba.core.compiler import Compiler
+from numba.core.caching import NullCache
+from numba.core.compiler import Compiler, CompileResult
+from numba.core.serialize import dumps
+
+from sknorm.kernels.cpu import disk
 
 # Contraction (fused multiply-add) is the only freedom the compiler gets: reassociation
 # would tie results to the vector width, and ``nnan``/``ninf`` would hide divergence.
@@ -28,10 +29,7 @@ class KernelCacheWarning(UserWarning):
 def kernel(function: Callable) -> Callable:
     """Compile ``function`` on first use and keep its machine code on disk where that works."""
     dispatcher = numba.njit(**OPTIONS)(function)
-    try:
-        dispatcher._cache = _SourceCache(function)
-    except (RuntimeError, OSError) as error:
-        _warn(error)
+    dispatcher._cache = _DiskCache(function)
     return dispatcher
 
 
@@ -79,46 +77,51 @@ class _NoAliasCompiler(Compiler):
         self.state.flags.noalias = True
 
 
-class _SourceCache(FunctionCache):
-    """Numba's cache, keyed by the sources of all kernels, that no disk fault can stop.
+class _DiskCache(NullCache):
+    """Numba's hooks for machine code that is kept on disk.
 
-    Numba keys a function by the file it stands in; a change of a helper in another file
-    would leave stale machine code behind. Kernels built by a function differ by their
-    qualified name; what they close over follows from it.
+    Numba's own cache runs whatever its files hold, and keys a function by the file it stands in:
+    a change of a helper in another file would leave stale machine code behind. Kernels built by
+    a function differ by their qualified name; what they close over follows from it.
     """
 
-    def _index_key(self, sig: Any, codegen: Any) -> tuple:
-        return sig, codegen.magic_tuple(), self._py_func.__qualname__, _source_digest()
+    _warned = False
 
-    @contextmanager
-    def _guard_against_spurious_io_errors(self) -> Iterator[None]:
+    def __init__(self, function: Callable) -> None:
+        self._name = f"{function.__module__}.{function.__qualname__}"
+
+    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        target_context.refresh()
+        body = disk.load(self._key(sig, target_context.codegen()))
+        if body is None:
+            return None
         try:
-            yield
-        except Exception as error:  # whatever a damaged or forbidden file leads to
-            self.disable()
-            _warn(error)
+            return CompileResult._rebuild(target_context, *pickle.loads(body))
+        except Exception:  # an intact file may need what this environment has no longer
+            return None
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        if data.library.has_dynamic_globals:  # addresses of this process
+            return
+        body = dumps(data._reduce())
+        try:
+            disk.save(self._key(sig, data.codegen), body)
+        except OSError as error:
+            self._warn_once(error)
 
-@cache
-def _source_digest() -> str:
-    digest = hashlib.sha256()
-    here = Path(__file__).parent
-    for source in [*sorted(here.glob("*.py")), here.parent / "codes.py"]:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
+    def _key(self, sig: Any, codegen: Any) -> str:
+        return repr((self._name, sig, codegen.magic_tuple()))
 
-
-@cache
-def _warn_once() -> None:
-    warnings.warn(
-        "sknorm cannot keep compiled kernels on disk, so every new process spends some "
-        "seconds on compiling them. Make the package's __pycache__ or your home directory "
-        "writable, or set NUMBA_CACHE_DIR to a directory that is.",
-        KernelCacheWarning,
-        stacklevel=2,
-    )
-
-
-def _warn(error: Exception) -> None:
-    del error
-    _warn_once()
+    @classmethod
+    def _warn_once(cls, reason: OSError) -> None:
+        if cls._warned:
+            return
+        cls._warned = True
+        warnings.warn(
+            "sknorm cannot keep compiled kernels on disk, so every new process spends some "
+            f"seconds on compiling them: {reason}. Set the environment variable NUMBA_CACHE_DIR to "
+            "a private directory, one that you own and nobody else can write to (chmod 700): what "
+            "is read there is run.",
+            KernelCacheWarning,
+            stacklevel=2,
+        )
