@@ -11,6 +11,8 @@ from sknorm.backends import as_array
 from sknorm.functional.layout import Shape
 from sknorm.functional.precision import working_dtype
 
+_LIGHTEST = 2.0**-60  # weight of a row, beside the largest
+
 
 def floating(values: Any, name: str) -> Any:
     """An array of real floating dtype; integers become the library's default float."""
@@ -51,10 +53,14 @@ def parameter(values: Any, name: str, shape: Shape, x: Any) -> Any:
 
 
 def sample_weights(values: Any, count: int, x: Any) -> Any:
-    """Weights of the rows, in the dtype of ``x``; None stays None."""
+    """Weights of the rows, in the working dtype of ``x``, the largest near one; None stays None.
+
+    Only their ratios matter. A power of two is taken out of them before they are cast, so that
+    weights of any size keep their digits.
+    """
     if values is None:
         return None
-    weight = beside(values, "sample_weight", x)
+    weight = floating(alike(values, "sample_weight", x), "sample_weight")
     if tuple(weight.shape) != (count,):
         raise ValueError(
             f"sample_weight has shape {tuple(weight.shape)}, but x of shape {tuple(x.shape)} "
@@ -66,7 +72,15 @@ def sample_weights(values: Any, count: int, x: Any) -> Any:
             "sample_weight holds a negative or NaN weight, or only zeros; weights must be zero "
             "(the row is left out) or positive, at least one of them positive."
         )
-    return weight
+    largest = float(xp.max(weight))
+    if math.isinf(largest):
+        raise ValueError("sample_weight holds an infinite weight; weights must be finite.")
+    _, exponent = math.frexp(largest)
+    for half in (exponent // 2, exponent - exponent // 2):  # 2^1074 is beyond float64
+        weight = weight * 2.0**-half
+    positive, weight = weight > 0.0, xp.astype(weight, working_dtype(x), copy=False)
+    # None that is positive may become zero in a narrower dtype, which would be absence.
+    return xp.where(positive, xp.maximum(weight, _LIGHTEST), xp.zeros_like(weight))
 
 
 def beside(values: Any, name: str, x: Any) -> Any:

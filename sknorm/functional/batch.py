@@ -42,7 +42,9 @@ def batch_norm(
         Added to the variance. With 0, a channel of one single value is NaN.
     sample_weight : array of shape (n,), default=None
         Weights of the indices of the first axis (of the second one if the channels are on the
-        first). An integer weight equals repetition in mean and variance, and 0 absence.
+        first). An integer weight equals repetition in mean and variance, and 0 absence: such a
+        row may hold anything, NaN for example. It changes nothing in other rows and in the
+        gradients; its own ``y`` and ``dx`` are 0. A common factor of the weights does not matter.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def batch_norm(
         If ``x`` or a parameter is of no real dtype, or of different libraries.
     ValueError
         If ``channel_axis`` is out of range, ``x`` has no values, ``scale``, ``shift`` or
-        ``sample_weight`` has another shape, a weight is negative, or ``eps`` is.
+        ``sample_weight`` has another shape, a weight is negative or infinite, or ``eps`` is.
 
     Notes
     -----
@@ -98,6 +100,7 @@ def batch_norm_backward(dy: Any, cache: NormCache) -> tuple[Any, Any, Any]:
     r"""Gradients of :func:`batch_norm`.
 
     With :math:`\hat x = (x - \mu) / \sqrt{\sigma^2 + \epsilon}` and :math:`W = \sum_i w_i`,
+    over the rows of positive weight (elsewhere ``dy`` is not looked at, and ``dx`` is 0),
 
     .. math::
         \mathrm{dx}_i = \frac{\mathrm{scale}}{\sqrt{\sigma^2 + \epsilon}} \left(

@@ -10,6 +10,7 @@ from sknorm.functional.tables import Arrangement, filled, norm_only
 # Fewer columns are not worth bringing into this form: the kernels' innermost loops run over
 # them. Two or three that are in it already are; a single one never is. Measured.
 _FEWEST_MOVED, _FEWEST = 4, 2
+_TAME = 2.0**60  # values below it are finite after anything that is done to them
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Columns:
     arrangement: Arrangement
     tables: Any  # (K, n, d)
     weight: Any  # (1, n)
+    absent: Any  # indices of rows of weight zero, or None
     scale: Any  # (K, d)
     statistics: Any  # (K, 1, 8, d)
 
@@ -49,11 +51,18 @@ class Columns:
         xp = backend.xp
         arrangement = Arrangement(layout, layout.samples, layout.spatial, layout.channels)
         members, rows, width = arrangement.shape
+        weights = _row_weights(backend, weight, layout, x.dtype)
+        absent = None if weight is None or xp.all(weights) else xp.flatnonzero(weights[0] == 0)
+        tables = arrangement.joined(backend, x)
+        if absent is not None and not xp.all(xp.abs(tables[:, absent]) < _TAME):
+            tables = arrangement.copied(backend, x)
+            tables[:, absent] = 0.0  # zero times NaN, as which they would count, is NaN
         cache = Columns(
             backend,
             arrangement,
-            arrangement.joined(backend, x),
-            _row_weights(backend, weight, layout, x.dtype),
+            tables,
+            weights,
+            absent,
             filled(backend, 1.0 if scale is None else scale, (members, width), x.dtype),
             xp.zeros((members, 1, 8, width), dtype=x.dtype),
         )
@@ -65,6 +74,8 @@ class Columns:
             *norm_only(xp, members), 0, width, running, xp.zeros(members), cache.statistics,
             scratch, out,
         )  # fmt: skip
+        if absent is not None:
+            out[:, absent] = 0.0
         return arrangement.split(backend, out), cache
 
     def backward(self, dy: Any) -> tuple[Any, Any, Any]:
@@ -72,6 +83,8 @@ class Columns:
         backend, xp = self.backend, self.backend.xp
         members, rows, width = self.arrangement.shape
         dx = self.arrangement.copied(backend, dy)
+        if self.absent is not None:
+            dx[:, self.absent] = 0.0
         dscale, dshift, shift = xp.zeros((3, members, width), dtype=dy.dtype)
         statistics = xp.asarray(self.statistics, copy=True)  # its last rows are scratch
         backend.kernels.batch_block_backward(

@@ -40,7 +40,8 @@ def group_norm(
         Axis of the channels: -1 for tables (n, c) and maps (n, h, w, c), 1 for maps
         (n, c, h, w).
     eps : float, default=1e-5
-        Added to the variance. With 0, a group of one single value is NaN.
+        Added to the variance. A group of one value has the variance 0, so that ``y`` is
+        ``shift``; with an ``eps`` of 0, it is NaN.
 
     Returns
     -------

@@ -35,7 +35,8 @@ def layer_norm(
     axis : int or tuple of int, default=-1
         What to normalize over: the last k axes are PyTorch's ``normalized_shape`` of k sizes.
     eps : float, default=1e-5
-        Added to the variance. With 0, a sample of one single value is NaN.
+        Added to the variance. A sample of one value has the variance 0, so that ``y`` is
+        ``shift``; with an ``eps`` of 0, it is NaN.
 
     Returns
     -------

@@ -1,5 +1,6 @@
 """Statistics of a whole from statistics of its parts."""
 
+import math
 from typing import Any
 
 from array_api_compat import array_namespace
@@ -41,7 +42,7 @@ def merge_statistics(means: Any, variances: Any, counts: Any) -> tuple[Any, Any,
         If one of them is of no real dtype, or they are of different libraries.
     ValueError
         If ``means`` has no axis of shards, ``variances`` has another shape, ``counts`` does not
-        broadcast, or a count is negative or NaN.
+        broadcast, or a count is negative, infinite or NaN.
 
     References
     ----------
@@ -66,6 +67,8 @@ def merge_statistics(means: Any, variances: Any, counts: Any) -> tuple[Any, Any,
     dtype = xp.result_type(means.dtype, variances.dtype)
     weight = _by_shard(counts, means)
     counted, share = weight > 0, xp.astype(weight, wide)
+    largest = xp.max(share, axis=0)  # so that no sum leaves the dtype
+    share = share / xp.where(largest > 0, largest, xp.ones_like(largest))
     total = xp.sum(share, axis=0)
     share = share / xp.where(total > 0, total, xp.ones_like(total))
     zero = xp.zeros_like(means, dtype=wide)
@@ -103,8 +106,8 @@ def _check(means: Any, variances: Any, counts: Any) -> None:
         )
     if not xp.isdtype(counts.dtype, ("integral", "real floating")):
         raise TypeError(f"counts has dtype {counts.dtype}; pass numbers of rows.")
-    if not bool(xp.all(counts >= 0)):
-        raise ValueError("counts holds a negative number or NaN; pass numbers of rows.")
+    if not bool(xp.all(counts >= 0)) or float(xp.max(counts)) == math.inf:
+        raise ValueError("counts holds a negative number, infinity or NaN; pass numbers of rows.")
 
 
 def _by_shard(counts: Any, means: Any) -> Any:

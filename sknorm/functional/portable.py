@@ -23,6 +23,7 @@ class Portable:
     standardized: Any
     inverse_std: Any
     share: Any  # of a value in the moments: a float, or an array where rows have weights
+    present: Any | None  # whether rows have a positive weight; None if all have
     scale: Any | None
 
     @property
@@ -35,19 +36,21 @@ class Portable:
         x: Any, scale: Any, shift: Any, layout: Layout, eps: float, weight: Any
     ) -> tuple[Any, "Portable"]:
         """Normalize x of the layout's shape."""
-        xp = array_namespace(x)
+        xp, present = array_namespace(x), _present(weight, layout)
+        x = _without_absent(x, present)
         residual, rest, variance, share = _moments(x, layout, weight)
         inverse = xp.astype(1.0 / xp.sqrt(variance + eps), x.dtype, copy=False)
         standardized = (residual - rest) * inverse
         scale, shift = _spread(scale, layout), _spread(shift, layout)
         y = standardized if scale is None else standardized * scale
         # A sum even without a shift: the caller is free to change y, but not the cached array.
-        y = y + (0.0 if shift is None else shift)
-        return y, Portable(layout, standardized, inverse, share, scale)
+        y = _without_absent(y + (0.0 if shift is None else shift), present)
+        return y, Portable(layout, standardized, inverse, share, present, scale)
 
     def backward(self, dy: Any) -> tuple[Any, Any, Any]:
         """Gradients with respect to x, in the layout's shape, and to scale and shift."""
         xp, layout = array_namespace(dy), self.layout
+        dy = _without_absent(dy, self.present)
         # The sums for x and those for the parameters run over these axes both.
         sum_1, sum_2 = _sum(dy, layout.spatial), _sum(dy * self.standardized, layout.spatial)
         dscale, dshift = _sum(sum_2, layout.samples), _sum(sum_1, layout.samples)
@@ -58,6 +61,27 @@ class Portable:
         )
         pull = self.share * centre + self.standardized * (self.share * slope)
         return (dy - pull) * self.inverse_std, dscale, dshift
+
+
+def _present(weight: Any, layout: Layout) -> Any:
+    """Which rows have a positive weight, to broadcast; None if all have."""
+    if weight is None or bool(array_namespace(weight).all(weight > 0.0)):
+        return None
+    return array_namespace(weight).reshape(weight > 0.0, _along_rows(layout))
+
+
+def _along_rows(layout: Layout) -> Shape:
+    """The shape of weights of the rows that broadcasts against x."""
+    rows = layout.spatial[0]
+    return layout.kept(tuple(axis for axis in range(len(layout.shape)) if axis != rows))
+
+
+def _without_absent(values: Any, present: Any) -> Any:
+    """Zeros in rows of weight zero, whatever stands there: zero times NaN is NaN."""
+    if present is None:
+        return values
+    xp = array_namespace(values)
+    return xp.where(present, values, xp.zeros_like(values))
 
 
 def _spread(values: Any, layout: Layout) -> Any:
@@ -77,10 +101,8 @@ def _moments(x: Any, layout: Layout, weight: Any) -> tuple[Any, Any, Any, Any]:
     total: Any = layout.size(axes)
     share: Any = 1.0 / total
     if weight is not None:
-        rows, places = layout.spatial[0], layout.spatial[1:]
-        others = tuple(axis for axis in range(x.ndim) if axis != rows)
-        weight = xp.reshape(weight, layout.kept(others))
-        total = _sum(weight, axes) * layout.size(places)
+        weight = xp.reshape(weight, _along_rows(layout))
+        total = _sum(weight, axes) * layout.size(layout.spatial[1:])
         share = xp.astype(weight / total, x.dtype, copy=False)
 
     def mean(values: Any) -> Any:
