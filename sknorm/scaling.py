@@ -1,7 +1,9 @@
 """Location and scale of a table's columns, pooled over chunks of rows and calls."""
 
+import sys
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -9,8 +11,11 @@ import numpy as np
 from scipy import sparse
 
 from sknorm.backends import Backend, resolve
+from sknorm.objective.units import exponents, weights_in_units
 
 _STORED_CHUNK = 1 << 17  # of a sparse table, with their columns and weights
+_PRECISION = float(np.finfo(np.float64).eps)  # of the sums, whatever the table's dtype is
+_LEAST = sys.float_info.min  # whose reciprocal is finite, too
 
 
 @dataclass(frozen=True)
@@ -22,13 +27,11 @@ class Columns:
     weight : float
         Sum of the weights of the rows seen.
     mean, variance : arrays
-        Weighted mean and biased variance.
+        Weighted mean and biased variance, the latter in units of ``4 ** exponent``.
     low, high : arrays
         Least and largest value.
     two_valued : bool array
         Whether no other values occur.
-    precision : float
-        Unit roundoff of the values.
     """
 
     weight: float
@@ -37,23 +40,29 @@ class Columns:
     low: np.ndarray
     high: np.ndarray
     two_valued: np.ndarray
-    precision: float
+
+    @property
+    def exponent(self) -> np.ndarray:
+        """Of the powers of two in which squares of the values are taken."""
+        return exponents(self.low, self.high)
 
     def merged(self, other: "Columns") -> "Columns":
         """What is known of both tables' rows together (Chan, Golub and LeVeque, 1979)."""
-        weight = self.weight + other.weight
-        share = other.weight / weight
-        delta = other.mean - self.mean
-        variance = (1 - share) * (self.variance + share * delta * delta)
+        share = 1.0 / (1.0 + self.weight / other.weight)
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
+        exponent = exponents(low, high)
+        delta = np.ldexp(other.mean - self.mean, -exponent)
+        first, second = (
+            np.ldexp(part.variance, 2 * (part.exponent - exponent)) for part in (self, other)
+        )
+        variance = (1 - share) * (first + share * delta * delta) + share * second
         two_valued = self.two_valued & other.two_valued
         for part in (self, other):
             two_valued &= (part.low == low) | (part.low == high)
             two_valued &= (part.high == low) | (part.high == high)
-        return Columns(
-            weight, self.mean + share * delta, variance + share * other.variance, low, high,
-            two_valued, max(self.precision, other.precision),
-        )  # fmt: skip
+        weight = min(self.weight + other.weight, sys.float_info.max)
+        mean = self.mean + share * (other.mean - self.mean)
+        return Columns(weight, mean, variance, low, high, two_valued)
 
     def scaling(self) -> tuple[np.ndarray, np.ndarray]:
         """Offset and factor that standardize each column.
@@ -61,15 +70,18 @@ class Columns:
         The weighted mean and the reciprocal weighted deviation. A column of two values is
         mapped to 0 and 1 instead, because an indicator of deviation 1 would make its rare
         value huge. Constant columns (deviation lost in rounding) get factor 1: centred, they
-        are zero.
+        are zero. So do columns whose deviation has no reciprocal, with a warning.
         """
-        deviation = np.sqrt(np.maximum(self.variance, 0.0))
-        constant = deviation <= 8 * self.precision * np.abs(self.mean)
+        deviation = np.ldexp(np.sqrt(np.maximum(self.variance, 0.0)), self.exponent)
+        constant = deviation <= 8 * _PRECISION * np.abs(self.mean)
         constant |= self.low == self.high
         indicator = self.two_valued & ~constant
-        span = self.high - self.low
-        scale = np.where(constant, 1.0, np.where(indicator, span, deviation))
-        return np.where(indicator, self.low, self.mean), 1.0 / scale
+        scale = np.where(indicator, self.high - self.low, deviation)
+        tiny = (scale < _LEAST) & ~constant
+        if tiny.any():
+            _warn_of_tiny(int(np.argmax(tiny)), float(scale[np.argmax(tiny)]))
+        scale = np.where(constant | tiny, 1.0, scale)
+        return np.where(indicator & ~tiny, self.low, self.mean), 1.0 / scale
 
 
 def columns(X: Any, weight: np.ndarray | None, names: Any = None) -> Columns:
@@ -80,27 +92,54 @@ def columns(X: Any, weight: np.ndarray | None, names: Any = None) -> Columns:
     ValueError
         If a column's values are so large that their squares overflow.
     """
+    units, unit = (None, 1.0) if weight is None else weights_in_units(weight)
     if sparse.issparse(X):
-        return _sparse_columns(X, np.ones(X.shape[0]) if weight is None else weight, names)
+        found = _sparse_columns(X, np.ones(X.shape[0]) if units is None else units, names)
+    else:
+        found = _dense_columns(X, units, names)
+    return replace(found, weight=min(found.weight * unit, sys.float_info.max))
+
+
+def _dense_columns(X: Any, weight: np.ndarray | None, names: Any) -> Columns:
     backend = resolve(X)
-    total, width = 0.0, X.shape[1]
-    mean, variance = np.zeros(width), np.zeros(width)
-    extremes = backend.asarray(np.full((1, 2, width), np.inf) * np.array([[1.0], [-1.0]]))
-    for chunk, w in _weighted_chunks(backend, X, weight):
-        count, out = w.sum(), backend.asarray(np.zeros((1, 2, width)))
-        backend.kernels.column_extremes(chunk, extremes)
-        share = count / (total + count)
-        with np.errstate(over="ignore", invalid="ignore"):  # looked into below
-            backend.kernels.column_moments(chunk, backend.asarray(w[None]), out)
-            moments = backend.to_numpy(out)
-            delta = moments[0, 0] - mean
-            variance = (1 - share) * (variance + share * delta * delta) + share * moments[0, 1]
-        mean, total = mean + share * delta, total + count
+    extremes = backend.asarray(np.full((1, 2, X.shape[1]), np.inf) * np.array([[1.0], [-1.0]]))
+    with np.errstate(over="ignore", invalid="ignore"):  # looked into below
+        total, mean, variance = _pooled_moments(backend, X, weight, extremes)
     low, high = backend.to_numpy(extremes)[0]
     _check_squares(low, high, X.shape[0], names)
+    exponent = exponents(low, high)
+    if exponent.any():
+        total, mean, variance = _pooled_moments(backend, X, weight, extremes, exponent)
+        mean = np.ldexp(mean, exponent)
     two_valued = _is_two_valued(backend, X, low, high)
-    precision = float(backend.xp.finfo(X.dtype).eps)
-    return Columns(total, mean, variance, low, high, two_valued, precision)
+    return Columns(total, mean, variance, low, high, two_valued)
+
+
+def _pooled_moments(
+    backend: Backend,
+    X: Any,
+    weight: np.ndarray | None,
+    extremes: Any,
+    exponent: np.ndarray | None = None,
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Sum of the weights, mean and variance of the values times 2^-exponent.
+
+    Without an exponent, the chunks' extremes are taken in the same pass.
+    """
+    total, mean, variance = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    for chunk, w in _weighted_chunks(backend, X, weight):
+        count, out = float(w.sum()), backend.asarray(np.zeros((1, 2, X.shape[1])))
+        if exponent is None:
+            backend.kernels.column_extremes(chunk, extremes)
+        else:
+            for half in (exponent // 2, exponent - exponent // 2):  # 2^1074 is beyond float64
+                chunk = chunk * backend.asarray(np.ldexp(1.0, -half))
+        backend.kernels.column_moments(chunk, backend.asarray(w[None]), out)
+        moments, share = backend.to_numpy(out), count / (total + count)
+        delta = moments[0, 0] - mean
+        variance = (1 - share) * (variance + share * delta * delta) + share * moments[0, 1]
+        mean, total = mean + share * delta, total + count
+    return total, mean, variance
 
 
 def check_range(X: Any, names: Any = None) -> None:
@@ -116,6 +155,14 @@ def check_range(X: Any, names: Any = None) -> None:
             "Standardize the columns (sklearn.preprocessing.StandardScaler) or set "
             "normalization."
         )
+
+
+def _warn_of_tiny(column: int, scale: float) -> None:
+    warnings.warn(
+        f"Column {column} of X varies by {scale:.2g}, less than the smallest normal number "
+        f"({_LEAST:.2g}), so it counts as constant. Multiply it by a power of ten.",
+        stacklevel=7,
+    )
 
 
 def _check_squares(low: np.ndarray, high: np.ndarray, rows: int, names: Any) -> None:
@@ -134,36 +181,40 @@ def _sparse_columns(X: Any, weight: np.ndarray, names: Any) -> Columns:
     width = X.shape[1]
     low, high = _extremes(X)
     _check_squares(low, high, X.shape[0], names)
-    count, stored = weight.sum(), np.bincount(X.indices, minlength=width)
+    exponent = exponents(low, high)
+    shrunk = exponent if exponent.any() else None
+    count, stored = float(weight.sum()), np.bincount(X.indices, minlength=width)
     present, total, others = np.zeros(width), np.zeros(width), np.zeros(width)
-    for where, values, w in _stored_chunks(X, weight):
+    edges = np.ldexp(low, -exponent), np.ldexp(high, -exponent)
+    for where, values, w in _stored_chunks(X, weight, shrunk):
         present += np.bincount(where, weights=w, minlength=width)
         total += np.bincount(where, weights=w * values, minlength=width)
-        other = (values != low[where]) & (values != high[where])
+        other = (values != edges[0][where]) & (values != edges[1][where])
         others += np.bincount(where, weights=other, minlength=width)
     full = stored == X.shape[0]  # then the weight of the absent is nothing but rounding
     mean, absent = total / count, np.where(full, 0.0, np.maximum(count - present, 0.0))
     rest, spread = -absent * mean, absent * mean * mean
-    for where, values, w in _stored_chunks(X, weight):
+    for where, values, w in _stored_chunks(X, weight, shrunk):
         distance = values - mean[where]
         rest += np.bincount(where, weights=w * distance, minlength=width)
         spread += np.bincount(where, weights=w * distance * distance, minlength=width)
     rest, spread = rest / count, spread / count
     two_valued = (others == 0) & (full | (low == 0) | (high == 0))
-    precision = float(np.finfo(X.dtype).eps)
-    return Columns(count, mean + rest, spread - rest**2, low, high, two_valued, precision)
+    mean = np.ldexp(mean + rest, exponent)
+    return Columns(count, mean, spread - rest**2, low, high, two_valued)
 
 
 def _stored_chunks(
-    X: Any, weight: np.ndarray
+    X: Any, weight: np.ndarray, exponent: np.ndarray | None
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Columns, values and weights of the stored entries, some rows at a time."""
+    """Columns, values times 2^-exponent and weights of the stored entries, some rows at a time."""
     edges = np.searchsorted(X.indptr, np.arange(0, X.nnz, _STORED_CHUNK))
     edges = np.unique([0, *edges.tolist(), X.shape[0]])
     for first, last in pairwise(edges.tolist()):
         stored = slice(X.indptr[first], X.indptr[last])
         repeated = np.repeat(weight[first:last], np.diff(X.indptr[first : last + 1]))
-        yield X.indices[stored], X.data[stored].astype(np.float64), repeated
+        where, values = X.indices[stored], X.data[stored].astype(np.float64)
+        yield where, values if exponent is None else np.ldexp(values, -exponent[where]), repeated
 
 
 def _extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from scipy import sparse
 from sknorm import scaling
 from sknorm.scaling import Columns, columns
 
-FIELDS = ("weight", "mean", "variance", "low", "high", "two_valued", "precision")
+FIELDS = ("weight", "mean", "variance", "low", "high", "two_valued")
 each_container = pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -29,7 +29,6 @@ def expected(X: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
         "low": wide.min(axis=0),
         "high": wide.max(axis=0),
         "two_valued": np.array([len(np.unique(column)) <= 2 for column in wide.T]),
-        "precision": np.finfo(X.dtype).eps,
     }
 
 
@@ -116,7 +115,7 @@ def test_spread_survives_a_large_mean(container: Any, ratio: float) -> None:
 @pytest.mark.parametrize("two_valued", [False, True])
 def test_rounding_in_the_variance_of_a_constant_column_is_none(two_valued: bool) -> None:
     low, variance = np.array([7.0]), np.array([1e-20])
-    found = Columns(3.0, low, variance, low, low, np.array([two_valued]), 2.2e-16)
+    found = Columns(3.0, low, variance, low, low, np.array([two_valued]))
     assert [a.tolist() for a in found.scaling()] == [[7.0], [1.0]]
 
 
@@ -135,11 +134,88 @@ def test_two_values_of_parts_are_two_values_of_the_whole_where_they_are_the_same
     assert together.tolist() == [len({*a, *b}) <= 2 for a, b in zip(first, second, strict=True)]
 
 
-def test_pooled_precision_is_the_coarser_one() -> None:
-    X = table(np.random.default_rng(4))
-    wide, narrow = columns(X, None), columns(X.astype(np.float32), None)
-    for found in (wide.merged(narrow), narrow.merged(wide)):
-        assert found.precision == np.finfo(np.float32).eps
+OFFSETS = {  # mean and deviation of columns that float32 holds in a few dozen steps
+    "seconds since 1970": (1.7e9, 1e3), "milliseconds since 1970": (1.7e12, 1e6),
+    "yyyymmddhh": (2.024e9, 900.0), "steps of one": (1e7, 5.0), "negative": (-1.7e9, 1e3),
+}  # fmt: skip
+
+
+@each_container
+@each_dtype
+@pytest.mark.parametrize(("mean", "spread"), OFFSETS.values(), ids=OFFSETS)
+def test_column_of_large_mean_is_scaled_as_any(
+    container: Any, dtype: type, mean: float, spread: float
+) -> None:
+    rng = np.random.default_rng(3)
+    flags = rng.uniform(size=(300, 1)) < 0.3
+    X = np.hstack([mean + spread * rng.normal(size=(300, 1)), mean + spread * flags]).astype(dtype)
+    whole, parts = columns(container(X), None), [container(X[k::3]) for k in range(3)]
+    first, second, third = (columns(part, None) for part in parts)
+    for found in (whole, first.merged(second).merged(third)):
+        offset, factor = found.scaling()
+        scaled = (X.astype(np.float64) - offset) * factor
+        np.testing.assert_allclose(scaled[:, 0].std(), 1.0, rtol=1e-6)
+        np.testing.assert_array_equal(scaled[:, 1], flags[:, 0])
+
+
+@each_container
+@pytest.mark.parametrize("value", [0.3, 1.7e9, -1e-30, 1e30])
+def test_what_differs_by_rounding_alone_is_constant(container: Any, value: float) -> None:
+    noise = 1.0 + np.random.default_rng(5).integers(0, 2, (200, 1)) * 2.0**-52
+    for X in (value * noise, np.full((200, 1), value), np.full((200, 1), value, np.float32)):
+        assert columns(container(X), None).scaling()[1] == 1.0
+
+
+@each_container
+@pytest.mark.parametrize("power", [-1015, -980, -600, -401, 400, 480])
+def test_units_of_any_size_scale_alike(container: Any, power: int) -> None:
+    """By powers of two, bit for bit, also beyond where squares leave float64."""
+    rng = np.random.default_rng(6)
+    X, weight = table(rng), rng.uniform(0.01, 5.0, 200)
+    X = X[:, [0, 1, 2, 5, 6, 8]]
+    wanted = columns(container(X), weight).scaling()
+    moved = columns(container(np.ldexp(X, power)), weight)
+    parts = [columns(container(np.ldexp(X[rows], power)), weight[rows])
+             for rows in (slice(None, 120), slice(120, None))]  # fmt: skip
+    for found, exact in ((moved, power > -900), (parts[0].merged(parts[1]), False)):
+        offset, factor = found.scaling()
+        got = np.ldexp(offset, -power), np.ldexp(factor, power)
+        for mine, theirs in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=0.0 if exact else 1e-9, atol=1e-12)
+
+
+@each_container
+def test_parts_of_different_units_are_pooled(container: Any) -> None:
+    small, large = np.array([[1e-170], [3e-170], [0.0]]), np.array([[1.0], [2.0], [4.0]])
+    parts = [columns(container(X), None) for X in (np.zeros((3, 1)), small, large)]
+    both = parts[0].merged(parts[1])
+    offset, factor = both.scaling()
+    scaled = (np.vstack([np.zeros((3, 1)), small]) - offset) * factor
+    np.testing.assert_allclose([scaled.mean(), scaled.std()], [0.0, 1.0], atol=1e-12)
+    scale = 1.0 / both.merged(parts[2]).scaling()[1]
+    np.testing.assert_allclose(scale, np.vstack([np.zeros((6, 1)), large]).std(), rtol=1e-12)
+
+
+@each_container
+def test_column_whose_deviation_has_no_reciprocal_is_constant(container: Any) -> None:
+    X = np.random.default_rng(7).normal(size=(50, 2)) * np.array([1.0, 1e-310])
+    with pytest.warns(UserWarning, match=r"Column 1 of X varies by .*e-31\d.*constant.*Multiply"):
+        offset, factor = columns(container(X), None).scaling()
+    assert np.isfinite(offset).all() and factor[1] == 1.0
+
+
+@each_container
+@pytest.mark.parametrize("factor", [1e-300, 1e-3, 1e3, 1e300, 5e-324])
+def test_common_factor_of_the_weights_changes_nothing_but_their_sum(
+    container: Any, factor: float
+) -> None:
+    rng = np.random.default_rng(8)
+    X, weight = table(rng), rng.integers(1, 5, 200).astype(np.float64)
+    found, wanted = columns(container(X), weight * factor), columns(container(X), weight)
+    assert found.weight == pytest.approx(wanted.weight * factor)
+    np.testing.assert_allclose(found.scaling(), wanted.scaling(), rtol=1e-9, atol=1e-12)
+    pooled, other = (c.merged(c).scaling() for c in (found, wanted))
+    np.testing.assert_allclose(pooled, other, rtol=1e-9, atol=1e-12)
 
 
 values = st.floats(-100, 100, width=32)

@@ -1,6 +1,7 @@
 """Every constructor parameter: values out of range are named, values on the border work."""
 
 import inspect
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,20 @@ def test_one_row_a_batch_works_without_batch_statistics(
     settings = {"hidden_layer_sizes": (3,), "max_iter": 2, "normalization": normalization}
     fitted = estimator(batch_size=1, **settings).fit(X, y)
     assert np.isfinite(fitted.predict(X)).all()
+
+
+@each_estimator
+@pytest.mark.parametrize("sizes", [1, (4, 1), (1, 4)])
+def test_layer_norm_over_one_unit_passes_nothing_on(
+    binary: Table, estimator: type, sizes: Any
+) -> None:
+    X, y = binary
+    model = estimator(hidden_layer_sizes=sizes, normalization="layer", max_iter=1)
+    classes = {"classes": [0, 1]} if estimator is MLPClassifier else {}
+    for fit in (model.fit, partial(model.partial_fit, **classes)):
+        with pytest.raises(ValueError, match=r"hidden_layer_sizes=.*one unit.*normalization="):
+            fit(X, y)
+    model.set_params(normalization="batch", early_stopping=True).fit(X, y)
 
 
 @each_estimator

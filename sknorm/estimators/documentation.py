@@ -93,7 +93,7 @@ max_fun : int, default=15000
 normalization : {'batch', 'ghost', 'layer'} or None, default='batch'
     Norm between each hidden Linear and its activation: batch norm (Ioffe and Szegedy, 2015),
     ghost batch norm with statistics over sub-batches (Hoffer et al., 2017), layer norm (Ba et
-    al., 2016), or none.
+    al., 2016), or none. Under layer norm, a layer has two units or more.
 norm_momentum : float, default=0.1
     Weight of a new batch in the running statistics, in (0, 1], as in PyTorch.
 norm_epsilon : float, default=1e-5

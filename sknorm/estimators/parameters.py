@@ -91,6 +91,7 @@ def check_combination(estimator: Any) -> None:
             f"validation_fraction={estimator.validation_fraction!r} is a string; pass a share of "
             "the rows in (0, 1), a CV splitter, or row indices."
         )
+    _check_layer_norm(estimator)
     if estimator.penalty != "elasticnet" and estimator.l1_ratio > 0:
         warnings.warn(
             f"l1_ratio={estimator.l1_ratio} acts with penalty='elasticnet' only; it is ignored "
@@ -125,6 +126,15 @@ def check_incremental(estimator: Any) -> None:
                 f"partial_fit does not support {parameter}={getattr(estimator, parameter)!r}, "
                 "which needs to know all steps or all rows of training. Use fit, or the default."
             )
+
+
+def _check_layer_norm(estimator: Any) -> None:
+    if estimator.normalization == "layer" and 1 in hidden_sizes(estimator.hidden_layer_sizes):
+        raise ValueError(
+            f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} has a layer of one unit, which "
+            "normalization='layer' makes the same for all rows, so that nothing can be learned. "
+            "Give the layer more units, or use normalization='batch' or None."
+        )
 
 
 def _check_lbfgs(estimator: Any) -> None:

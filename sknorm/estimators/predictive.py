@@ -68,8 +68,21 @@ def predictive(
     std = xp.sqrt(squares / count) if with_std else None
     if units is None:
         return Predictive(mean, std)
-    location, scale = (backend.asarray(each, dtype) for each in units)
+    location, scale = units_for(backend, dtype, units)
     return Predictive(mean * scale + location, None if std is None else std * scale)
+
+
+def units_for(
+    backend: Backend, dtype: Any, units: tuple[np.ndarray, np.ndarray]
+) -> tuple[Any, Any]:
+    """Location and scale for outputs of this dtype, in float64 where it does not hold targets."""
+    location, scale = (np.abs(each) for each in units)
+    limits = np.finfo(np.float32 if "32" in str(dtype) else np.float64)
+    most, least = float(limits.max) / 1e6, float(limits.tiny) * 1e6
+    held = np.all(location < most) and np.all((scale < most) & (scale > least))
+    dtype = dtype if held else backend.xp.float64
+    location, scale = (backend.asarray(each, dtype) for each in units)
+    return location, scale
 
 
 def _noise(estimator: Any, backend: Backend, sample: int) -> Noise:

@@ -29,6 +29,8 @@ from sknorm.objective.losses import (
     SquaredError,
 )
 
+_LARGEST = 2.0**960  # of y: predictions may be some orders beyond all targets
+
 LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
     "absolute_error": AbsoluteError,
@@ -254,7 +256,8 @@ default='squared_error'
         -------
         y : ndarray of shape (n_samples,), (n_samples, n_outputs), (n_samples, n_quantiles) or \
                 (n_samples, n_outputs, n_quantiles)
-            In the units of the training targets, of X's float dtype. Several quantiles are
+            In the units of the training targets, of X's float dtype, or float64 where their
+            unit is beyond float32. Several quantiles are
             sorted, so that they never cross (Chernozhukov et al., 2010, Quantile and
             probability curves without crossing).
         std : ndarray of the same shape
@@ -302,10 +305,6 @@ default='squared_error'
         if standardize:
             weight = rows.weights()
             location, scale = self._chosen_loss().target_units(y, weight)
-            if not np.isfinite(scale).all():
-                raise ValueError(
-                    f"y reaches {np.abs(y).max():.3g}, whose square overflows float64. Rescale it."
-                )
             self._units_seen = (
                 TargetUnits.of(y, weight, self._chosen_loss())
                 if partial
@@ -375,11 +374,26 @@ default='squared_error'
             raise ValueError(f"{name} has {y.shape[1]} outputs, expected {self.n_outputs_}.")
         self._check_range(y, name)
         location, scale = self._target_units
-        return np.ascontiguousarray((y - location) / scale, dtype=dtype)
+        with np.errstate(over="ignore"):  # looked into below
+            encoded = np.ascontiguousarray((y - location) / scale, dtype=dtype)
+        if not np.isfinite(encoded).all():
+            row, target = (int(i[0]) for i in np.nonzero(~np.isfinite(encoded)))
+            raise ValueError(
+                f"{name} holds {y[row, target]:.3g} at row {row}, too far from the other targets "
+                f"for {np.dtype(dtype).name}: they are trained on as (y - {location[target]:.3g}) "
+                f"/ {scale[target]:.3g}. Rescale or drop it, or set dtype='float64' or "
+                "standardize_target=True."
+            )
+        return encoded
 
     def _check_range(self, y: np.ndarray, name: str) -> None:
         """Refuse targets on which the loss is not defined."""
-        low = y.min(initial=np.inf)
+        low, largest = y.min(initial=np.inf), np.abs(y).max(initial=0.0)
+        if largest > _LARGEST:
+            raise ValueError(
+                f"{name} reaches {largest:.3g}: predictions of its size, and their errors, "
+                "overflow float64. Rescale it, for example to y / 1e300."
+            )
         if self.loss == "poisson" and low < 0:
             raise ValueError(
                 f"loss='poisson' needs targets that are not negative, but {name} holds {low:g} at "

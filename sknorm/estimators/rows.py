@@ -9,6 +9,7 @@ from scipy import sparse
 from sknorm import validation
 from sknorm.backends import Backend, fetched, is_on_host, readable, resolve, take_rows
 from sknorm.network.batch import SparseRows
+from sknorm.objective.units import weights_in_units
 from sknorm.training.data import TrainingData
 
 
@@ -124,7 +125,8 @@ def training_data(
     if isinstance(X, np.ndarray) and not X.flags.c_contiguous:
         X = _standardized_copy(X, offset, factor, dtype)
         offset, factor = np.zeros_like(offset), np.ones_like(factor)
-    weight = np.ones(len(rows)) if rows.weight is None else _moderate(rows.weight)
+    weight = None if rows.weight is None else weights_in_units(rows.weight)[0]
+    weight = np.ones(len(rows)) if weight is None else weight
     return TrainingData(
         X=engine_table(backend, X),
         y=backend.asarray(target),
@@ -132,12 +134,6 @@ def training_data(
         offset=backend.asarray(offset[None, :]),
         factor=backend.asarray(factor[None, :]),
     )
-
-
-def _moderate(weight: np.ndarray) -> np.ndarray:
-    """Weights within what float32 can square; their common factor does not matter."""
-    mean = weight.mean()
-    return weight if 1e-6 < mean < 1e6 else weight / mean
 
 
 def _standardized_copy(X: np.ndarray, offset: Any, factor: Any, dtype: Any) -> np.ndarray:

@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 
 from sknorm.backends import in_kind, resolve, to_host
 from sknorm.estimators import MLPClassifier, MLPRegressor
+from sknorm.estimators.predictive import units_for
 from sknorm.model_selection.base_ensemble import BaseEnsemble, last_step
 
 
@@ -225,7 +226,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
 
     def _answer(self, model: Any, value: Any) -> Any:
         backend = resolve(value)
-        location, scale = (backend.asarray(a, value.dtype) for a in model._target_scaling())
+        location, scale = units_for(backend, value.dtype, model._target_scaling())
         return model._shaped(value * scale + location, None)[0]
 
     def __sklearn_tags__(self) -> Any:

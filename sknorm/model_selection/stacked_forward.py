@@ -84,8 +84,9 @@ def _near(own: Scales, other: Scales) -> bool:
     """Whether inputs under another scaling keep the digits that they have under their own."""
     if _equal(own, other):
         return True
-    distance = np.abs(own.offset - other.offset) * own.factor
-    ratio = own.factor / other.factor
+    with np.errstate(over="ignore"):  # infinity is far, too
+        distance = np.abs(own.offset - other.offset) * own.factor
+        ratio = own.factor / other.factor
     return bool(distance.max() <= _FAR and ratio.max() <= _UNLIKE)
 
 

@@ -1,6 +1,5 @@
 """Losses: which kernel computes them, their link, initial bias, target units and scorer."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,6 +7,7 @@ import numpy as np
 from sklearn.metrics import make_scorer, mean_pinball_loss
 
 from sknorm.backends.base import join_kernels
+from sknorm.objective.units import deviation, quantiles, robust_units, usable, weights_in_units
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,24 @@ class Loss:
         return np.zeros((members, 0))
 
     def target_units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Location and scale of targets (n, m) that make training independent of their unit."""
-        return np.zeros(y.shape[1]), np.ones(y.shape[1])
+        """Location and scale of targets (n, m) that make training independent of their unit.
+
+        Powers of two are taken out of each target, whose squares may be beyond float64.
+        """
+        _, exponent = np.frexp(np.abs(y).max(axis=0))
+        location, scale = self._units(np.ldexp(y, -exponent), _in_units(weight))
+        scale = np.ldexp(scale, exponent)
+        return np.ldexp(location, exponent), np.where(scale > 0.0, scale, 1.0)
 
     def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Raw outputs (n_outputs,) of the best constant prediction."""
+        return self._best_constant(y, _in_units(weight))
+
+    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Location and scale of targets; a scale of zero is none."""
+        return np.zeros(y.shape[1]), np.zeros(y.shape[1])
+
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         raise NotImplementedError
 
     @property
@@ -63,8 +76,9 @@ class Loss:
         Computed by the reference kernel, for a look at a loss on its own; training uses the
         backend's.
         """
-        weight = np.ones(len(raw)) if weight is None else np.asarray(weight, dtype=raw.dtype)
-        value, total = np.zeros(1), weight.sum()
+        weight = np.ones(len(raw)) if weight is None else _in_units(np.asarray(weight))
+        weight, value = weight.astype(raw.dtype), np.zeros(1)
+        total = weight.sum()
         gradient, bias = np.empty_like(raw[None]), np.zeros((1, raw.shape[1]), raw.dtype)
         getattr(join_kernels(None), self.kernel)(
             raw[None], bias, y[None], weight[None], 1.0 / np.array([total]),
@@ -80,11 +94,11 @@ class SquaredError(Loss):
     kernel: ClassVar[str] = "squared_error"
     output_activation: ClassVar[str] = "identity"
 
-    def target_units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean = np.average(y, axis=0, weights=weight)
-        return mean, _usable(_deviation(y, mean, weight), mean)
+        return mean, usable(deviation(y, mean, weight), mean)
 
-    def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return np.average(y, axis=0, weights=weight)
 
     @property
@@ -115,11 +129,11 @@ class Quantile(Loss):
     def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
         return np.tile(np.array(self.levels), (members, 1))
 
-    def target_units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return _robust_units(y, weight)
+    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return robust_units(y, weight)
 
-    def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        return _quantiles(y, weight, self.levels).T.reshape(-1)
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return quantiles(y, weight, self.levels).T.reshape(-1)
 
     @property
     def scorer(self) -> Any:
@@ -134,11 +148,11 @@ class AbsoluteError(Loss):
     kernel: ClassVar[str] = "absolute_error"
     output_activation: ClassVar[str] = "identity"
 
-    def target_units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return _robust_units(y, weight)
+    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return robust_units(y, weight)
 
-    def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        return _quantiles(y, weight, (0.5,))[0]
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return quantiles(y, weight, (0.5,))[0]
 
     @property
     def scorer(self) -> Any:
@@ -159,15 +173,14 @@ class Huber(Loss):
     def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
         return np.full((members, 1), self.delta)
 
-    def target_units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return _robust_units(y, weight)
+    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return robust_units(y, weight)
 
-    def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """One reweighted mean from the median on: within rounding of the minimum's basin."""
-        location = _quantiles(y, weight, (0.5,))[0]
+        location = quantiles(y, weight, (0.5,))[0]
         for _ in range(20):
-            distance = np.maximum(np.abs(y - location), np.finfo(float).tiny)
-            pull = weight[:, None] * np.minimum(1.0, self.delta / distance)
+            pull = weight[:, None] * (self.delta / np.maximum(np.abs(y - location), self.delta))
             location = (pull * y).sum(axis=0) / pull.sum(axis=0)
         return location
 
@@ -184,13 +197,15 @@ class Poisson(Loss):
     output_activation: ClassVar[str] = "exp"
 
     def inverse_link(self, raw: Any, xp: Any) -> Any:
-        return xp.exp(raw)
+        """The mean; where it would leave the dtype, the largest whose unit can be large too."""
+        most = 0.9 * float(np.log(xp.finfo(raw.dtype).max))
+        return xp.exp(xp.minimum(raw, most))
 
-    def target_units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean = np.average(y, axis=0, weights=weight)
-        return np.zeros_like(mean), np.where(mean > 0, mean, 1.0)
+        return np.zeros_like(mean), mean
 
-    def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         mean = np.average(y, axis=0, weights=weight)
         return np.log(np.where(mean > 0, mean, 1e-3))
 
@@ -227,7 +242,7 @@ class BinaryLogLoss(Loss):
     def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
         return np.zeros((members, 1)) if smoothing is None else smoothing[:, None]
 
-    def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         share = np.average(y, axis=0, weights=weight)
         share = np.clip(share, 1e-3, 1.0 - 1e-3)
         return np.log(share / (1.0 - share))
@@ -259,7 +274,7 @@ class MulticlassLogLoss(Loss):
     def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
         return np.zeros((members, 1)) if smoothing is None else smoothing[:, None]
 
-    def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         share = np.bincount(y[:, 0], weights=weight, minlength=self.classes) / weight.sum()
         return np.log(np.maximum(share, 1e-3))
 
@@ -274,36 +289,10 @@ class SoftMulticlassLogLoss(MulticlassLogLoss):
 
     kernel: ClassVar[str] = "soft_multiclass_log_loss"
 
-    def initial_bias(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return np.log(np.maximum(np.average(y, axis=0, weights=weight), 1e-3))
 
 
-def _deviation(y: np.ndarray, mean: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.sqrt(np.average((y - mean) ** 2, axis=0, weights=weight))
-
-
-def _usable(scale: np.ndarray, location: np.ndarray) -> np.ndarray:
-    """One in place of a scale that is nothing but rounding."""
-    return np.where(scale <= 1e-14 * np.abs(location), 1.0, scale)
-
-
-def _robust_units(y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Median and normalized interquartile range, or deviation where half of y is one value."""
-    low, median, high = _quantiles(y, weight, (0.25, 0.5, 0.75))
-    scale = (high - low) / 1.349  # the deviation of a normal distribution
-    scale = np.where(scale > 0, scale, _deviation(y, median, weight))
-    return median, _usable(scale, median)
-
-
-def _quantiles(y: np.ndarray, weight: np.ndarray, levels: Sequence[float]) -> np.ndarray:
-    """Weighted quantiles (n_levels, m): the lowest value that reaches the level's share."""
-    order = np.argsort(y, axis=0, kind="stable")
-    reached = np.cumsum(weight[order], axis=0)
-    targets = np.asarray(levels)[:, None] * reached[-1]
-    positions = [
-        np.searchsorted(reached[:, o], targets[:, o] * (1.0 - 1e-12)) for o in range(y.shape[1])
-    ]
-    return np.stack(
-        [y[order[np.minimum(p, len(y) - 1), o], o] for o, p in enumerate(positions)], axis=1
-    )
+def _in_units(weight: np.ndarray) -> np.ndarray:
+    units, _ = weights_in_units(weight)
+    return np.ones(len(weight)) if units is None else units

@@ -18,7 +18,7 @@ class TrainingData:
     y : array of shape (V * N, n_targets)
         Targets in the compute dtype, or int64 class indices.
     weight : array of shape (1, V * N)
-        Row weights in the compute dtype, all positive.
+        Row weights in the compute dtype, in the unit of the least one: their sum counts rows.
     offset, factor : float64 arrays of shape (V, n_features)
         ``(X - offset) * factor`` is what the networks see.
     """

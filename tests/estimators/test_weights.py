@@ -1,5 +1,6 @@
 """Row weights: zero is absence, an integer is a repetition, and only ratios matter."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -61,19 +62,86 @@ def test_weights_of_one_are_no_weights(binary: Table, estimator: type, settings:
     )
 
 
+MORE = [
+    {"norm_statistics": "cumulative", "alpha": 0.1},
+    {"solver": "sgd", "penalty": "group_lasso", "alpha": 0.01},
+    {"solver": "lbfgs", "alpha": 0.1},
+    {"mixup_alpha": 0.2, "dtype": "float32", "n_members": 2},
+]
+FACTORS = itertools.cycle([1 / 240, 1e-300, 1e300])
+UNITS = [pytest.param(case, next(FACTORS), id=str(case)) for case in [*ENGINES, *MORE]]
+
+
 @each_estimator
-@pytest.mark.parametrize("settings", ENGINES[:4], ids=str)
-@pytest.mark.parametrize("factor", [1e-12, 1e3, 1e12])
+@pytest.mark.parametrize(("settings", "factor"), UNITS)
+def test_equal_weights_are_no_weights_bit_for_bit(
+    binary: Table, estimator: type, settings: dict, factor: float
+) -> None:
+    X, y = binary
+    plain = small(estimator, **settings).fit(X, y)
+    scaled = small(estimator, **settings).fit(X, y, np.full(len(y), factor))
+    np.testing.assert_array_equal(outputs(scaled, X), outputs(plain, X))
+    assert scaled.loss_curve_ == plain.loss_curve_
+
+
+@each_estimator
+@pytest.mark.parametrize(("settings", "factor"), UNITS)
 def test_common_factor_of_the_weights_does_not_matter(
     binary: Table, estimator: type, settings: dict, factor: float
 ) -> None:
-    """Up to the unbiased running variance, which counts the weight as rows."""
     X, y = binary
-    settings = {**settings, "norm_statistics": "population", "alpha": 0.1}
     weight = np.random.default_rng(1).uniform(0.5, 2.0, len(y))
     plain = small(estimator, **settings).fit(X, y, weight)
     scaled = small(estimator, **settings).fit(X, y, weight * factor)
-    np.testing.assert_allclose(outputs(scaled, X), outputs(plain, X), atol=1e-7)
+    tolerance = 1e-3 if "dtype" in settings else 1e-6
+    np.testing.assert_allclose(outputs(scaled, X), outputs(plain, X), atol=tolerance)
+    np.testing.assert_allclose(scaled.loss_curve_, plain.loss_curve_, rtol=tolerance)
+
+
+def test_common_factor_of_class_weights_does_not_matter(multiclass: Table) -> None:
+    X, y = multiclass
+    fits = [
+        small(MLPClassifier, class_weight={c: (c + 1) * factor for c in (0, 1, 2)}).fit(X, y)
+        for factor in (1.0, 1e-3, 1e6)
+    ]
+    for other in fits[1:]:
+        np.testing.assert_allclose(outputs(other, X), outputs(fits[0], X), atol=1e-7)
+
+
+@each_estimator
+@pytest.mark.parametrize("factor", [1e-3, 1e300])
+def test_common_factor_of_the_weights_does_not_matter_in_chunks(
+    binary: Table, estimator: type, factor: float
+) -> None:
+    """The calls of ``partial_fit`` keep their weights beside each other."""
+    X, y = binary
+    weight = np.random.default_rng(1).integers(1, 4, len(y)).astype(float)
+    weight[120:] *= 5.0
+    given = {"classes": [0, 1]} if estimator is MLPClassifier else {}
+    fits = []
+    for row_weights in (weight, weight * factor):
+        fitted = small(estimator)
+        for rows in (slice(None, 120), slice(120, None)):
+            fitted.partial_fit(X[rows], y[rows], sample_weight=row_weights[rows], **given)
+        fits.append(fitted)
+    mean = np.average(X, axis=0, weights=weight)
+    np.testing.assert_allclose(fits[1].input_mean_, mean, rtol=1e-9)
+    np.testing.assert_allclose(outputs(fits[1], X), outputs(fits[0], X), atol=1e-7)
+
+
+@each_estimator
+def test_weights_of_very_different_size(binary: Table, estimator: type) -> None:
+    """Light rows do not count, and heavy ones do not overflow."""
+    X, y = binary
+    heavy = np.arange(len(y)) % 2 == 0
+    for dtype in ("float32", "float64"):
+        fits = [
+            small(estimator, dtype=dtype, max_iter=20).fit(X, y, np.where(heavy, high, low))
+            for low, high in ((1e-12, 1e6), (1e-300, 1.0), (5e-324, 1e300))
+        ]
+        for fitted in fits:
+            assert fitted.score(X[heavy], y[heavy]) > (0.8 if estimator is MLPClassifier else 0.5)
+            np.testing.assert_allclose(outputs(fitted, X), outputs(fits[0], X), atol=1e-2)
 
 
 @each_estimator
