@@ -9,6 +9,9 @@ from sknorm.estimators.rows import engine_table
 from sknorm.network.folding import Noise, folded
 
 
+_FAR = 1e4  # deviations
+
+
 class Predictive(NamedTuple):
     """Mean and standard deviation over networks, (n_samples, n_outputs); None if one only."""
 
@@ -75,11 +78,15 @@ def predictive(
 def units_for(
     backend: Backend, dtype: Any, units: tuple[np.ndarray, np.ndarray]
 ) -> tuple[Any, Any]:
-    """Location and scale for outputs of this dtype, in float64 where it does not hold targets."""
+    """Location and scale for outputs of this dtype, in float64 where it does not hold targets.
+
+    Either because they are too large or small, or because their mean is so large beside their
+    deviation that most digits would be those of the mean.
+    """
     location, scale = (np.abs(each) for each in units)
     limits = np.finfo(np.float32 if "32" in str(dtype) else np.float64)
     most, least = float(limits.max) / 1e6, float(limits.tiny) * 1e6
-    held = np.all(location < most) and np.all((scale < most) & (scale > least))
+    held = np.all((scale < most) & (scale > least) & (location < _FAR * scale))
     dtype = dtype if held else backend.xp.float64
     location, scale = (backend.asarray(each, dtype) for each in units)
     return location, scale

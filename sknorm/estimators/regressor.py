@@ -256,8 +256,9 @@ default='squared_error'
         -------
         y : ndarray of shape (n_samples,), (n_samples, n_outputs), (n_samples, n_quantiles) or \
                 (n_samples, n_outputs, n_quantiles)
-            In the units of the training targets, of X's float dtype, or float64 where their
-            unit is beyond float32. Several quantiles are
+            In the units of the training targets, of X's float dtype, or float64 where float32
+            does not hold the targets (too large, too small, or far from zero beside their
+            deviation). Several quantiles are
             sorted, so that they never cross (Chernozhukov et al., 2010, Quantile and
             probability curves without crossing).
         std : ndarray of the same shape

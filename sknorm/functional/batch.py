@@ -68,6 +68,8 @@ def batch_norm(
     mean is far larger than the deviation. NumPy arrays in float32 and float64 are computed by
     compiled kernels, which the first call of a process loads (the first ever compiles them);
     float16 and bfloat16 are computed in float32. Channels on the last axis are the fastest.
+    Deviations whose squares overflow the dtype (from about 1e18 on in float32) come out as zeros
+    or NaN: multiply such arrays by a small number first.
 
     References
     ----------

@@ -105,6 +105,15 @@ def test_targets_of_any_size(binary: Table, loss: str, dtype: type, power: int) 
     np.testing.assert_allclose(result, plain.predict(X), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("loss", LOSSES[:4])
+def test_targets_of_large_mean_keep_their_digits(binary: Table, loss: str) -> None:
+    X, _ = binary
+    X, y = X.astype(np.float32), np.round(1e3 * positive(X))
+    plain = small(MLPRegressor, loss=loss).fit(X, y).predict(X)
+    moved = small(MLPRegressor, loss=loss).fit(X, y + 1.7e12).predict(X)
+    np.testing.assert_allclose(moved - 1.7e12, plain, rtol=1e-3, atol=1e-1)
+
+
 def test_several_targets_of_very_different_size(binary: Table) -> None:
     X, _ = binary
     y, powers = np.column_stack([positive(X), X[:, 1], X[:, 2]]), np.array([-700, 700, 0])
