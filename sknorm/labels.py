@@ -1,5 +1,6 @@
 """Class labels: which there are, where each stands among them, and what each weighs."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -40,29 +41,62 @@ def class_codes(y: np.ndarray, classes: np.ndarray, name: str) -> np.ndarray:
 
 
 def class_weights(
-    class_weight: Any, classes: np.ndarray, codes: np.ndarray, weight: np.ndarray | None
+    class_weight: Any,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    weight: np.ndarray | None,
+    *,
+    complete: bool = True,
 ) -> np.ndarray | None:
-    """Row weights from class weights (dict or "balanced") times ``weight``."""
+    """Row weights from class weights (dict or "balanced") times ``weight``.
+
+    A dict may name classes that are not there, as a fold or a chunk may lack one.
+
+    Parameters
+    ----------
+    class_weight : dict, "balanced" or None
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+    codes : int64 array of shape (n_samples,)
+        Positions of the rows' labels among the classes.
+    weight : ndarray of shape (n_samples,) or None
+    complete : bool
+        Whether ``classes`` are all that y was given with: none of them fell to weights of zero.
+
+    Raises
+    ------
+    ValueError
+        If a weight is no weight, or if a class has none while another name is no class.
+    """
     if class_weight is None:
         return weight
     if isinstance(class_weight, dict):
-        unknown = [label for label in class_weight if label not in classes.tolist()]
-        if unknown:
-            raise ValueError(
-                f"class_weight names the class {unknown[0]!r}, which y does not hold; its "
-                f"classes are {classes.tolist()}."
-            )
-        negative = [label for label, value in class_weight.items() if not 0 <= value < np.inf]
-        if negative:
-            raise ValueError(
-                f"class_weight of class {negative[0]!r} is {class_weight[negative[0]]!r}; class "
-                "weights must be zero or positive, finite numbers."
-            )
-    factors = compute_class_weight(
-        class_weight, classes=classes, y=classes[codes], sample_weight=weight
-    )
+        factors = _named_factors(class_weight, classes.tolist(), complete)
+    else:
+        factors = compute_class_weight(
+            class_weight, classes=classes, y=classes[codes], sample_weight=weight
+        )
     rows = factors[codes]
     return rows if weight is None else rows * weight
+
+
+def _named_factors(class_weight: dict, labels: list[Any], complete: bool) -> np.ndarray:
+    """The weight of each label, one where the dict has none."""
+    for label, value in class_weight.items():
+        if not isinstance(value, Real) or not 0 <= float(value) < np.inf:
+            raise ValueError(
+                f"class_weight of class {label!r} is {value!r}; class weights must be zero or "
+                "positive, finite numbers."
+            )
+    missing = [label for label in labels if label not in class_weight]
+    unknown = [label for label in class_weight if label not in labels]
+    if missing and unknown and complete:  # the one is likely meant to be the other
+        raise ValueError(
+            f"class_weight names the class {unknown[0]!r}, which y does not hold, and has no "
+            f"weight for {missing[0]!r}, which it does; its classes are {labels}. Correct the "
+            "name, or name all classes."
+        )
+    return np.array([float(class_weight.get(label, 1.0)) for label in labels])
 
 
 def _span(y: np.ndarray) -> tuple[int, int] | None:

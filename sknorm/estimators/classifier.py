@@ -46,7 +46,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     {parameters}
     class_weight : dict, 'balanced' or None, default=None
         Weights of the classes, times ``sample_weight``. 'balanced' makes the classes' total
-        weights equal. Not for multilabel targets.
+        weights equal. Classes that a dict does not name weigh one; it may name classes that y
+        lacks, as a fold may, if it names all that y holds. Not for multilabel targets.
     label_smoothing : float, default=0.0
         Share of a target's mass that training spreads evenly over the classes, in [0, 1).
         Early stopping watches the loss without it.
@@ -341,7 +342,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return rows.weight
         classes = self.classes_ if partial else classes_of(rows.y)
         codes = class_codes(rows.y, classes, "y")
-        return class_weights(self.class_weight, classes, codes, rows.weight)
+        complete = partial or rows.positions is None
+        return class_weights(self.class_weight, classes, codes, rows.weight, complete=complete)
 
     def _learn_target(self, rows: Rows, partial: bool) -> None:
         y = rows.y

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.exceptions import DataConversionWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.utils.class_weight import compute_sample_weight
 
 from sknorm import MLPClassifier
@@ -150,3 +151,67 @@ def test_weights_move_the_decision_towards_the_heavy_class(binary: Table) -> Non
         for heavy in (0.01, 1.0, 100.0)
     ]
     assert shares[0] < shares[1] < shares[2]
+
+
+WORDS = np.array(["ant", "bee", "cow"])
+NAMED = {
+    "one more": ({0: 1.0, 1: 2.0, 2: 3.0, 7: 9.0}, None),
+    "one more, of no weight": ({0: 1.0, 1: 2.0, 2: 3.0, 7: 0.0}, None),
+    "text": ({"ant": 1.0, "bee": 2.0, "cow": 3.0, "dog": 9.0}, WORDS),
+    "floats": ({0: 1.0, 1: 2.0, 2: 3.0, 7: 9.0}, np.arange(3.0)),
+}
+
+
+@pytest.mark.parametrize(("class_weight", "labels"), NAMED.values(), ids=NAMED)
+@pytest.mark.parametrize("settings", [{}, {"early_stopping": True, "scoring": "accuracy"}], ids=str)
+def test_class_weight_may_name_a_class_that_is_not_there(
+    multiclass: Table, class_weight: dict, labels: Any, settings: dict
+) -> None:
+    """As in scikit-learn's linear models: a fold may lack a rare class."""
+    X, codes = multiclass
+    y = codes if labels is None else labels[codes]
+    here = {label: class_weight[label] for label in np.unique(y).tolist()}
+    more = classifier(class_weight=class_weight, **settings).fit(X, y)
+    less = classifier(class_weight=here, **settings).fit(X, y)
+    LogisticRegression(class_weight=class_weight).fit(X, y)
+    assert more.classes_.tolist() == np.unique(y).tolist()
+    np.testing.assert_array_equal(more.predict_proba(X), less.predict_proba(X))
+
+
+@pytest.mark.parametrize("class_weight", [{0: 1, 1: 2, 2: 9}, {0: 3, 2: 9}], ids=str)
+def test_class_weight_may_name_a_class_whose_rows_weigh_nothing(
+    multiclass: Table, class_weight: dict
+) -> None:
+    X, y = multiclass
+    model = classifier(class_weight=class_weight).fit(X, y, (y != 2).astype(float))
+    kept, here = y != 2, {label: weight for label, weight in class_weight.items() if label != 2}
+    expected = classifier(class_weight=here).fit(X[kept], y[kept])
+    LogisticRegression(class_weight=class_weight).fit(X, y, (y != 2).astype(float))
+    np.testing.assert_array_equal(model.predict_proba(X), expected.predict_proba(X))
+
+
+def test_chunks_need_not_hold_the_classes_of_class_weight(multiclass: Table) -> None:
+    X, y = multiclass
+    found = [
+        classifier(class_weight=weight).partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
+        for weight in ({0: 1.0, 1: 2.0, 2: 3.0, 7: 9.0}, {0: 1.0, 1: 2.0, 2: 3.0})
+    ]
+    np.testing.assert_array_equal(*(model.predict_proba(X) for model in found))
+
+
+@pytest.mark.parametrize(
+    ("class_weight", "message"),
+    [
+        ({0: 1, 1: 1, "2": 9}, r"names the class '2'.*no weight for 2.*classes are \[0, 1, 2\]"),
+        ({3: 9}, "names the class 3.*no weight for 0"),
+        ({0: "heavy"}, "class_weight of class 0 is 'heavy'.*zero or positive"),
+        ({7: None}, "class_weight of class 7 is None"),
+    ],
+    ids=str,
+)
+def test_class_weight_of_a_wrong_name_is_refused(
+    multiclass: Table, class_weight: dict, message: str
+) -> None:
+    """Where one class has no weight and a name no class."""
+    with pytest.raises(ValueError, match=message):
+        classifier(class_weight=class_weight).fit(*multiclass)

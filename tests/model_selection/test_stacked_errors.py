@@ -228,6 +228,14 @@ def test_scores_that_fail_are_told_as_such(case: Case) -> None:
         assert failed[0] > 0
 
 
+@pytest.mark.parametrize("weights", [{0: 1, 1: 2, 2: 9}, {0: 1.0, 1: 2.0, 2: 0.0, 3: 5.0}], ids=str)
+def test_a_fold_may_lack_a_class_that_has_a_weight(weights: dict) -> None:
+    settings = {"cv": KFold(3), "error_score": "raise", "scoring": "accuracy"}
+    grid = {"class_weight": [weights, None], "alpha": [1e-4, 1.0]}
+    case = with_target(LACKING, classifier(), grid, settings)
+    assert_same_search(case.stacked(), case.plain(), X)
+
+
 @pytest.mark.parametrize("return_train_score", [False, True])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_scores_that_are_not_finite_are_warned_of_and_come_last(
