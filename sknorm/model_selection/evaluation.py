@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ class Candidate:
         What identifies those that the preparation of a table depends on.
     fault : Exception or None
         Why it cannot be fitted.
+    alone : bool
+        Whether its jobs are fitted one by one, because it has methods of its own.
     """
 
     number: int
@@ -47,11 +50,15 @@ class Candidate:
     stack: Hashable
     preparation: Hashable
     fault: Exception | None
+    alone: bool
 
     @property
     def epochs(self) -> int:
         """Largest number of epochs of its training in a fold."""
-        return 0 if self.fault is not None else int(self.network.max_iter)
+        if self.fault is not None:
+            return 0
+        most = getattr(self.network, "max_iter", 1)  # of one with own methods it may be anything
+        return max(1, int(most)) if isinstance(most, Integral) else 1
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,11 @@ class Unit:
     jobs: list[Job]
     epochs: int
     prefix: Once | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether its jobs are fitted one by one."""
+        return self.jobs[0].candidate.alone
 
 
 @dataclass(frozen=True)
@@ -141,8 +153,15 @@ class Context:
         )
         return all(isinstance(each, _BaseScorer | _PassthroughScorer) for each in all_of_them)
 
-    @property
-    def failed_score(self) -> Any:
+    def failure(self, job: Job, text: str, seconds: float = 0.0) -> dict[str, Any]:
+        """The result of a job that failed, for a reason that the text tells."""
+        result = {"job": job, "fit_error": text, "unfinished": False}
+        result |= {"fit_time": seconds, "score_time": 0.0, "test_scores": self._failed_score()}
+        if self.return_train_score:
+            result["train_scores"] = self._failed_score()
+        return result
+
+    def _failed_score(self) -> Any:
         """What stands for the scores of a job that failed."""
         if isinstance(self.scorer, _MultimetricScorer):
             return dict.fromkeys(self.scorer._scorers, self.error_score)

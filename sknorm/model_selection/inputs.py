@@ -17,7 +17,7 @@ from sknorm.estimators.base import BaseMLP
 
 
 class Recorder(BaseEstimator):
-    """Stands in for the last step of a Pipeline and keeps what its ``fit`` is given.
+    """Stands in for the last step of a Pipeline, keeps what its ``fit`` is given and predicts it.
 
     Parameters
     ----------
@@ -32,6 +32,10 @@ class Recorder(BaseEstimator):
         """Keep the arguments."""
         self.given_ = (X, y, params)
         return self
+
+    def predict(self, X: Any) -> Any:
+        """The table that the last step is asked about."""
+        return X
 
     def get_metadata_routing(self) -> Any:
         """The requests of the estimator."""
@@ -49,7 +53,7 @@ class Inputs:
     steps : list of (str, fitted transformer)
         The steps before it.
     train : callable
-        Gives the table and the targets that it is fitted to.
+        Gives the table and the targets that it is fitted to; steps that sample change the rows.
     make_test : callable
         Makes ``test``.
     """
@@ -102,8 +106,8 @@ class Fold:
 
         def test() -> tuple[Any, Any]:
             rows, targets = taken(X, self.test), taken(y, self.test)
-            try:
-                return pipeline[:-1].transform(rows), targets
+            try:  # not by ``transform``: samplers, which act in fit only, have none
+                return pipeline.predict(rows), targets
             except Exception:  # to be told by the scorer of the whole Pipeline
                 return None, targets
 

@@ -13,9 +13,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import _num_features
 
 from sknorm.backends import is_on_host
-from sknorm.estimators.parameters import CONSTRAINTS, check_combination
+from sknorm.estimators.parameters import CONSTRAINTS, check_combination, hidden_sizes
 from sknorm.model_selection.evaluation import Candidate, Context, Job, Unit
 from sknorm.model_selection.inputs import Once, check_stackable, has_prefix, last_step
+from sknorm.model_selection.overrides import all_parameters, has_own_code
 
 # Parameters that the networks of a stack may differ in.
 STACKED = {
@@ -94,20 +95,28 @@ def _candidate(estimator: Any, number: int, parameters: dict[str, Any]) -> Candi
     model = clone(estimator).set_params(**clone(parameters, safe=False))
     check_stackable(model)
     network = last_step(model)
-    own = network.get_params(deep=False)
-    fault = None
+    if has_own_code(model) or has_own_code(network):
+        return Candidate(
+            number, parameters, model, network, frozenset(),
+            prefix=None, stack=number, preparation=None, fault=None, alone=True,
+        )  # fmt: skip
     try:
+        own = all_parameters(network)
         network._validate_params()
         check_combination(network)
-    except ValueError as error:
-        fault = error
+        hidden_sizes(network.hidden_layer_sizes)
+    except Exception as error:
+        return Candidate(
+            number, parameters, model, network, frozenset(),
+            prefix=None, stack=None, preparation=None, fault=error, alone=False,
+        )  # fmt: skip
     common = [type(network), _requests(model), {k: v for k, v in own.items() if k not in STACKED}]
     return Candidate(
         number, parameters, model, network, frozenset(own),
-        prefix=_fingerprint(_before(model)) if has_prefix(model) and fault is None else None,
-        stack=_fingerprint(common) if fault is None else None,
+        prefix=_fingerprint(_before(model)) if has_prefix(model) else None,
+        stack=_fingerprint(common),
         preparation=_fingerprint({k: v for k, v in own.items() if k not in _LATER}),
-        fault=fault,
+        fault=None, alone=False,
     )  # fmt: skip
 
 
@@ -146,6 +155,8 @@ def _parts(jobs: list[Job], X: Any, workers: int, context: Context) -> list[list
     """
     if jobs[0].candidate.fault is not None:
         return [jobs]
+    if jobs[0].candidate.alone:
+        return [[job] for job in jobs]
     network, size = jobs[0].candidate.network, -(-len(jobs) // workers)
     if network.backend == "numpy" or (network.backend == "auto" and is_on_host(X)):
         size = min(size, _stack_size(network, _width(X)))
@@ -165,7 +176,7 @@ def _stack_size(network: Any, width: int) -> int:
 
 def _weights(network: Any, width: int) -> int:
     """Weights of the hidden layers."""
-    sizes = [width, *np.atleast_1d(network.hidden_layer_sizes).tolist()]
+    sizes = [width, *hidden_sizes(network.hidden_layer_sizes)]
     return sum(a * b for a, b in pairwise(sizes))
 
 

@@ -102,13 +102,13 @@ def race_by_epochs(
     Raises
     ------
     ValueError
-        If a solver has no epochs.
+        If a solver or an estimator has no epochs that could be compared.
     """
+    _check_epochs(planned)
     table = Table(X)
     parallel = Parallel(n_jobs=n_jobs, require="sharedmem")
     works = parallel(delayed(Work)(X, y, table, context, unit, progress) for unit in planned)
     for work in works:
-        _check(work)
         work.gather(work.parts)
     epochs = max(unit.epochs for unit in planned)
     running = {job.candidate.number for unit in planned for job in unit.jobs}
@@ -169,12 +169,19 @@ def rank_survivors_first(table: dict[str, Any], left: np.ma.MaskedArray, folds: 
         table[f"rank_test_{key}"] = (1 + better.sum(axis=1)).astype(np.int32)
 
 
-def _check(work: Work) -> None:
-    tasks = [entry.task for part in work.parts for entry in part]
-    if any(task is not None and task.max_fun is not None for task in tasks):
+def _check_epochs(planned: Sequence[Unit]) -> None:
+    """Refuse candidates that are not trained epoch by epoch."""
+    for unit in planned:
+        candidate = unit.jobs[0].candidate
+        if candidate.alone:
+            what, instead = f"{type(candidate.model).__name__} with methods of its own", ""
+        elif candidate.fault is None and candidate.network.solver == "lbfgs":
+            what, instead = "solver='lbfgs'", "another solver, "
+        else:
+            continue
         raise ValueError(
             f"racing=True with fewer than {FOLDS} folds compares candidates epoch by epoch, which "
-            "solver='lbfgs' does not have. Use more folds, another solver, or racing=False."
+            f"{what} does not have. Use more folds, {instead}or racing=False."
         )
 
 

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_clas
 from sklearn.utils.validation import _num_samples
 
 from sknorm.backends import fetched
+from sknorm.model_selection.alone import fitted_clone
 from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
 from sknorm.model_selection.evaluation import Candidate, Context, Results, Table
 from sknorm.model_selection.execution import Execution
@@ -112,6 +113,11 @@ def refitted(execution: Execution, weights: np.ndarray) -> EnsembleClassifier | 
     context = replace(execution.context, splits=[(rows, rows)], error_score="raise")
     table, models = Table(X), {}
     for unit in units(context, chosen, [0], X, workers=1):
+        if unit.alone:
+            for job in unit.jobs:
+                model = fitted_clone(X, y, context, job.candidate, rows)
+                models[job.candidate.number] = model
+            continue
         work = Work(X, y, table, context, unit, Progress())
         for part in work.parts:
             work.gather([part])

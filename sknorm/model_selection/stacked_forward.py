@@ -9,6 +9,7 @@ import numpy as np
 from sknorm.backends import Backend, resolve
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.rows import Scales, engine_table
+from sknorm.model_selection.overrides import has_own_code
 from sknorm.network.folding import FoldedNetwork, folded
 
 _FAR = 8.0  # deviations that columns' locations may differ by before float32 loses digits
@@ -49,7 +50,10 @@ def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any
 
 
 def stacks(members: Sequence[Any]) -> list[list[int]]:
-    """Positions of the models that are best predicted in one pass; a Pipeline is on its own."""
+    """Positions of the models that are best predicted in one pass.
+
+    A Pipeline, and a model with methods of its own, is on its own.
+    """
     groups: dict[Hashable, list[int]] = {}
     for place, member in enumerate(members):
         key = _signature(member, place)
@@ -65,7 +69,7 @@ def stacks(members: Sequence[Any]) -> list[list[int]]:
 
 def _signature(member: Any, place: int) -> Hashable:
     """What models have in common that can be predicted in one pass; its place, if it is not."""
-    if not isinstance(member, BaseMLP):
+    if not isinstance(member, BaseMLP) or has_own_code(member):
         return place
     network, scales = member.network_, member._scales
     if network.parameters.flat.shape[0] >= _LARGE * network.members:

@@ -67,7 +67,9 @@ class StackedGridSearchCV(BaseStackedSearch, GridSearchCV):
     ``learning_rate_init``, ``norm_momentum``, ``random_state`` and ``class_weight``. Candidates
     that differ in others are trained in stacks of their own; ``solver="lbfgs"`` one by one.
     Where a Pipeline has nothing to fit before the network, all folds are row indices into one
-    copy of X; otherwise its steps are fitted once a fold and setting of theirs.
+    copy of X; otherwise its steps are fitted once a fold and setting of theirs. A subclass with
+    methods of its own, such as ``fit`` or ``predict``, is fitted and scored by them, one
+    candidate and fold after the other.
 
     Callbacks of the search hear of its progress in epochs of members; callbacks of the estimator
     run in the refit only, and its ``verbose`` says nothing before it.
@@ -179,7 +181,9 @@ class StackedRandomizedSearchCV(BaseStackedSearch, RandomizedSearchCV):
     ``learning_rate_init``, ``norm_momentum``, ``random_state`` and ``class_weight``. Candidates
     that differ in others are trained in stacks of their own; ``solver="lbfgs"`` one by one.
     Where a Pipeline has nothing to fit before the network, all folds are row indices into one
-    copy of X; otherwise its steps are fitted once a fold and setting of theirs.
+    copy of X; otherwise its steps are fitted once a fold and setting of theirs. A subclass with
+    methods of its own, such as ``fit`` or ``predict``, is fitted and scored by them, one
+    candidate and fold after the other.
 
     Callbacks of the search hear of its progress in epochs of members; callbacks of the estimator
     run in the refit only, and its ``verbose`` says nothing before it.

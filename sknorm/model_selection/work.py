@@ -13,16 +13,17 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.base import is_classifier
 from sklearn.model_selection._validation import _score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples
 
-from sknorm.backends import Backend, fetched, side_by_side
+from sknorm.backends import Backend, side_by_side
 from sknorm.estimators import attributes
 from sknorm.estimators.rows import Prepared
+from sknorm.model_selection.alone import fit_alone
 from sknorm.model_selection.evaluation import Context, Job, Table, Unit
 from sknorm.model_selection.inputs import Inputs, assembled, rows_of, taken
+from sknorm.model_selection.predictions import predicted
 from sknorm.model_selection.progress import Progress
 from sknorm.model_selection.stacks import Entry, Lead, Stack
 from sknorm.network.network import Network
@@ -53,6 +54,9 @@ def evaluate(
     list of dict
         One of each job, in the form of scikit-learn's ``_fit_and_score``, with its ``job``.
     """
+    if unit.alone:
+        with side_by_side(context.threads):
+            return [fit_alone(X, y, context, job, progress) for job in unit.jobs]
     table.X = X
     work = Work(X, y, table, context, unit, progress)
     results = []
@@ -150,7 +154,7 @@ class Work:
     def lost(self) -> list[dict[str, Any]]:
         """Results of the jobs that failed."""
         lost = [job for job in self.unit.jobs if job.key in self.failures]
-        return [self._failure(job) for job in lost]
+        return [self.context.failure(job, self.failures[job.key]) for job in lost]
 
     def _trying(self, jobs: Sequence[Job], do: Callable[[], Any]) -> Any:
         """What ``do`` returns; if it fails, so do the jobs, unless errors are to be raised."""
@@ -197,7 +201,7 @@ class Work:
             prepared = network._prepare(X, y, weight, groups, None)
             table = self._table(X)(network)
             train = self.context.splits[job.split][0]
-            rows = train if self.unit.prefix is None else np.arange(len(train))
+            rows = train if self.unit.prefix is None else np.arange(prepared.rows.total)
             if prepared.rows.positions is not None:
                 rows = rows[prepared.rows.positions]
             learnt = {k: v for k, v in network.__dict__.items() if k not in candidate.names}
@@ -280,7 +284,8 @@ class Work:
         result: dict[str, Any] = {"job": entry.job, "fit_error": None}
         result["unfinished"] = attributes.is_unfinished(entry.network, outcome)
         if self.context.keeps_predictions:
-            result |= _predictions(entry.network, entry.inputs.test[0])
+            model, X, _ = self._asked(entry.network, entry, test=True)
+            result |= predicted(model, X, self.context.error_score)
         result["fit_time"] = entry.seconds + time.perf_counter() - started
         return result
 
@@ -301,25 +306,23 @@ class Work:
         view.out_activation_ = view._loss().output_activation
         return self._scores(view, entry, test=True)
 
-    def _scores(self, model: Any, entry: Entry, test: bool) -> Any:
-        context, inputs, split = self.context, entry.inputs, entry.job.split
-        rows = context.splits[split][0 if not test else 1]
-        X, y = inputs.test if test else inputs.train()
-        has_steps = self.unit.prefix is not None
-        # Training rows were transformed as the steps were fitted, which may differ from later on.
-        if not context.scores_networks or (has_steps and (not test or X is None)):
-            model = assembled(entry.job.candidate.model, inputs.steps, model)
-            X = taken(self.X, rows) if has_steps else X
+    def _scores(self, network: Any, entry: Entry, test: bool) -> Any:
+        context = self.context
+        rows = context.splits[entry.job.split][1 if test else 0]
         params = rows_of(context.score_params, rows, _num_samples(self.X))
+        model, X, y = self._asked(network, entry, test)
         return _score(model, X, y, context.scorer, params, context.error_score)
 
-    def _failure(self, job: Job) -> dict[str, Any]:
-        """The result of a job that failed."""
-        result = {"job": job, "fit_error": self.failures[job.key], "unfinished": False}
-        result |= {"fit_time": 0.0, "score_time": 0.0, "test_scores": self.context.failed_score}
-        if self.context.return_train_score:
-            result["train_scores"] = self.context.failed_score
-        return result
+    def _asked(self, network: Any, entry: Entry, test: bool) -> tuple[Any, Any, Any]:
+        """Who is scored on which rows and targets: the network, or its whole Pipeline."""
+        inputs, has_steps = entry.inputs, self.unit.prefix is not None
+        # Training rows were transformed, or drawn, as the steps were fitted: later on they differ.
+        anew = has_steps and (not test or inputs.test[0] is None)
+        if not anew and self.context.scores_networks:
+            return network, *(inputs.test if test else inputs.train())
+        model = assembled(entry.job.candidate.model, inputs.steps, network)
+        rows = self.context.splits[entry.job.split][1 if test else 0]
+        return model, taken(self.X, rows), taken(self.y, rows)
 
 
 def _fresh(network: Any) -> Any:
@@ -337,13 +340,3 @@ def _fresh(network: Any) -> Any:
 def _arguments(network: Any, inputs: Inputs) -> dict[str, Any]:
     """Arguments of ``fit`` by name; unknown ones are refused as it refuses them."""
     return inspect.signature(network.fit).bind(None, None, **inputs.params).arguments
-
-
-def _predictions(network: Any, X: Any) -> dict[str, Any]:
-    """Out-of-fold predictions (n, o), on the host, and the classes that they are of."""
-    classifies = is_classifier(network)
-    values = fetched(network.predict_proba(X) if classifies else network.predict(X))
-    return {
-        "predictions": values.reshape(values.shape[0], -1),
-        "classes": network.classes_ if classifies else None,
-    }

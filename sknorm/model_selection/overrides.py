@@ -1,0 +1,45 @@
+"""Whether an estimator is what its library made it, or has code of its own that must run."""
+
+import inspect
+import re
+from typing import Any
+
+# Libraries whose networks are stacked, and whose Pipelines do no more than call their steps.
+_LIBRARIES = ("sknorm", "sklearn", "imblearn")
+# What each class has of its own without doing anything else.
+_HARMLESS = re.compile(
+    r"__(init|doc|module|dict|weakref|annot\w+|abstractmethods|firstlineno|static_attributes"
+    r"|parameters|orig_bases)__|_abc_impl|_parameter_constraints|set_\w+_request"
+)
+
+
+def library_class(estimator: Any) -> type:
+    """The most derived of an estimator's classes that one of the known libraries defines."""
+    classes = type(estimator).__mro__
+    return next(each for each in classes if each.__module__.partition(".")[0] in _LIBRARIES)
+
+
+def has_own_code(estimator: Any) -> bool:
+    """Whether a subclass, or the object itself, replaces a method of the library's class.
+
+    Other defaults, other constraints of parameters and additional methods replace nothing.
+    """
+    own, base = type(estimator), library_class(estimator)
+    if not vars(estimator).keys().isdisjoint(dir(base)):
+        return True
+    return own is not base and any(
+        inspect.getattr_static(own, name, None) is not inspect.getattr_static(base, name, None)
+        for name in _replaceable(estimator, base)
+        if not _HARMLESS.fullmatch(name)
+    )
+
+
+def all_parameters(network: Any) -> dict[str, Any]:
+    """Parameters of a network, those included that its subclass's constructor does not take."""
+    names = library_class(network)._get_param_names()  # type: ignore[attr-defined]
+    return {name: getattr(network, name) for name in names} | network.get_params(deep=False)
+
+
+def _replaceable(estimator: Any, base: type) -> set[str]:
+    """Names of what a class has, and of parameters, which a property may stand in for."""
+    return {*dir(base), *base._get_param_names()}  # type: ignore[attr-defined]
