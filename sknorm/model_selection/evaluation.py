@@ -1,6 +1,6 @@
 """What a search evaluates: candidates in folds, gathered to units of work."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
+from sklearn.utils.validation import _num_samples
 
 from sknorm import validation
 from sknorm.estimators.rows import brought, engine_table
-from sknorm.model_selection.inputs import Fold, Once
+from sknorm.model_selection.inputs import Fold, Once, taken
 
 Results = list[dict[str, Any]]  # of jobs, in the form of scikit-learn's ``_fit_and_score``
 
@@ -180,13 +181,33 @@ class Table:
         self.X = X
         self._made: dict[str, Any] = {}
 
-    def __call__(self, network: Any) -> Any:
-        """The table in the backend of a prepared network."""
+    def __call__(self, network: Any, splits: Sequence[tuple[np.ndarray, np.ndarray]] = ()) -> Any:
+        """The table in the backend of a prepared network; rows that no fold trains on may be any.
+
+        Raises
+        ------
+        ValueError
+            If a row that a fold trains on is malformed.
+        """
         name = network.backend
         if name not in self._made:
-            X = validation.check_features(clone(network), brought(self.X, name), reset=True)
+            try:
+                X = self._checked(network, self.X)
+            except ValueError:
+                X = self._checked(network, taken(self.X, self._usable(splits)))
             self._made[name] = engine_table(network._backend, X)
         return self._made[name]
+
+    @staticmethod
+    def _checked(network: Any, X: Any) -> Any:
+        return validation.check_features(clone(network), brought(X, network.backend), reset=True)
+
+    def _usable(self, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """All rows, with one that is trained on in the places of those that are not."""
+        trained = np.unique(np.concatenate([np.zeros(0, int), *(train for train, _ in splits)]))
+        order = np.full(_num_samples(self.X), trained[0] if len(trained) else 0)
+        order[trained] = trained
+        return order
 
     def __getstate__(self) -> dict[str, Any]:
         return {"X": None, "_made": {}}  # X is sent by itself, and once

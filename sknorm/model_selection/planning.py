@@ -162,7 +162,7 @@ def _parts(jobs: list[Job], X: Any, workers: int, context: Context) -> list[list
         size = min(size, _stack_size(network, _width(X)))
     if context.max_stack_bytes is not None:
         held = len(context.splits[jobs[0].split][0]) + _weights(network, _width(X))
-        held *= 8 * network.n_members
+        held *= 8 * int(network.n_members)
         size = min(size, context.max_stack_bytes // (4 * workers * held))
     count = -(-len(jobs) // max(1, size))
     return [part.tolist() for part in np.array_split(np.array(jobs, dtype=object), count)]
@@ -170,7 +170,7 @@ def _parts(jobs: list[Job], X: Any, workers: int, context: Context) -> list[list
 
 def _stack_size(network: Any, width: int) -> int:
     """Networks whose parameters, gradients and moments stay in the caches together."""
-    values = max(1, _weights(network, width)) * network.n_members
+    values = max(1, _weights(network, width)) * int(network.n_members)
     return int(np.clip(_CACHE_BYTES // (16 * values), _LEAST, _MOST))
 
 

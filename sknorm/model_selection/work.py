@@ -77,7 +77,7 @@ class Work:
         self.progress = progress
         self.failures: dict[tuple[int, int], str] = {}
         self._inputs: dict[int, Inputs] = {}
-        self._prefix_table: Table | None = None
+        self._own_tables: dict[int, Table] = {}
         self._leads: dict[Hashable, Lead] = {}
         groups: dict[Hashable, list[Entry]] = defaultdict(list)
         for job in unit.jobs:
@@ -199,22 +199,23 @@ class Work:
             weight, groups = given.get("sample_weight"), given.get("groups")
             X, y = inputs.train()
             prepared = network._prepare(X, y, weight, groups, None)
-            table = self._table(X)(network)
-            train = self.context.splits[job.split][0]
-            rows = train if self.unit.prefix is None else np.arange(prepared.rows.total)
+            table, rows = self._placed(network, X, job.split)
             if prepared.rows.positions is not None:
                 rows = rows[prepared.rows.positions]
             learnt = {k: v for k, v in network.__dict__.items() if k not in candidate.names}
             self._leads[key] = Lead(self._on(table, prepared, network), learnt, rows, table)
         return self._leads[key]
 
-    def _table(self, X: Any) -> Table:
-        """The table that the jobs of a fold share: all rows, or those of a fitted prefix."""
+    def _placed(self, network: Any, X: Any, split: int) -> tuple[Any, np.ndarray]:
+        """The table that a fold's training rows X are in, and where they are in it."""
         if self.unit.prefix is None:
-            return self.table
-        if self._prefix_table is None:
-            self._prefix_table = Table(X)
-        return self._prefix_table
+            try:
+                table = self.table(network, self.context.splits)
+                return table, self.context.splits[split][0]
+            except ValueError:  # of a row of another fold, which fails for it
+                pass
+        own = self._own_tables.setdefault(split, Table(X))
+        return own(network), np.arange(_num_samples(X))
 
     def _on(self, table: Any, prepared: Prepared, network: Any) -> Prepared:
         """The prepared data as a view of the common table, without a copy of their rows."""

@@ -1,5 +1,6 @@
 """A stacked search beside scikit-learn's over the same estimator, and what must be equal."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,6 +107,28 @@ class Case:
         make = PAIRS[self.kind][which]
         given = {"cv": 2, **self.search, **search}
         return make(clone(self.model), self.grid, **given).fit(*self.data, **self.fit)
+
+
+def with_target(y: Any, model: Any, grid: Any, search: dict[str, Any] | None = None) -> Case:
+    """A case with targets of its own."""
+
+    class Own(Case):
+        @property
+        def data(self) -> tuple[Any, Any]:
+            return T["X"], y
+
+    return Own("", model, grid, search=search or {})
+
+
+def outcome(fit: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """A fitted search or its error, and the warnings on the way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = fit()
+        except Exception as error:
+            found = error
+    return found, [str(w.message) for w in caught]
 
 
 def assert_same_results(ours: dict[str, Any], theirs: dict[str, Any], rtol: float = 1e-6) -> None:

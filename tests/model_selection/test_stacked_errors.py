@@ -1,13 +1,22 @@
 """What goes wrong in a stacked search goes wrong as in scikit-learn's, and nowhere else."""
 
 import re
-import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
-from search_case import ROWS, Case, T, assert_same_search, classifier, regressor
+from search_case import (
+    ROWS,
+    Case,
+    T,
+    assert_same_search,
+    classifier,
+    outcome,
+    regressor,
+    with_target,
+)
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.exceptions import FitFailedWarning
 from sklearn.linear_model import LogisticRegression
@@ -47,28 +56,6 @@ def sometimes(value: Any) -> Callable:
         return value if model.alpha == 1.0 else model.score(X, y)
 
     return score
-
-
-def with_target(y: Any, model: Any, grid: Any, search: dict[str, Any] | None = None) -> Case:
-    """A case with targets of its own."""
-
-    class Own(Case):
-        @property
-        def data(self) -> tuple[Any, Any]:
-            return X, y
-
-    return Own("", model, grid, search=search or {})
-
-
-def outcome(fit: Callable[[], Any]) -> tuple[Any, list[str]]:
-    """A fitted search or its error, and the warnings on the way."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            found = fit()
-        except Exception as error:
-            found = error
-    return found, [str(w.message) for w in caught]
 
 
 def assert_same_error(case: Case, match: str) -> None:
@@ -145,7 +132,10 @@ def test_errors_are_those_of_scikit_learn(case: Case, match: str) -> None:
 FAILING = {
     "alpha": {"alpha": [-1, 1e-4]}, "alpha's type": {"alpha": ["x", 1e-4]},
     "mixup": {"mixup_alpha": ["x", 0.1]}, "sizes": {"hidden_layer_sizes": [(0,), "a", None, (4,)]},
-    "epochs": {"max_iter": [-3, "a", 2]}, "members": {"n_members": [-3, "a", 2]},
+    "epochs": {"max_iter": [-3, "a", 2]},
+    "sizes of other kinds": {"hidden_layer_sizes": [(8, "a"), [[8]], (8.5,), {}, (4, None), (4,)]},
+    "numbers of other kinds": {"alpha": [None, np.nan, Fraction(1, 2), [1], np.ones(2), 1j, 0.1]},
+    "members": {"n_members": [-3, "a", 2, np.int8(2)]},
     "states": {"random_state": [-3, "a", 2]},
     "weights": {"class_weight": [-3, {0: -1.0}, {0: 1, "a": 2}, None]},
     "combinations": [{"solver": ["lbfgs"], "dropout": [0.5]}, {"alpha": [0.1]}],
@@ -311,13 +301,6 @@ def test_other_estimators_are_refused(model: Any, grid: Any, where: str | None) 
         return
     with pytest.raises(TypeError, match=f"{where}. Use scikit-learn's search"):
         search.fit(X, T["multiclass"])
-
-
-def test_a_missing_value_is_found_before_training() -> None:
-    table = X.copy()
-    table[3, 2] = np.nan
-    with pytest.raises(ValueError, match=r"(?s)All the 4 fits failed.+column 2, first at row 3"):
-        Case("", classifier(), A, X=table).stacked()
 
 
 @pytest.mark.parametrize("kind", ["grid", "randomized"])
