@@ -9,8 +9,11 @@ from array_api_compat import (
     device,
     is_array_api_obj,
     is_cupy_array,
+    is_dask_array,
     is_jax_array,
     is_numpy_array,
+    is_numpy_namespace,
+    is_pydata_sparse_array,
     is_torch_array,
     to_device,
 )
@@ -61,14 +64,42 @@ def resolve(X: Any, name: str = "auto", matmul_precision: str = "highest") -> Ba
 
 
 def is_on_host(X: Any) -> bool:
-    """Whether a table is not an array of a device: NumPy's, a data frame, sparse, a list."""
+    """Whether NumPy computes for a table: its own arrays, data frames, sparse tables, lists.
+
+    And arrays of any library that NumPy can read, but nothing can train with: those that are
+    evaluated late or are never written to.
+    """
     if not is_array_api_obj(X) or is_numpy_array(X):
         return True
     if is_torch_array(X):
         return X.device.type == "cpu"
     if is_jax_array(X):
         return all(each.platform == "cpu" for each in X.devices())
-    return False
+    return not (is_cupy_array(X) or _takes_part_in_training(X))
+
+
+def _takes_part_in_training(X: Any) -> bool:
+    """Whether an array of some library is on a device, evaluated at once and written in place."""
+    if is_dask_array(X) or is_pydata_sparse_array(X) or not hasattr(X, "__setitem__"):
+        return False
+    if not hasattr(X, "device") or is_numpy_namespace(xp := array_namespace(X)):
+        return False
+    try:
+        able = xp.__array_namespace_info__().capabilities()
+    except AttributeError:  # not the standard's, whatever it is
+        return False
+    return bool(able["boolean indexing"] and able["data-dependent shapes"])
+
+
+def collect(values: Any) -> Any:
+    """What a collection of Dask stands for, computed now; anything else as it is.
+
+    Dask's arrays do not know their length before, and each look at them would compute them anew.
+    """
+    graph = getattr(values, "__dask_graph__", None)
+    if graph is None or isinstance(values, type) or graph() is None:
+        return values
+    return values.compute()
 
 
 def fetched(values: Any) -> Any:
@@ -76,7 +107,16 @@ def fetched(values: Any) -> Any:
 
     One of a tensor on the host shares its memory.
     """
-    return to_host(values) if _is_tensor(values) or not is_on_host(values) else values
+    values = collect(values)
+    if _is_tensor(values) or not is_on_host(values):
+        return to_host(values)
+    if is_numpy_array(values):
+        return values
+    if is_array_api_obj(values):  # which scikit-learn would compute with where it dispatches
+        return np.asarray(values)
+    if hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
+        return np.from_dlpack(values)
+    return values
 
 
 def in_kind(values: Any, like: Any) -> Any:

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _get_feature_names, check_is_fitted
 from sknorm import scaling, validation
 from sknorm._pickling import VersionedPickle
 from sknorm._warnings import warn
-from sknorm.backends import fetched, in_kind, is_on_host, resolve
+from sknorm.backends import collect, fetched, in_kind, is_on_host, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters
 from sknorm.estimators.drafts import Draft
 from sknorm.estimators.incremental import (
@@ -254,9 +254,8 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
         self, X: Any, y: Any, weight: Any, groups: Any, *, fresh: bool, partial: bool = False
     ) -> Rows:
         """Check X, y, weights and groups; learn what y says of the task."""
+        given, X = X, brought(X, self.backend)
         self._column_names = _get_feature_names(X)
-        given = None if is_on_host(X) else X
-        X = brought(X, self.backend)
         at_least = 2 if self.normalization in ("batch", "ghost") else 1
         if partial and not fresh:
             at_least = 1  # a single row waits for others
@@ -444,6 +443,7 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
     def _checked(self, X: Any, method: str) -> Any:
         """X to predict for."""
         check_is_fitted(self)
+        X = collect(X)
         if self.backend == "auto":
             table = fetched(X) if is_on_host(X) else X
             check_same_namespace(table, self, attribute="input_mean_", method=method)

@@ -8,7 +8,6 @@ from sknorm.backends import Backend, resolve
 from sknorm.estimators.rows import engine_table
 from sknorm.network.folding import Noise, folded
 
-
 _FAR = 1e4  # deviations
 
 

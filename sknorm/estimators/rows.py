@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from sknorm import validation
-from sknorm.backends import Backend, fetched, is_on_host, readable, resolve, take_rows
+from sknorm.backends import Backend, collect, fetched, is_on_host, readable, resolve, take_rows
 from sknorm.network.batch import SparseRows
 from sknorm.objective.units import weights_in_units
 from sknorm.training.data import TrainingData
@@ -100,6 +100,7 @@ def brought(X: Any, backend: str) -> Any:
     As an array of a library that computes: NumPy's or CuPy's in place of PyTorch's or JAX's,
     without a copy. Half precision of a device becomes float32.
     """
+    X = collect(X)
     if is_on_host(X) or backend == "numpy":
         return fetched(X)
     return readable(resolve(X).asarray(X))

@@ -14,7 +14,7 @@ from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.validation import check_is_fitted
 
 from sknorm._pickling import VersionedPickle
-from sknorm.backends import fetched, in_kind
+from sknorm.backends import collect, fetched, in_kind, is_on_host
 from sknorm.estimators.base import BaseMLP
 from sknorm.model_selection.stacked_forward import stacked_forward, stacks
 
@@ -91,6 +91,7 @@ class BaseEnsemble(VersionedPickle, ABC):
             If weights are malformed, or for the reasons of the members' ``fit``.
         """
         members, shares = self._weighted()
+        X, y, sample_weight = collect(X), collect(y), collect(sample_weight)
         fitted = []
         for member in members:
             given = {**fit_params, **_row_weights(member, sample_weight)}
@@ -166,8 +167,10 @@ class BaseEnsemble(VersionedPickle, ABC):
         ``method`` is what was asked for, for messages.
         """
         check_is_fitted(self)
+        X = collect(X)
         if self._input_mean is not None:
-            check_same_namespace(X, self, attribute="_input_mean", method=method)
+            table = fetched(X) if is_on_host(X) else X
+            check_same_namespace(table, self, attribute="_input_mean", method=method)
         total: Any = 0.0
         for places in stacks(self.estimators_):
             members = [self.estimators_[k] for k in places]

@@ -22,6 +22,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sknorm._pickling import VersionedPickle
+from sknorm.backends import collect
 from sknorm.model_selection.evaluation import Context
 from sknorm.model_selection.execution import Execution
 from sknorm.model_selection.inputs import check_stackable
@@ -77,7 +78,8 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         """
         check_stackable(self.estimator)
         scorers, refit_metric = self._get_scorers()
-        X, y = indexable(X, y)
+        X, y = indexable(collect(X), collect(y))
+        params = {name: collect(value) for name, value in params.items()}
         params = _check_method_params(X, params=params)
         routed = self._get_routed_params_for_fit(params)
         weight = params.get("sample_weight")

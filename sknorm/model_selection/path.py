@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
+from sknorm.backends import collect
 from sknorm.estimators import MLPClassifier, MLPRegressor
 
 _FACTOR = 4.0  # between the alphas that the search for the strongest one tries
@@ -100,6 +101,7 @@ def regularization_path(
     (3, 8)
     """
     _check(estimator, alphas, n_alphas, alpha_min_ratio)
+    X, y = collect(X), collect(y)
     model = clone(estimator).set_params(warm_start=True)
     if model.early_stopping == "auto":
         model.set_params(early_stopping=False)
