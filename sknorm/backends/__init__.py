@@ -12,6 +12,7 @@ from sknorm.backends.select import (
     fetched,
     in_kind,
     is_on_host,
+    keeps_kind,
     resolve,
     take_rows,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "fetched",
     "in_kind",
     "is_on_host",
+    "keeps_kind",
     "readable",
     "resolve",
     "shuffle",

@@ -17,6 +17,7 @@ from array_api_compat import (
     is_torch_array,
     to_device,
 )
+from sklearn import get_config
 
 from sknorm.backends.base import Backend
 from sknorm.backends.cupy import MATH_MODES, CupyBackend
@@ -119,9 +120,20 @@ def fetched(values: Any) -> Any:
     return values
 
 
+def keeps_kind(X: Any) -> bool:
+    """Whether a table is answered with arrays of its own library, which is not NumPy's.
+
+    Tensors of the host are where scikit-learn dispatches, as its own estimators answer them.
+    """
+    return not is_on_host(X) or (_is_tensor(X) and get_config()["array_api_dispatch"])
+
+
 def in_kind(values: Any, like: Any) -> Any:
-    """``values`` of any backend as an array of the library and on the device of ``like``."""
-    if is_on_host(like):
+    """``values`` of any backend as an array of the library and on the device of ``like``.
+
+    Where that is NumPy's, a NumPy array.
+    """
+    if not keeps_kind(like):
         return to_host(values)
     there = device(like)
     if not _is_tensor(like):

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _get_feature_names, check_is_fitted
 from sknorm import scaling, validation
 from sknorm._pickling import VersionedPickle
 from sknorm._warnings import warn
-from sknorm.backends import collect, fetched, in_kind, is_on_host, resolve
+from sknorm.backends import collect, fetched, in_kind, keeps_kind, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters
 from sknorm.estimators.drafts import Draft
 from sknorm.estimators.incremental import (
@@ -445,7 +445,7 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
         check_is_fitted(self)
         X = collect(X)
         if self.backend == "auto":
-            table = fetched(X) if is_on_host(X) else X
+            table = X if keeps_kind(X) else fetched(X)
             check_same_namespace(table, self, attribute="input_mean_", method=method)
         return validation.check_features(self, brought(X, self.backend), reset=False)
 

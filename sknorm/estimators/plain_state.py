@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from sknorm import scaling
-from sknorm.backends import fetched, resolve, to_host
+from sknorm.backends import is_on_host, resolve, to_host
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.rows import Scales
 from sknorm.estimators.target_units import TargetUnits
@@ -66,7 +66,7 @@ def to_plain(value: Any) -> Any:
         return type(value)(to_plain(each) for each in value)
     if type(value) is dict:
         return {key: to_plain(each) for key, each in value.items()}
-    return fetched(value)
+    return value if is_on_host(value) else to_host(value)
 
 
 def from_plain(value: Any) -> Any:

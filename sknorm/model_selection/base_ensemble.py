@@ -14,7 +14,7 @@ from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.validation import check_is_fitted
 
 from sknorm._pickling import VersionedPickle
-from sknorm.backends import collect, fetched, in_kind, is_on_host
+from sknorm.backends import collect, fetched, in_kind, keeps_kind
 from sknorm.estimators.base import BaseMLP
 from sknorm.model_selection.stacked_forward import stacked_forward, stacks
 
@@ -169,7 +169,7 @@ class BaseEnsemble(VersionedPickle, ABC):
         check_is_fitted(self)
         X = collect(X)
         if self._input_mean is not None:
-            table = fetched(X) if is_on_host(X) else X
+            table = X if keeps_kind(X) else fetched(X)
             check_same_namespace(table, self, attribute="_input_mean", method=method)
         total: Any = 0.0
         for places in stacks(self.estimators_):
