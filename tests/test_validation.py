@@ -76,7 +76,6 @@ COLUMNS: list[tuple[Any, Any, str]] = [
     (pd, pd.Series(TEXT, dtype=object), "object"),
     (pd, pd.Series(TEXT, dtype="str"), "str"),
     (pd, pd.Series(TEXT, dtype="category"), "category"),
-    (pd, pd.Series(["1", "2"] * 120, dtype=object), "object"),
     (pd, pd.Series(pd.date_range("2020-01-01", periods=240)), "datetime64"),
     (pl, pl.Series(TEXT), "String"),
     (pl, pl.Series(TEXT, dtype=pl.Categorical), "Categorical"),

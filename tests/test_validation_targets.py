@@ -1,8 +1,11 @@
-"""Bad targets and weights: the error names what is wrong and says what to do."""
+"""Bad targets: the error names what is wrong and says what to do."""
 
+import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 
 from sknorm import MLPClassifier, MLPRegressor
@@ -29,6 +32,115 @@ def test_missing_or_infinite_target(
     if estimator is MLPRegressor:
         with pytest.raises(ValueError, match=f"y contains {word}"):
             small(estimator).fit(X, np.column_stack([y, bad]))
+
+
+def with_entry(values: np.ndarray, value: Any) -> np.ndarray:
+    """The values as objects, but for row 9."""
+    column = np.empty(len(values), dtype=object)
+    column[:] = values.tolist()
+    column[9] = value
+    return column
+
+
+MISSING: dict[str, Any] = {
+    "None": lambda y: with_entry(y, None),
+    "NaN": lambda y: with_entry(y, np.nan),
+    "NA": lambda y: with_entry(y, pd.NA),
+    "NaT": lambda y: with_entry(y, pd.NaT),
+    "None in a list": lambda y: with_entry(y, None).tolist(),
+    "None in a frame": lambda y: pd.DataFrame({"y": with_entry(y, None)}),
+    "None among words": lambda y: with_entry(y.astype(str), None),
+    "category": lambda y: pd.Series(with_entry(y, None), dtype="category"),
+    "Int64": lambda y: pd.Series(with_entry(y, None), dtype="Int64"),
+    "boolean": lambda y: pd.Series(with_entry(y > 0, None), dtype="boolean"),
+    "string": lambda y: pd.Series(with_entry(y.astype(str), None), dtype="string"),
+    "polars": lambda y: pl.Series(with_entry(y, None).tolist()),
+    "polars text": lambda y: pl.Series(with_entry(y.astype(str), None).tolist()),
+    "masked": lambda y: np.ma.masked_array(y, mask=np.arange(len(y)) == 9),
+}
+
+
+@each_estimator
+@pytest.mark.parametrize("kind", MISSING)
+def test_missing_target_of_any_kind(binary: Table, estimator: type, kind: str) -> None:
+    X, y = binary
+    bad = MISSING[kind](y)
+    with pytest.raises(ValueError, match=r"Input y contains .*missing value at row 9"):
+        small(estimator).fit(X, bad)
+    with pytest.raises(ValueError, match=r"y_val: Input y contains .*missing value at row 9"):
+        small(estimator).fit(X, y, X_val=X, y_val=bad)
+    if estimator is MLPRegressor:
+        with pytest.raises(ValueError, match="missing value at row 9"):
+            small(estimator, normalization=None).fit(X, bad)
+
+
+@pytest.mark.parametrize("value", ["low", "", " ", [1], {}, 1j, pd.Timestamp("2020")], ids=repr)
+def test_target_that_is_no_number(binary: Table, value: Any) -> None:
+    X, y = binary
+    message = f"y must be numeric, but holds {re.escape(repr(value))} at row 9"
+    with pytest.raises(ValueError, match=message):
+        small(MLPRegressor).fit(X, with_entry(y, value))
+    with pytest.raises(ValueError, match=f"y_val: {message}"):
+        small(MLPRegressor).fit(X, y, X_val=X, y_val=with_entry(y, value))
+
+
+def test_targets_of_numbers_as_objects_and_text(binary: Table) -> None:
+    X, y = binary
+    expected = small(MLPRegressor).fit(X, y).predict(X)
+    for same in (y.astype(object), y.astype(str), with_entry(y, str(y[9]))):
+        np.testing.assert_array_equal(small(MLPRegressor).fit(X, same).predict(X), expected)
+
+
+@pytest.mark.parametrize("dtype", ["datetime64[D]", "timedelta64[s]"])
+def test_dates_to_predict(binary: Table, dtype: str) -> None:
+    X, y = binary
+    with pytest.raises(ValueError, match=r"y must be numeric, but has dtype .*64.*days since"):
+        small(MLPRegressor).fit(X, np.arange(len(y)).astype(dtype))
+
+
+@each_estimator
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ([[1]] * 239 + [[1, 2]], "y is no array.*MultiLabelBinarizer"),
+        ("income", "y must be an array.*'income'"),
+        (3.0, "y must be an array"),
+        (np.ones(240) * 1j, "Complex data not supported: y"),
+    ],
+    ids=["ragged", "text", "number", "complex"],
+)
+def test_target_that_is_no_column(binary: Table, estimator: type, bad: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        small(estimator).fit(binary[0], bad)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("a", "y mixes labels of the types int and str.*astype"),
+        (0.5, "Unknown label type: y has dtype object and holds float and int values"),
+        (1, "Unknown label type: y has dtype object and holds int values.*astype"),
+        (pd.Timestamp("2020"), "y mixes labels of the types Timestamp and int"),
+    ],
+    ids=repr,
+)
+def test_labels_in_an_array_of_objects(binary: Table, value: Any, message: str) -> None:
+    X, y = binary
+    with pytest.raises(ValueError, match=message):
+        small(MLPClassifier).fit(X, with_entry(y, value))
+
+
+@each_estimator
+@pytest.mark.parametrize("dtype", ["S", object])
+def test_labels_of_bytes_are_refused_as_by_scikit_learn(
+    binary: Table, estimator: type, dtype: Any
+) -> None:
+    X, y = binary
+    labels = np.where(y, b"y", b"n").astype(dtype)
+    with pytest.raises(TypeError, match=r"y holds bytes.*labels represented as bytes.*decode"):
+        small(estimator).fit(X, labels)
+    text = np.char.decode(labels.astype("S"))
+    assert small(MLPClassifier).fit(X, text).score(X, text) > 0
 
 
 @each_estimator
@@ -68,45 +180,6 @@ def test_target_whose_square_overflows(regression: Table) -> None:
     X, y = regression
     with pytest.raises(ValueError, match=r"\by\b.*e\+30\d"):
         small(MLPRegressor).fit(X, y * 1e300)
-
-
-@each_estimator
-@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinity")])
-def test_missing_or_infinite_weight(
-    binary: Table, estimator: type, value: float, word: str
-) -> None:
-    X, y = binary
-    with pytest.raises(ValueError, match=f"sample_weight contains {word}"):
-        small(estimator).fit(X, y, np.where(np.arange(len(y)) == 9, value, 1.0))
-
-
-@each_estimator
-def test_negative_weight(binary: Table, estimator: type) -> None:
-    X, y = binary
-    with pytest.raises(ValueError, match=r"sample_weight.*-2\.5 at row 9.*zero.*positive"):
-        small(estimator).fit(X, y, np.where(np.arange(len(y)) == 9, -2.5, 1.0))
-
-
-@each_estimator
-def test_all_weights_zero(binary: Table, estimator: type) -> None:
-    X, y = binary
-    with pytest.raises(ValueError, match=r"[Ss]ample.weight.* at least one non-zero"):
-        small(estimator).fit(X, y, np.zeros(len(y)))
-
-
-@each_estimator
-def test_one_row_with_weight(binary: Table, estimator: type) -> None:
-    X, y = binary
-    with pytest.raises(ValueError, match=r"sample_weight.* 1 of 240 rows .*at least 2"):
-        small(estimator).fit(X, y, np.arange(len(y)) == 9)
-
-
-@each_estimator
-@pytest.mark.parametrize("shape", [(239,), (240, 2)])
-def test_weights_of_wrong_shape(binary: Table, estimator: type, shape: tuple) -> None:
-    X, y = binary
-    with pytest.raises(ValueError, match=r"[Ss]ample.?[Ww]eight"):
-        small(estimator).fit(X, y, np.ones(shape))
 
 
 @pytest.mark.parametrize(

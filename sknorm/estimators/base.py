@@ -11,7 +11,7 @@ from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import check_same_namespace
-from sklearn.utils.validation import _get_feature_names, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from sknorm import scaling, validation
 from sknorm._pickling import VersionedPickle
@@ -255,7 +255,7 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
     ) -> Rows:
         """Check X, y, weights and groups; learn what y says of the task."""
         given, X = X, brought(X, self.backend)
-        self._column_names = _get_feature_names(X)
+        self._column_names = validation.feature_names(X)
         at_least = 2 if self.normalization in ("batch", "ghost") else 1
         if partial and not fresh:
             at_least = 1  # a single row waits for others

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import (
     type_of_target,
 )
 
+from sknorm import validation
 from sknorm.backends import fetched, in_kind, is_on_host, to_host
 from sknorm.estimators import held_out
 from sknorm.estimators.attributes import shallow_copy
@@ -322,8 +323,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self._sparse_target = sparse.issparse(y)
         if self._sparse_target:
             y = y.toarray()
-        if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuUS":
+        if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuU":
             return y  # labels beyond doubt; a closer look takes longer than a training step
+        validation.check_labels(np.asarray(y))
         if type_of_target(y, input_name="y").startswith("multilabel"):
             return np.asarray(y)
         y = column_or_1d(y, warn=True)

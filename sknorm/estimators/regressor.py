@@ -10,6 +10,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from sknorm import validation
 from sknorm.backends import in_kind
 from sknorm.estimators.attributes import shallow_copy
 from sknorm.estimators.base import BaseMLP
@@ -285,7 +286,8 @@ default='squared_error'
         return arrays[0], None if std is None else arrays[1]
 
     def _check_target(self, y: Any) -> np.ndarray:
-        y = _as_numbers(y)
+        hint = "MLPRegressor learns numbers; for class labels, use MLPClassifier."
+        y = validation.as_numbers(y, "y", hint)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return y
@@ -432,13 +434,3 @@ def _levels(quantile: Any) -> tuple[float, ...]:
     if np.any(np.diff(levels) <= 0):
         raise ValueError(f"quantile={quantile!r} must be increasing, without repetitions.")
     return tuple(levels.tolist())
-
-
-def _as_numbers(y: Any) -> np.ndarray:
-    """Targets in float64."""
-    try:
-        return np.asarray(y, dtype=np.float64)
-    except ValueError as error:
-        raise ValueError(
-            f"y of MLPRegressor must be numeric: {error}. For class labels, use MLPClassifier."
-        ) from None
