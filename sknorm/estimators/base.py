@@ -49,6 +49,8 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
     _parameter_constraints: dict = parameters.CONSTRAINTS
     _columns: scaling.Columns
     _fitted_loss: Loss
+    # Whether the weights that a warm start begins with may be those of its best epoch.
+    _chooses_start: bool = True
 
     @abstractmethod
     def _check_target(self, y: Any) -> Any:
@@ -241,7 +243,8 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
         split_states = self._split_states(states, previous)
         trained, score = self._validation(rows, data, dtype, split_states, given)
         before = 0 if previous is None else self.t_
-        plan = engine.plan(self, watches_start=previous is not None, rows_before=before)
+        watches_start = previous is not None and self._chooses_start
+        plan = engine.plan(self, watches_start=watches_start, rows_before=before)
         steps = self.solver != "lbfgs"
         size = engine.rows_per_batch(self, trained.shape[1]) if steps else trained.shape[1]
         # Those of several members are drawn here, for this run alone.

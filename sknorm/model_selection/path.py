@@ -57,8 +57,9 @@ def regularization_path(
     ----------
     estimator : MLPClassifier or MLPRegressor
         With a sparse penalty: ``penalty="group_lasso"`` or ``"l0"``, or ``l1_ratio > 0``. It is
-        not changed. ``early_stopping="auto"`` does not stop early here, so that each model is
-        one of its own alpha.
+        not changed. ``early_stopping="auto"`` does not stop early here. With
+        ``early_stopping=True``, each model has the weights of the best epoch under its own
+        alpha; those that it starts from are not among them.
     X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
     alphas : sequence of float, default=None
@@ -80,14 +81,17 @@ def regularization_path(
     TypeError
         If the estimator is not one of sknorm's.
     ValueError
-        If its penalty sets no weight to zero, if the alphas are not positive, or if no alpha
-        was found that leaves nothing.
+        If its penalty sets no weight to zero, if the alphas are not positive, if no alpha was
+        found that leaves nothing, or if X has a single column, under a norm, and no alphas are
+        given.
 
     Notes
     -----
     Friedman, Hastie and Tibshirani (2010), Regularization paths for generalized linear models
     via coordinate descent. A network without inputs cannot learn which to take, so the fit
-    after one that left nothing starts from new weights.
+    after one that left nothing starts from new weights. A feature that is switched off comes
+    back slowly where it acts through an interaction with another: the fit ends before, and the
+    model falls behind one fitted anew, unless ``n_iter_no_change`` and ``max_iter`` leave time.
 
     Examples
     --------
@@ -106,6 +110,7 @@ def regularization_path(
     if model.early_stopping == "auto":
         model.set_params(early_stopping=False)
     if alphas is None:
+        _check_width(model, X)
         largest = _largest_alpha(model, X, y, fit_params)
         steps = np.geomspace(largest, largest * alpha_min_ratio, n_alphas)
     else:
@@ -115,11 +120,19 @@ def regularization_path(
         model.set_params(alpha=float(alpha))
         if fitted and not _active(model).any():
             model = clone(model)
+        model._chooses_start = False  # the start is the model of another alpha
         model.fit(X, y, **fit_params)
-        fitted.append(copy.deepcopy(model).set_params(warm_start=estimator.warm_start))
+        fitted.append(_detached(model).set_params(warm_start=estimator.warm_start))
     active = np.stack([_active(each) for each in fitted])
     sparsity = np.stack([each.sparsity_ for each in fitted])
     return RegularizationPath(steps, fitted, active, sparsity, _entry_order(fitted, active))
+
+
+def _detached(model: Any) -> Any:
+    """A copy that shares nothing with the path, and goes on as any other model."""
+    fitted = copy.deepcopy(model)
+    del fitted._chooses_start
+    return fitted
 
 
 def _largest_alpha(model: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> float:
@@ -161,6 +174,16 @@ def _entry_order(fitted: list[Any], active: np.ndarray) -> np.ndarray:
     first[active.all(axis=0)] = 0
     importance = np.array([fitted[first[j]].feature_importances_[j] for j in entered])
     return entered[np.lexsort((-importance, first[entered]))]
+
+
+def _check_width(model: Any, X: Any) -> None:
+    """Refuse a search for the strongest alpha where the weakest leaves no more features."""
+    if model.normalization is not None and len(np.shape(X)) == 2 and np.shape(X)[1] == 1:
+        raise ValueError(
+            "X has a single column, which no alpha takes away under normalization="
+            f"{model.normalization!r}: its norm holds the length of the weights. Pass alphas, or "
+            "set normalization=None."
+        )
 
 
 def _check(estimator: Any, alphas: Any, n_alphas: Any, alpha_min_ratio: Any) -> None:

@@ -1,5 +1,6 @@
 """The regularization path: its alphas, who enters first, and where each fit starts."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,47 @@ def test_early_stopping_is_off_unless_asked_for() -> None:
         model.set_params(early_stopping=early_stopping)
         path = regularization_path(model, X, X[:, 0], alphas=[0.01])
         assert (path.estimators[0].validation_scores_ is not None) == expected
+
+
+@pytest.mark.parametrize("scoring", ["loss", "r2"])
+@pytest.mark.parametrize("normalization", ["batch", None])
+@pytest.mark.parametrize("given", [False, True], ids=["drawn", "given"])
+def test_early_stopping_judges_each_alpha_anew(
+    linear: Table, scoring: str, normalization: Any, given: bool
+) -> None:
+    X, y = linear
+    model = small(normalization=normalization, early_stopping=True, scoring=scoring, max_iter=60)
+    rows = {"X_val": X[150:], "y_val": y[150:]} if given else {}
+    path = regularization_path(model, X[:150], y[:150], n_alphas=6, **rows)
+    active, scores = path.active.sum(axis=1), [m.score(X, y) for m in path.estimators]
+    assert active[0] <= 1 < active[-1]
+    assert path.sparsity[-1, 0] < path.sparsity[0, 0]
+    assert scores[-1] > 0.9 and scores[-1] > scores[0] + 0.1
+    weights = [m.network_.parameters.weights[0] for m in path.estimators]
+    assert all(np.any(a != b) for a, b in itertools.pairwise(weights))
+
+
+@each_estimator
+def test_a_model_of_the_path_goes_on_as_any_other(linear: Table, estimator: type) -> None:
+    """A warm start takes the weights it starts from into the choice of the best."""
+    X, y = linear
+    y = y if estimator is MLPRegressor else (y > 0).astype(int)
+    model = small(estimator, early_stopping=True, warm_start=True, max_iter=40)
+    fitted = regularization_path(model, X, y, alphas=[0.1, 0.01]).estimators[-1]
+    before = fitted.best_validation_score_
+    fitted.set_params(max_iter=1, learning_rate_init=10.0).fit(X, y)
+    assert fitted.best_validation_score_ == before
+
+
+@pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, sparse.csr_array])
+def test_a_table_of_one_column(linear: Table, kind: Any) -> None:
+    X, y = kind(linear[0][:, [4]]), linear[1]
+    with pytest.raises(ValueError, match=r"single column.*normalization='batch'.*Pass alphas"):
+        regularization_path(small(normalization="batch"), X, y)
+    path = regularization_path(small(normalization="batch"), X, y, alphas=[0.1, 0.01])
+    assert path.active.tolist() == [[True], [True]] and path.entry_order.tolist() == [0]
+    path = regularization_path(small(), X, y, n_alphas=3)
+    assert path.active.ravel().tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_array, sparse.csc_matrix, pd.DataFrame])
