@@ -17,27 +17,28 @@ each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegress
 NAN, INF = float("nan"), float("inf")
 BAD: dict[str, list[Any]] = {
     "loss": ["cubic", None],
-    "hidden_layer_sizes": [0, -3, 2.5, "wide", (8, 0), (8, -1), (8, 2.5), (8, "x"), ((8,),)],
+    "hidden_layer_sizes": [0, -3, 2.5, "wide", (8, 0), (8, -1), (8, 2.5), (8, "x"), ((8,),), True,
+        (8, True), 8.0, (8.0,), 10**20],
     "activation": ["RELU", None, 3],
     "solver": ["newton", None],
     "alpha": [-1e-9, NAN, INF, "strong", None],
     "batch_size": [0, -5, 2.5, "all"],
     "learning_rate": ["linear", 0.1, None],
     "learning_rate_init": [0, -0.1, NAN, INF],
-    "power_t": [-0.5, NAN],
+    "power_t": [-0.5, NAN, INF],
     "max_iter": [0, -1, 2.5, INF],
     "shuffle": ["yes", None, 2],
     "random_state": ["seed", -1, 0.5],
-    "tol": [-1e-9, NAN],
+    "tol": [-1e-9, NAN, INF],
     "verbose": [-1, "loud"],
     "momentum": [-0.1, 1.1, NAN],
     "nesterovs_momentum": ["yes", None],
     "early_stopping": ["yes", None, 0.5],
-    "validation_fraction": [1, -0.1, 1.5, 10],
+    "validation_fraction": [1, -0.1, 1.5, 10, NAN],
     "beta_1": [-0.1, 1.0, NAN],
     "beta_2": [-0.1, 1.0, NAN],
     "epsilon": [0, -1e-8, INF],
-    "n_iter_no_change": [0, -1, 2.5, -INF],
+    "n_iter_no_change": [0, -1, 2.5, -INF, NAN],
     "normalization": ["instance", True, "none"],
     "norm_momentum": [0, -0.1, 1.1, NAN],
     "norm_epsilon": [0, -1e-5, INF],
@@ -51,7 +52,7 @@ BAD: dict[str, list[Any]] = {
     "standardize_target": ["yes", None],
     "scoring": ["precise", 3],
     "max_grad_norm": [0, -1.0, NAN, INF],
-    "n_members": [0, -1, 2.5, None],
+    "n_members": [0, -1, 2.5, None, 10**20],
     "dtype": ["float16", None, np.float32],
     "backend": ["jax", None, "CuPy"],
     "matmul_precision": ["medium", None, "HIGH"],
@@ -64,8 +65,8 @@ BAD: dict[str, list[Any]] = {
     "swa_fraction": [-0.1, 1.1, NAN, None],
     "label_smoothing": [-0.1, 1.0, NAN],
     "quantile": [0.0, 1.0, -0.2, [0.5, 1.5]],
-    "huber_delta": [0, -1.0, NAN],
-}
+    "huber_delta": [0, -1.0, NAN, INF],
+}  # fmt: skip
 BORDER: dict[str, list[Any]] = {
     "loss": [
         "squared_error", "absolute_error", "huber", "quantile",
@@ -79,7 +80,7 @@ BORDER: dict[str, list[Any]] = {
     "batch_size": ["auto", 2, 240, np.int64(50)],
     "learning_rate": ["constant", "invscaling", "adaptive", "cosine", "one_cycle"],
     "learning_rate_init": [1e-12, np.float32(0.1)],
-    "power_t": [0, 3],
+    "power_t": [0, 3, 200.0, 1e300],
     "max_iter": [1],
     "shuffle": [False, np.True_],
     "random_state": [None, 0, 2**32 - 1, np.random.RandomState(0)],
@@ -119,7 +120,7 @@ BORDER: dict[str, list[Any]] = {
     "swa_fraction": [0, 0.5, 1],
     "label_smoothing": [0, 0.1, 0.99],
     "quantile": [0.01, 0.99, [0.1, 0.5, 0.9]],
-    "huber_delta": [1e-3, 100],
+    "huber_delta": [1e-300, 1e-3, 100, 1e300],
 }  # fmt: skip
 
 
@@ -165,6 +166,53 @@ def test_value_on_the_border_works(binary: Table, estimator: type, name: str, va
     fitted = estimator(**settings).fit(X, y)
     result = fitted.predict(X)
     assert result.shape == y.shape and np.isfinite(result).all()
+
+
+EXTREME: list[dict[str, Any]] = [
+    {"solver": "sgd", "learning_rate": "invscaling", "power_t": 200.0},
+    {"solver": "sgd", "learning_rate": "invscaling", "power_t": 1e300},
+    {"tol": 1e300, "early_stopping": True},
+    {"alpha": 1e300, "penalty": "group_lasso"},
+    {"alpha": 1e300, "l1_ratio": 1.0, "solver": "sgd"},
+    {"learning_rate_init": 1e-320},
+    {"solver": "sgd", "momentum": 1},
+    {"beta_1": 1 - 1e-16, "beta_2": 1 - 1e-16},
+    {"epsilon": 1e-320, "beta_1": 0.0, "beta_2": 0.0},
+    {"norm_epsilon": 1e-320},
+    {"norm_epsilon": 1e300, "normalization": "layer"},
+    {"loss": "huber", "huber_delta": 1e300},
+    {"loss": "quantile", "quantile": [1e-300, 1 - 1e-16]},
+    {"input_noise": 1e40},
+    {"mixup_alpha": 1e-320},
+    {"mixup_alpha": 1e300},
+    {"dropout": 1 - 1e-9, "input_dropout": 1 - 1e-9},
+    {"max_grad_norm": 1e-320},
+    {"n_iter_no_change": 10**20},
+    {"swa_fraction": 1e-320},
+    {"hidden_layer_sizes": np.array([], dtype=float)},
+]
+
+
+@pytest.mark.parametrize("settings", EXTREME, ids=str)
+@each_estimator
+def test_extreme_values_train_without_a_word(
+    binary: Table, estimator: type, settings: dict[str, Any]
+) -> None:
+    X, y = binary
+    if set(settings) <= set(inspect.signature(estimator).parameters):
+        fitted = estimator(**{"hidden_layer_sizes": (3,), "max_iter": 3, **settings}).fit(X, y)
+        assert np.isfinite(fitted.predict(X)).all() and np.isfinite(fitted.loss_)
+
+
+@pytest.mark.parametrize("settings", [{"alpha": 1e300}, {"learning_rate_init": 1e300}], ids=str)
+@each_estimator
+def test_extreme_values_that_diverge_are_told(
+    binary: Table, estimator: type, settings: dict[str, Any]
+) -> None:
+    X, y = binary
+    with pytest.warns(RuntimeWarning, match="Training became non-finite"):
+        fitted = estimator(hidden_layer_sizes=(3,), solver="sgd", **settings).fit(X, y)
+    assert np.isfinite(fitted.predict(X)).all()
 
 
 @each_estimator

@@ -86,8 +86,9 @@ beta_1, beta_2 : float, default=0.9, 0.999
     Decay rates of Adam's moments.
 epsilon : float, default=1e-8
     Numerical stability of Adam.
-n_iter_no_change : int, default=10
-    Epochs without improvement before a network has converged.
+n_iter_no_change : int or inf, default=10
+    Epochs without improvement before a network has converged; ``numpy.inf`` never ends training.
+    'cosine' and 'one_cycle' go on to ``max_iter`` all the same.
 max_fun : int, default=15000
     Largest number of evaluations of the objective by 'lbfgs'.
 normalization : {'batch', 'ghost', 'layer'} or None, default='batch'

@@ -59,21 +59,26 @@ CONSTRAINTS: dict[str, list] = {
     "mixup_alpha": [Interval(Real, 0, None, closed="left")],
     "residual": ["boolean"],
     "swa_fraction": [Interval(Real, 0, 1, closed="both")],
-    "n_members": [Interval(Integral, 1, None, closed="left")],
+    "n_members": [Interval(Integral, 1, 1 << 20, closed="both")],
     "backend": [StrOptions(set(NAMES))],
     "matmul_precision": [StrOptions(set(PRECISIONS))],
     "dtype": [StrOptions({"auto", "float32", "float64"})],
 }
 
+_WIDEST = 1 << 31
 RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
     """Widths of the hidden layers; one number is one layer."""
     sizes = list(hidden_layer_sizes) if np.iterable(hidden_layer_sizes) else [hidden_layer_sizes]
-    if any(not isinstance(d, Integral) or d <= 0 for d in sizes):
+    if any(isinstance(d, bool) or not isinstance(d, Integral) or d <= 0 for d in sizes):
         raise ValueError(
             f"hidden_layer_sizes must be > 0, got {sizes}: one positive integer a layer."
+        )
+    if max(sizes, default=0) >= _WIDEST:
+        raise ValueError(
+            f"hidden_layer_sizes must be below 2**31, got {sizes}: no memory holds such a layer."
         )
     return tuple(int(d) for d in sizes)
 

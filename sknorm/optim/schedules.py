@@ -70,7 +70,12 @@ class InverseScaling(Constant):
     rows_seen: int = 0
 
     def rate(self, step: int) -> np.ndarray:
-        return self.initial / (self.rows_seen + 1) ** self.power if self.rows_seen else self.initial
+        if not self.rows_seen:
+            return self.initial
+        try:
+            return self.initial / (self.rows_seen + 1) ** self.power
+        except OverflowError:  # a power so large that nothing is left of the rate
+            return np.zeros_like(self.initial)
 
     def epoch_ended(self, rows_seen: int) -> None:
         self.rows_seen = rows_seen

@@ -153,3 +153,16 @@ def test_population_statistics_without_a_norm_that_keeps_them(normalization: str
     running = MLPClassifier(**settings).fit(X, y)
     population = MLPClassifier(norm_statistics="population", **settings).fit(X, y)
     np.testing.assert_array_equal(running.predict_proba(X), population.predict_proba(X))
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_a_planned_schedule_is_not_cut_short(binary: Table, schedule: str) -> None:
+    """Patience does not end it; the weights of the best epoch are kept all the same."""
+    X, y = binary
+    settings = {"learning_rate": schedule, "learning_rate_init": 0.1, "n_iter_no_change": 1}
+    model = MLPClassifier(
+        (8,), max_iter=40, tol=0.1, early_stopping=True, random_state=0, **settings
+    ).fit(X, y)
+    assert model.n_iter_ == len(model.validation_scores_) == 40
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    assert model.history_["learning_rate"][-1] < 0.01
