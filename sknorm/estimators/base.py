@@ -3,18 +3,19 @@
 import time
 from abc import ABC, abstractmethod
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.base import _fit_context
-from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import check_is_fitted
 
 from sknorm import scaling, validation
+from sknorm._inherited import NetworkMethods, _fit_context, with_callbacks
 from sknorm._pickling import VersionedPickle
+from sknorm._typing import Numbers
 from sknorm._warnings import warn
 from sknorm.backends import collect, fetched, in_kind, keeps_kind, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters
@@ -43,7 +44,7 @@ _SMALL = 100_000  # values of X under which float64 costs nothing
 _EARLY_STOPPING_FROM = 2_000  # rows; below, a held-out part is too noisy to stop by
 
 
-class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
+class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     """Parameters, training and raw predictions of the multi-layer perceptrons."""
 
     _parameter_constraints: dict = parameters.CONSTRAINTS
@@ -51,6 +52,23 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
     _fitted_loss: Loss
     # Whether the weights that a warm start begins with may be those of its best epoch.
     _chooses_start: bool = True
+
+    network_: Network
+    history_: dict[str, list[Any]]
+    loss_: float
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+    n_iter_: int
+    t_: int
+    n_layers_: int
+    n_outputs_: int
+    out_activation_: str
+    input_mean_: np.ndarray
+    input_scale_: np.ndarray
+    n_features_in_: int
+    feature_names_in_: np.ndarray
 
     @abstractmethod
     def _check_target(self, y: Any) -> Any:
@@ -84,14 +102,14 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
         self,
-        X,
-        y,
-        sample_weight=None,
-        X_val=None,
-        y_val=None,
-        sample_weight_val=None,
-        groups=None,
-    ):
+        X: Any,
+        y: Any,
+        sample_weight: Numbers | None = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Numbers | None = None,
+        groups: Any = None,
+    ) -> Self:
         """Fit the networks to a table and its targets.
 
         Parameters
@@ -141,7 +159,7 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
             reporter.close()
         return self
 
-    def _partial_fit(self, draft: Draft, X: Any, y: Any, sample_weight: Any) -> Any:
+    def _partial_fit(self, draft: Draft, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch over the given rows, from where the last call ended."""
         parameters.check_combination(self)
         parameters.check_incremental(self)
@@ -472,7 +490,7 @@ class BaseMLP(CallbackSupportMixin, VersionedPickle, ABC):
     __copy__ = attributes.shallow_copy
     __sklearn_array_api_convert__ = attributes.moved
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.array_api_support = True

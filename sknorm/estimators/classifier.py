@@ -1,15 +1,14 @@
 """The classifier."""
 
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from array_api_compat import array_namespace
 from scipy import sparse
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
     check_classification_targets,
@@ -17,6 +16,30 @@ from sklearn.utils.multiclass import (
 )
 
 from sknorm import validation
+from sknorm._inherited import ClassifierMethods, _fit_context, available_if
+from sknorm._typing import (
+    Activation,
+    BackendName,
+    BatchSize,
+    ClassWeight,
+    ComputeDtype,
+    Flag,
+    FlagOrAuto,
+    Integer,
+    Labels,
+    LayerSizes,
+    LearningRate,
+    Normalization,
+    NormStatistics,
+    Number,
+    Numbers,
+    PenaltyName,
+    Precision,
+    Scoring,
+    Seed,
+    Solver,
+    ValidationFraction,
+)
 from sknorm.backends import fetched, in_kind, is_on_host, to_host
 from sknorm.estimators import held_out
 from sknorm.estimators.attributes import shallow_copy
@@ -35,7 +58,7 @@ from sknorm.objective.losses import (
 
 
 @documented
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
     """Multi-layer perceptron classifier with batch norm, dropout and an elastic-net penalty.
 
     {algorithm}
@@ -94,53 +117,53 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        hidden_layer_sizes: LayerSizes = (100,),
+        activation: Activation = "relu",
         *,
-        solver="adam",
-        alpha=1e-4,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=1e-3,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping="auto",
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        normalization="batch",
-        norm_momentum=0.1,
-        norm_epsilon=1e-5,
-        norm_affine=True,
-        norm_statistics="running",
-        ghost_batch_size=64,
-        dropout=0.0,
-        input_dropout=0.0,
-        input_noise=0.0,
-        mixup_alpha=0.0,
-        residual=False,
-        swa_fraction=0.0,
-        penalty="elasticnet",
-        l1_ratio=0.0,
-        class_weight=None,
-        label_smoothing=0.0,
-        scoring="loss",
-        max_grad_norm=None,
-        n_members=1,
-        backend="auto",
-        matmul_precision="highest",
-        dtype="auto",
-    ):
+        solver: Solver = "adam",
+        alpha: Number = 1e-4,
+        batch_size: BatchSize = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: Number = 1e-3,
+        power_t: Number = 0.5,
+        max_iter: Integer = 200,
+        shuffle: Flag = True,
+        random_state: Seed = None,
+        tol: Number = 1e-4,
+        verbose: Flag | Integer = False,
+        warm_start: Flag = False,
+        momentum: Number = 0.9,
+        nesterovs_momentum: Flag = True,
+        early_stopping: FlagOrAuto = "auto",
+        validation_fraction: ValidationFraction = 0.1,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-8,
+        n_iter_no_change: Number = 10,
+        max_fun: Integer = 15000,
+        normalization: Normalization = "batch",
+        norm_momentum: Number = 0.1,
+        norm_epsilon: Number = 1e-5,
+        norm_affine: Flag = True,
+        norm_statistics: NormStatistics = "running",
+        ghost_batch_size: Integer = 64,
+        dropout: Number = 0.0,
+        input_dropout: Number = 0.0,
+        input_noise: Number = 0.0,
+        mixup_alpha: Number = 0.0,
+        residual: Flag = False,
+        swa_fraction: Number = 0.0,
+        penalty: PenaltyName = "elasticnet",
+        l1_ratio: Number = 0.0,
+        class_weight: ClassWeight = None,
+        label_smoothing: Number = 0.0,
+        scoring: Scoring = "loss",
+        max_grad_norm: Number | None = None,
+        n_members: Integer = 1,
+        backend: BackendName = "auto",
+        matmul_precision: Precision = "highest",
+        dtype: ComputeDtype = "auto",
+    ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.solver = solver
@@ -189,7 +212,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @available_if(BaseMLP._takes_partial_fits)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None, classes=None):
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Numbers | None = None,
+        classes: Labels | None = None,
+    ) -> Self:
         """Train for one epoch over the given rows, from where the last call ended.
 
         Parameters
@@ -242,7 +271,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                     f"classes must name at least 2 classes, got {self.classes_.tolist()}."
                 )
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Predict class labels.
 
         Parameters
@@ -267,7 +296,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return in_kind(labels, X) if labels.dtype.kind in "biuf" else labels
         return in_kind(xp.take(in_kind(classes, probability), index), X)
 
-    def predict_proba(self, X, return_std=False, n_samples=None):
+    @overload
+    def predict_proba(
+        self, X: Any, return_std: Literal[False] = False, n_samples: Integer | None = None
+    ) -> np.ndarray: ...
+
+    @overload
+    def predict_proba(
+        self, X: Any, return_std: Literal[True], n_samples: Integer | None = None
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    @overload
+    def predict_proba(
+        self, X: Any, return_std: bool, n_samples: Integer | None = None
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]: ...
+
+    def predict_proba(
+        self, X: Any, return_std: bool = False, n_samples: Integer | None = None
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict class probabilities, averaged over the members.
 
         Parameters
@@ -291,7 +337,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probability = in_kind(probability, X)
         return (probability, in_kind(std, X)) if return_std else probability
 
-    def predict_log_proba(self, X):
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """Predict logarithms of class probabilities.
 
         Parameters
@@ -308,7 +354,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             return in_kind(array_namespace(probability).log(probability), X)
 
     def _probabilities(
-        self, X: Any, method: str, return_std: bool = False, n_samples: int | None = None
+        self, X: Any, method: str, return_std: bool = False, n_samples: Integer | None = None
     ) -> tuple[Any, Any]:
         """Probabilities and their spread, or None, where they were computed."""
         checked = self._checked(X, method)
@@ -400,14 +446,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def _stratify(self, rows: Rows) -> Any:
         """Stratify where every class has a row for each side."""
-        if self._multilabel or not isinstance(self.validation_fraction, Real):
+        fraction: Any = self.validation_fraction
+        if self._multilabel or not isinstance(fraction, Real):
             return None
         counts = np.unique(rows.y, return_counts=True)[1]
-        held = held_out.held_count(len(rows), float(self.validation_fraction))
+        held = held_out.held_count(len(rows), float(fraction))
         possible = counts.min() >= 2 and min(held, len(rows) - held) >= len(counts)
         return rows.y if possible else None
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
         return tags

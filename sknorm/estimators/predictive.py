@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sknorm._typing import Integer
 from sknorm.backends import Backend, resolve
 from sknorm.estimators.rows import engine_table
 from sknorm.network.folding import Noise, folded
@@ -21,7 +22,7 @@ class Predictive(NamedTuple):
 def predictive(
     estimator: Any,
     X: Any,
-    n_samples: int | None,
+    n_samples: Integer | None,
     with_std: bool,
     units: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Predictive:
@@ -99,7 +100,7 @@ def _noise(estimator: Any, backend: Backend, sample: int) -> Noise:
     return Noise(dropout, input_dropout, seed, sample, estimator._dropout_rates[1] > 0)
 
 
-def _check(estimator: Any, n_samples: int | None, with_std: bool) -> None:
+def _check(estimator: Any, n_samples: Integer | None, with_std: bool) -> None:
     if n_samples is not None:
         if not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise ValueError(f"n_samples must be a positive integer or None, got {n_samples!r}.")

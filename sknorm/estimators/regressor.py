@@ -1,16 +1,38 @@
 """The regressor."""
 
 from numbers import Real
-from typing import Any
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 from array_api_compat import array_namespace
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
 
 from sknorm import validation
+from sknorm._inherited import RegressorMethods, _fit_context, available_if
+from sknorm._typing import (
+    Activation,
+    BackendName,
+    BatchSize,
+    ComputeDtype,
+    Flag,
+    FlagOrAuto,
+    Integer,
+    LayerSizes,
+    LearningRate,
+    LossName,
+    Normalization,
+    NormStatistics,
+    Number,
+    Numbers,
+    PenaltyName,
+    Precision,
+    Scoring,
+    Seed,
+    Solver,
+    ValidationFraction,
+)
 from sknorm.backends import in_kind
 from sknorm.estimators.attributes import shallow_copy
 from sknorm.estimators.base import BaseMLP
@@ -43,7 +65,7 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 @documented
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMethods, RegressorMixin, BaseMLP):
     """Multi-layer perceptron regressor with batch norm, dropout and an elastic-net penalty.
 
     {algorithm}
@@ -99,6 +121,8 @@ default='squared_error'
     True
     """
 
+    target_mean_: np.ndarray
+    target_scale_: np.ndarray
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions(set(LOSSES))],
@@ -109,55 +133,55 @@ default='squared_error'
 
     def __init__(
         self,
-        loss="squared_error",
-        hidden_layer_sizes=(100,),
-        activation="relu",
+        loss: LossName = "squared_error",
+        hidden_layer_sizes: LayerSizes = (100,),
+        activation: Activation = "relu",
         *,
-        solver="adam",
-        alpha=1e-4,
-        batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=1e-3,
-        power_t=0.5,
-        max_iter=200,
-        shuffle=True,
-        random_state=None,
-        tol=1e-4,
-        verbose=False,
-        warm_start=False,
-        momentum=0.9,
-        nesterovs_momentum=True,
-        early_stopping="auto",
-        validation_fraction=0.1,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        n_iter_no_change=10,
-        max_fun=15000,
-        normalization="batch",
-        norm_momentum=0.1,
-        norm_epsilon=1e-5,
-        norm_affine=True,
-        norm_statistics="running",
-        ghost_batch_size=64,
-        dropout=0.0,
-        input_dropout=0.0,
-        input_noise=0.0,
-        mixup_alpha=0.0,
-        residual=False,
-        swa_fraction=0.0,
-        penalty="elasticnet",
-        l1_ratio=0.0,
-        standardize_target="auto",
-        quantile=0.5,
-        huber_delta=1.35,
-        scoring="loss",
-        max_grad_norm=None,
-        n_members=1,
-        backend="auto",
-        matmul_precision="highest",
-        dtype="auto",
-    ):
+        solver: Solver = "adam",
+        alpha: Number = 1e-4,
+        batch_size: BatchSize = "auto",
+        learning_rate: LearningRate = "constant",
+        learning_rate_init: Number = 1e-3,
+        power_t: Number = 0.5,
+        max_iter: Integer = 200,
+        shuffle: Flag = True,
+        random_state: Seed = None,
+        tol: Number = 1e-4,
+        verbose: Flag | Integer = False,
+        warm_start: Flag = False,
+        momentum: Number = 0.9,
+        nesterovs_momentum: Flag = True,
+        early_stopping: FlagOrAuto = "auto",
+        validation_fraction: ValidationFraction = 0.1,
+        beta_1: Number = 0.9,
+        beta_2: Number = 0.999,
+        epsilon: Number = 1e-8,
+        n_iter_no_change: Number = 10,
+        max_fun: Integer = 15000,
+        normalization: Normalization = "batch",
+        norm_momentum: Number = 0.1,
+        norm_epsilon: Number = 1e-5,
+        norm_affine: Flag = True,
+        norm_statistics: NormStatistics = "running",
+        ghost_batch_size: Integer = 64,
+        dropout: Number = 0.0,
+        input_dropout: Number = 0.0,
+        input_noise: Number = 0.0,
+        mixup_alpha: Number = 0.0,
+        residual: Flag = False,
+        swa_fraction: Number = 0.0,
+        penalty: PenaltyName = "elasticnet",
+        l1_ratio: Number = 0.0,
+        standardize_target: FlagOrAuto = "auto",
+        quantile: Number | Numbers = 0.5,
+        huber_delta: Number = 1.35,
+        scoring: Scoring = "loss",
+        max_grad_norm: Number | None = None,
+        n_members: Integer = 1,
+        backend: BackendName = "auto",
+        matmul_precision: Precision = "highest",
+        dtype: ComputeDtype = "auto",
+    ) -> None:
         self.loss = loss
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -208,7 +232,7 @@ default='squared_error'
 
     @available_if(BaseMLP._takes_partial_fits)
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y, sample_weight=None):
+    def partial_fit(self, X: Any, y: Any, sample_weight: Numbers | None = None) -> Self:
         """Train for one epoch over the given rows, from where the last call ended.
 
         Parameters
@@ -241,7 +265,24 @@ default='squared_error'
         """
         return self._partial_fit(Draft(self), X, y, sample_weight)
 
-    def predict(self, X, return_std=False, n_samples=None):
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[False] = False, n_samples: Integer | None = None
+    ) -> np.ndarray: ...
+
+    @overload
+    def predict(
+        self, X: Any, return_std: Literal[True], n_samples: Integer | None = None
+    ) -> tuple[np.ndarray, np.ndarray]: ...
+
+    @overload
+    def predict(
+        self, X: Any, return_std: bool, n_samples: Integer | None = None
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]: ...
+
+    def predict(
+        self, X: Any, return_std: bool = False, n_samples: Integer | None = None
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Predict targets, averaged over the members.
 
         Parameters
@@ -414,11 +455,12 @@ default='squared_error'
         return np.repeat(location, repeats), np.repeat(scale, repeats)
 
     def _chosen_loss(self) -> Loss:
+        levels: Any = self.quantile
         if self.loss == "quantile":
-            return Quantile(_levels(self.quantile), listed=np.ndim(self.quantile) == 1)
+            return Quantile(_levels(levels), listed=np.ndim(levels) == 1)
         return Huber(float(self.huber_delta)) if self.loss == "huber" else LOSSES[self.loss]()
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

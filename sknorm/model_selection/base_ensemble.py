@@ -3,23 +3,25 @@
 import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.validation import check_is_fitted
 
+from sknorm._inherited import EnsembleMethods, _fit_context
 from sknorm._pickling import VersionedPickle
+from sknorm._typing import Estimator, Numbers
 from sknorm.backends import collect, fetched, in_kind, keeps_kind
 from sknorm.estimators.base import BaseMLP
 from sknorm.model_selection.stacked_forward import stacked_forward, stacks
 
 
-class BaseEnsemble(VersionedPickle, ABC):
+class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
     """Members, their weights, and the mean of their answers."""
 
     _parameter_constraints: dict = {
@@ -28,13 +30,14 @@ class BaseEnsemble(VersionedPickle, ABC):
     }
     _member: ClassVar[type[BaseMLP]]
     _method: ClassVar[str]  # whose answers are averaged
+    estimators_: list[Any]
 
-    def __init__(self, estimators: Any, weights: Any = None) -> None:
+    def __init__(self, estimators: Sequence[Estimator], weights: Numbers | None = None) -> None:
         self.estimators = estimators
         self.weights = weights
 
     @classmethod
-    def from_fitted(cls, estimators: Sequence[Any], weights: Any = None) -> Any:
+    def from_fitted(cls, estimators: Sequence[Estimator], weights: Numbers | None = None) -> Self:
         """An ensemble of models as they are, fitted already.
 
         Parameters
@@ -66,7 +69,7 @@ class BaseEnsemble(VersionedPickle, ABC):
         return ensemble._adopt(members, shares)
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, **fit_params: Any) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Numbers | None = None, **fit_params: Any) -> Self:
         """Fit clones of the members with positive weights to one table.
 
         Parameters
@@ -147,7 +150,7 @@ class BaseEnsemble(VersionedPickle, ABC):
         pairs = [pair for pair in zip(self.estimators, weights, strict=True) if pair[1] > 0]
         return [member for member, _ in pairs], [float(share) for _, share in pairs]
 
-    def _adopt(self, members: list[Any], shares: list[float]) -> Any:
+    def _adopt(self, members: list[Any], shares: list[float]) -> Self:
         """Set the fitted attributes."""
         first, *others = [{**_columns(m), **self._traits(last_step(m))} for m in members]
         for other in others:

@@ -3,10 +3,10 @@
 import time
 import warnings
 from numbers import Integral
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from sklearn.base import _fit_context, clone, is_classifier
+from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import (
@@ -21,7 +21,9 @@ from sklearn.utils import indexable
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_method_params, _num_samples
 
+from sknorm._inherited import _fit_context
 from sknorm._pickling import VersionedPickle
+from sknorm._typing import Flag, Integer
 from sknorm.backends import collect
 from sknorm.model_selection.evaluation import Context
 from sknorm.model_selection.execution import Execution
@@ -40,15 +42,15 @@ CONSTRAINTS: dict[str, list] = {
 class BaseStackedSearch(VersionedPickle, BaseSearchCV):
     """``fit`` of the stacked searches; all else is scikit-learn's."""
 
-    racing: bool
-    max_stack_bytes: int | None
+    racing: Flag
+    max_stack_bytes: Integer | None
 
     def _candidates(self) -> list[dict[str, Any]]:
         """Parameters of all candidates."""
         raise NotImplementedError
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None, **params):
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
         """Train and score all candidates in all folds, and refit the best one.
 
         Parameters

@@ -7,13 +7,14 @@ from array_api_compat import array_namespace
 from scipy import sparse
 from sklearn.base import ClassifierMixin, RegressorMixin
 
+from sknorm._inherited import Scored
 from sknorm.backends import in_kind, resolve, to_host
 from sknorm.estimators import MLPClassifier, MLPRegressor
 from sknorm.estimators.predictive import units_for
 from sknorm.model_selection.base_ensemble import BaseEnsemble, last_step
 
 
-class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
+class EnsembleClassifier(Scored, ClassifierMixin, BaseEnsemble):
     r"""Weighted average of the class probabilities of several classifiers.
 
     .. math:: p(x) = \sum_k w_k \, p_k(x) \Big/ \sum_k w_k
@@ -79,7 +80,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         """Class labels, (n_classes,)."""
         return self.estimators_[0].classes_
 
-    def predict_proba(self, X: Any) -> Any:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Average the members' class probabilities.
 
         Parameters
@@ -94,7 +95,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         """
         return self._average(X, "predict_proba")
 
-    def predict_log_proba(self, X: Any) -> Any:
+    def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithms of the averaged class probabilities.
 
         Parameters
@@ -110,7 +111,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         with np.errstate(divide="ignore"):
             return array_namespace(probability).log(probability)
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any) -> np.ndarray:
         """Predict the most probable class labels.
 
         Parameters
@@ -145,7 +146,7 @@ class EnsembleClassifier(ClassifierMixin, BaseEnsemble):
         return tags
 
 
-class EnsembleRegressor(RegressorMixin, BaseEnsemble):
+class EnsembleRegressor(Scored, RegressorMixin, BaseEnsemble):
     r"""Weighted average of the predictions of several regressors.
 
     .. math:: \hat y(x) = \sum_k w_k \, \hat y_k(x) \Big/ \sum_k w_k
@@ -203,7 +204,7 @@ class EnsembleRegressor(RegressorMixin, BaseEnsemble):
     _member = MLPRegressor
     _method = "predict"
 
-    def predict(self, X: Any) -> Any:
+    def predict(self, X: Any) -> np.ndarray:
         """Average the members' predictions.
 
         Parameters

@@ -11,6 +11,7 @@ from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _Passthroug
 from sklearn.utils.validation import _num_samples
 
 from sknorm import validation
+from sknorm._typing import Integer
 from sknorm.estimators.rows import brought, engine_table
 from sknorm.model_selection.inputs import Fold, Once, taken
 
@@ -132,7 +133,7 @@ class Context:
     return_train_score: bool
     error_score: Any
     keeps_predictions: bool
-    max_stack_bytes: int | None
+    max_stack_bytes: Integer | None
     threads: int = 1
     alive: int = 1
 

@@ -1,13 +1,13 @@
 """The regularization path: models from the strongest penalty downwards, each from the last."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
 
+from sknorm._typing import Integer, Number, Numbers
 from sknorm.backends import collect
 from sknorm.estimators import MLPClassifier, MLPRegressor
 
@@ -46,9 +46,9 @@ def regularization_path(
     X: Any,
     y: Any,
     *,
-    alphas: Sequence[float] | None = None,
-    n_alphas: int = 20,
-    alpha_min_ratio: float = 1e-3,
+    alphas: Numbers | None = None,
+    n_alphas: Integer = 20,
+    alpha_min_ratio: Number = 1e-3,
     **fit_params: Any,
 ) -> RegularizationPath:
     """Fit an estimator for decreasing alphas, each fit starting from the last one's weights.

@@ -163,7 +163,7 @@ def _parts(jobs: list[Job], X: Any, workers: int, context: Context) -> list[list
     if context.max_stack_bytes is not None:
         held = len(context.splits[jobs[0].split][0]) + _weights(network, _width(X))
         held *= 8 * int(network.n_members)
-        size = min(size, context.max_stack_bytes // (4 * workers * held))
+        size = min(size, int(context.max_stack_bytes) // (4 * workers * held))
     count = -(-len(jobs) // max(1, size))
     return [part.tolist() for part in np.array_split(np.array(jobs, dtype=object), count)]
 

@@ -10,10 +10,22 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
 )
 
+from sknorm._inherited import SearchMethods
+from sknorm._typing import (
+    CrossValidation,
+    ErrorScore,
+    Estimator,
+    Flag,
+    Grid,
+    Integer,
+    Metrics,
+    Refit,
+    Seed,
+)
 from sknorm.model_selection.base_search import CONSTRAINTS, BaseStackedSearch
 
 
-class StackedGridSearchCV(BaseStackedSearch, GridSearchCV):
+class StackedGridSearchCV(SearchMethods, BaseStackedSearch, GridSearchCV):
     """Exhaustive search that trains the networks of all candidates and folds in stacks.
 
     scikit-learn's :class:`~sklearn.model_selection.GridSearchCV` in parameters, attributes and
@@ -87,24 +99,27 @@ class StackedGridSearchCV(BaseStackedSearch, GridSearchCV):
     True
     """
 
+    param_grid: Grid
+    ensemble_weights_: np.ndarray
+    ensemble_score_: float
     _parameter_constraints: dict = {**GridSearchCV._parameter_constraints, **CONSTRAINTS}
 
     def __init__(
         self,
-        estimator,
-        param_grid,
+        estimator: Estimator,
+        param_grid: Grid,
         *,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        error_score=np.nan,
-        return_train_score=False,
-        racing=False,
-        max_stack_bytes=None,
-    ):
+        scoring: Metrics = None,
+        n_jobs: Integer | None = None,
+        refit: Refit = True,
+        cv: CrossValidation = None,
+        verbose: Integer = 0,
+        pre_dispatch: str | Integer = "2*n_jobs",
+        error_score: ErrorScore = np.nan,
+        return_train_score: Flag = False,
+        racing: Flag = False,
+        max_stack_bytes: Integer | None = None,
+    ) -> None:
         super().__init__(
             estimator,
             param_grid,
@@ -124,7 +139,7 @@ class StackedGridSearchCV(BaseStackedSearch, GridSearchCV):
         return list(ParameterGrid(self.param_grid))
 
 
-class StackedRandomizedSearchCV(BaseStackedSearch, RandomizedSearchCV):
+class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSearchCV):
     """Randomized search that trains the networks of all candidates and folds in stacks.
 
     scikit-learn's :class:`~sklearn.model_selection.RandomizedSearchCV` in parameters, attributes
@@ -203,26 +218,31 @@ class StackedRandomizedSearchCV(BaseStackedSearch, RandomizedSearchCV):
     8
     """
 
+    param_distributions: Grid
+    n_iter: Integer
+    random_state: Seed
+    ensemble_weights_: np.ndarray
+    ensemble_score_: float
     _parameter_constraints: dict = {**RandomizedSearchCV._parameter_constraints, **CONSTRAINTS}
 
     def __init__(
         self,
-        estimator,
-        param_distributions,
+        estimator: Estimator,
+        param_distributions: Grid,
         *,
-        n_iter=10,
-        scoring=None,
-        n_jobs=None,
-        refit=True,
-        cv=None,
-        verbose=0,
-        pre_dispatch="2*n_jobs",
-        random_state=None,
-        error_score=np.nan,
-        return_train_score=False,
-        racing=False,
-        max_stack_bytes=None,
-    ):
+        n_iter: Integer = 10,
+        scoring: Metrics = None,
+        n_jobs: Integer | None = None,
+        refit: Refit = True,
+        cv: CrossValidation = None,
+        verbose: Integer = 0,
+        pre_dispatch: str | Integer = "2*n_jobs",
+        random_state: Seed = None,
+        error_score: ErrorScore = np.nan,
+        return_train_score: Flag = False,
+        racing: Flag = False,
+        max_stack_bytes: Integer | None = None,
+    ) -> None:
         super().__init__(
             estimator,
             param_distributions,

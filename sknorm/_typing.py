@@ -1,0 +1,106 @@
+"""Types of parameters, arguments and results that several signatures share."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.random import RandomState
+
+F = TypeVar("F", bound=Callable[..., Any])
+Array = TypeVar("Array")  # of any library that follows the array-API standard
+
+
+class HasArray(Protocol):
+    """What NumPy makes an array of."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
+class Splitter(Protocol):
+    """A CV splitter: its ``split`` gives pairs of row indices."""
+
+    def split(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
+class Estimator(Protocol):
+    """An estimator of scikit-learn's kind, a Pipeline included."""
+
+    def get_params(self, deep: bool = True) -> Any: ...
+
+    def set_params(self, **params: Any) -> Any: ...
+
+
+class Scorer(Protocol):
+    """A scorer of scikit-learn's kind."""
+
+    def __call__(
+        self, estimator: Any, X: Any, y_true: Any, sample_weight: Any = None, **kwargs: Any
+    ) -> float: ...
+
+    def set_score_request(self, **kwargs: Any) -> Any: ...
+
+    def get_metadata_routing(self) -> Any: ...
+
+
+# Numbers, of Python or of NumPy
+
+Flag: TypeAlias = bool | np.bool_
+Integer: TypeAlias = int | np.integer[Any]
+Number: TypeAlias = float | np.floating[Any] | np.integer[Any]
+Numbers: TypeAlias = Sequence[Number] | HasArray
+Labels: TypeAlias = Sequence[Any] | HasArray
+
+# Parameters of the networks
+
+LayerSizes: TypeAlias = Integer | Sequence[Integer] | HasArray
+Activation: TypeAlias = Literal[
+    "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish"
+]
+Solver: TypeAlias = Literal["sgd", "adam", "adamw", "lbfgs"]
+BatchSize: TypeAlias = Integer | Literal["auto"]
+LearningRate: TypeAlias = Literal["constant", "invscaling", "adaptive", "cosine", "one_cycle"]
+Seed: TypeAlias = Integer | RandomState | None
+FlagOrAuto: TypeAlias = Flag | Literal["auto"]
+ValidationFraction: TypeAlias = (
+    Number | Splitter | HasArray | Iterable[Integer | np.bool_ | tuple[Any, Any]]
+)
+Normalization: TypeAlias = Literal["batch", "ghost", "layer"] | None
+NormStatistics: TypeAlias = Literal["running", "cumulative", "population"]
+PenaltyName: TypeAlias = Literal["elasticnet", "l0", "group_lasso", "nuclear"]
+ClassWeight: TypeAlias = dict[Any, Any] | Literal["balanced"] | None
+LossName: TypeAlias = Literal[
+    "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"
+]
+Scoring: TypeAlias = str | Callable[..., Any] | None
+BackendName: TypeAlias = Literal["auto", "numpy", "cupy"]
+Precision: TypeAlias = Literal["highest", "high"]
+ComputeDtype: TypeAlias = Literal["auto", "float32", "float64"]
+
+# Parameters of the searches
+
+Grid: TypeAlias = dict[str, Any] | list[Any]  # of dicts; different ones make a list of object
+Metrics: TypeAlias = Scoring | list[str] | tuple[str, ...] | set[str] | dict[str, Any]
+Refit: TypeAlias = Flag | str | Callable[..., Any]
+CrossValidation: TypeAlias = Integer | Splitter | Iterable[Any] | None
+ErrorScore: TypeAlias = Number | Literal["raise"]
+
+Request: TypeAlias = bool | str | None  # of metadata: see scikit-learn's metadata routing
+
+
+class NoSuchAttribute:
+    """What a type checker says an attribute is that its class does not have."""
+
+
+# scikit-learn is not annotated, so to mypy its classes are Any, and whatever inherits from them
+# has any attribute. mypy, and only mypy, takes a constant of this name for true; with this method,
+# uses of misspelt attributes are errors. Pyright reads scikit-learn's sources, and needs no help.
+MYPY = False
+if MYPY:
+
+    class Strict:
+        def __getattr__(self, name: str) -> NoSuchAttribute: ...
+
+else:
+
+    class Strict:
+        """Base of classes that have no other attributes than those they declare."""
