@@ -21,6 +21,7 @@ exclude_patterns = ["_build", "_templates", "examples"]
 myst_enable_extensions = ["dollarmath"]
 autosummary_generate = True
 numpydoc_show_class_members = False
+autodoc_typehints = "none"  # docstrings say it in words
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",

@@ -19,7 +19,7 @@ class HasArray(Protocol):
 class Splitter(Protocol):
     """A CV splitter: its ``split`` gives pairs of row indices."""
 
-    def split(self, *args: Any, **kwargs: Any) -> Any: ...
+    def split(self, X: Any, y: Any, groups: Any) -> Any: ...
 
 
 class Estimator(Protocol):

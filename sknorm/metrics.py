@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
@@ -10,10 +10,34 @@ from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import make_scorer
 from sklearn.utils.multiclass import type_of_target
 
+from sknorm._typing import Scorer
+
 __all__ = ["roc_auc_score", "roc_auc_scorer"]
 
 _AVERAGES = ("macro", "micro", "weighted", None)
 _MULTI_CLASS = ("raise", "ovr", "ovo")
+
+
+@overload
+def roc_auc_score(
+    y_true: Any,
+    y_score: Any,
+    *,
+    sample_weight: Any = ...,
+    average: Literal["macro", "micro", "weighted"] = ...,
+    multi_class: Literal["raise", "ovr", "ovo"] = ...,
+) -> float: ...
+
+
+@overload
+def roc_auc_score(
+    y_true: Any,
+    y_score: Any,
+    *,
+    sample_weight: Any = ...,
+    average: None,
+    multi_class: Literal["raise", "ovr", "ovo"] = ...,
+) -> float | np.ndarray: ...
 
 
 def roc_auc_score(
@@ -111,7 +135,7 @@ def roc_auc_score(
     return _over_columns((labels == 1)[:, None], _one_column(score), weight, "macro")
 
 
-roc_auc_scorer = make_scorer(
+roc_auc_scorer: Scorer = make_scorer(
     roc_auc_score, response_method=("predict_proba", "decision_function"), multi_class="ovr"
 )
 """Scorer of :func:`roc_auc_score`, for `scoring` of searches and estimators.

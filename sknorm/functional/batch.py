@@ -1,10 +1,38 @@
 """Batch normalization and its gradients."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
+import numpy as np
+
+from sknorm._typing import Array, Integer, Number
 from sknorm.functional import arguments, norm
 from sknorm.functional.layout import batch_layout
 from sknorm.functional.norm import NormCache
+
+
+@overload
+def batch_norm(
+    x: np.ndarray | Sequence[Any],
+    scale: Any = ...,
+    shift: Any = ...,
+    *,
+    channel_axis: Integer = ...,
+    eps: Number = ...,
+    sample_weight: Any = ...,
+) -> tuple[np.ndarray, NormCache]: ...
+
+
+@overload
+def batch_norm(
+    x: Array,
+    scale: Any = ...,
+    shift: Any = ...,
+    *,
+    channel_axis: Integer = ...,
+    eps: Number = ...,
+    sample_weight: Any = ...,
+) -> tuple[Array, NormCache]: ...
 
 
 def batch_norm(
@@ -12,8 +40,8 @@ def batch_norm(
     scale: Any = None,
     shift: Any = None,
     *,
-    channel_axis: int = -1,
-    eps: float = 1e-5,
+    channel_axis: Integer = -1,
+    eps: Number = 1e-5,
     sample_weight: Any = None,
 ) -> tuple[Any, NormCache]:
     r"""Normalize each channel over all other axes.
@@ -96,6 +124,16 @@ def batch_norm(
     layout = batch_layout(tuple(x.shape), channel)
     weight = arguments.sample_weights(sample_weight, layout.shape[layout.spatial[0]], x)
     return norm.forward("batch_norm", x, scale, shift, layout, eps, weight)
+
+
+@overload
+def batch_norm_backward(
+    dy: np.ndarray | Sequence[Any], cache: NormCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+
+@overload
+def batch_norm_backward(dy: Array, cache: NormCache) -> tuple[Array, Array, Array]: ...
 
 
 def batch_norm_backward(dy: Any, cache: NormCache) -> tuple[Any, Any, Any]:

@@ -1,20 +1,48 @@
 """Group normalization and its gradients."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
+import numpy as np
+
+from sknorm._typing import Array, Integer, Number
 from sknorm.functional import arguments, norm
 from sknorm.functional.layout import group_layout
 from sknorm.functional.norm import NormCache
 
 
+@overload
+def group_norm(
+    x: np.ndarray | Sequence[Any],
+    groups: Integer,
+    scale: Any = ...,
+    shift: Any = ...,
+    *,
+    channel_axis: Integer = ...,
+    eps: Number = ...,
+) -> tuple[np.ndarray, NormCache]: ...
+
+
+@overload
+def group_norm(
+    x: Array,
+    groups: Integer,
+    scale: Any = ...,
+    shift: Any = ...,
+    *,
+    channel_axis: Integer = ...,
+    eps: Number = ...,
+) -> tuple[Array, NormCache]: ...
+
+
 def group_norm(
     x: Any,
-    groups: int,
+    groups: Integer,
     scale: Any = None,
     shift: Any = None,
     *,
-    channel_axis: int = -1,
-    eps: float = 1e-5,
+    channel_axis: Integer = -1,
+    eps: Number = 1e-5,
 ) -> tuple[Any, NormCache]:
     r"""Normalize groups of neighbouring channels of each sample.
 
@@ -79,6 +107,16 @@ def group_norm(
     count = arguments.group_count(groups, x.shape[channel] if x.ndim > 1 else 1)
     layout = group_layout(tuple(x.shape), channel, count)
     return norm.forward("group_norm", x, scale, shift, layout, eps)
+
+
+@overload
+def group_norm_backward(
+    dy: np.ndarray | Sequence[Any], cache: NormCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+
+@overload
+def group_norm_backward(dy: Array, cache: NormCache) -> tuple[Array, Array, Array]: ...
 
 
 def group_norm_backward(dy: Any, cache: NormCache) -> tuple[Any, Any, Any]:

@@ -1,10 +1,36 @@
 """Instance normalization and its gradients."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
+import numpy as np
+
+from sknorm._typing import Array, Integer, Number
 from sknorm.functional import arguments, norm
 from sknorm.functional.layout import instance_layout
 from sknorm.functional.norm import NormCache
+
+
+@overload
+def instance_norm(
+    x: np.ndarray | Sequence[Any],
+    scale: Any = ...,
+    shift: Any = ...,
+    *,
+    channel_axis: Integer = ...,
+    eps: Number = ...,
+) -> tuple[np.ndarray, NormCache]: ...
+
+
+@overload
+def instance_norm(
+    x: Array,
+    scale: Any = ...,
+    shift: Any = ...,
+    *,
+    channel_axis: Integer = ...,
+    eps: Number = ...,
+) -> tuple[Array, NormCache]: ...
 
 
 def instance_norm(
@@ -12,8 +38,8 @@ def instance_norm(
     scale: Any = None,
     shift: Any = None,
     *,
-    channel_axis: int = -1,
-    eps: float = 1e-5,
+    channel_axis: Integer = -1,
+    eps: Number = 1e-5,
 ) -> tuple[Any, NormCache]:
     r"""Normalize each channel of each sample over its own values.
 
@@ -75,6 +101,16 @@ def instance_norm(
     channel = arguments.channel_beside_samples(channel_axis, x.ndim)
     layout = instance_layout(tuple(x.shape), channel)
     return norm.forward("instance_norm", x, scale, shift, layout, eps)
+
+
+@overload
+def instance_norm_backward(
+    dy: np.ndarray | Sequence[Any], cache: NormCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+
+@overload
+def instance_norm_backward(dy: Array, cache: NormCache) -> tuple[Array, Array, Array]: ...
 
 
 def instance_norm_backward(dy: Any, cache: NormCache) -> tuple[Any, Any, Any]:

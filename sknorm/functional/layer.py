@@ -1,10 +1,36 @@
 """Layer normalization and its gradients."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
+import numpy as np
+
+from sknorm._typing import Array, Integer, Number
 from sknorm.functional import arguments, norm
 from sknorm.functional.layout import layer_layout
 from sknorm.functional.norm import NormCache
+
+
+@overload
+def layer_norm(
+    x: np.ndarray | Sequence[Any],
+    scale: Any = ...,
+    shift: Any = ...,
+    *,
+    axis: Integer | tuple[Integer, ...] = ...,
+    eps: Number = ...,
+) -> tuple[np.ndarray, NormCache]: ...
+
+
+@overload
+def layer_norm(
+    x: Array,
+    scale: Any = ...,
+    shift: Any = ...,
+    *,
+    axis: Integer | tuple[Integer, ...] = ...,
+    eps: Number = ...,
+) -> tuple[Array, NormCache]: ...
 
 
 def layer_norm(
@@ -12,8 +38,8 @@ def layer_norm(
     scale: Any = None,
     shift: Any = None,
     *,
-    axis: int | tuple[int, ...] = -1,
-    eps: float = 1e-5,
+    axis: Integer | tuple[Integer, ...] = -1,
+    eps: Number = 1e-5,
 ) -> tuple[Any, NormCache]:
     r"""Normalize each sample over one or more axes.
 
@@ -72,6 +98,16 @@ def layer_norm(
     x = arguments.normalizable(x)
     axes = arguments.several_axes(axis, "axis", x.ndim)
     return norm.forward("layer_norm", x, scale, shift, layer_layout(tuple(x.shape), axes), eps)
+
+
+@overload
+def layer_norm_backward(
+    dy: np.ndarray | Sequence[Any], cache: NormCache
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+
+@overload
+def layer_norm_backward(dy: Array, cache: NormCache) -> tuple[Array, Array, Array]: ...
 
 
 def layer_norm_backward(dy: Any, cache: NormCache) -> tuple[Any, Any, Any]:

@@ -1,12 +1,25 @@
 """Statistics of a whole from statistics of its parts."""
 
 import math
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
+import numpy as np
 from array_api_compat import array_namespace
 
+from sknorm._typing import Array
 from sknorm.functional import arguments
 from sknorm.functional.precision import sum_dtype
+
+
+@overload
+def merge_statistics(
+    means: np.ndarray | Sequence[Any], variances: Any, counts: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+
+@overload
+def merge_statistics(means: Array, variances: Any, counts: Any) -> tuple[Array, Array, Array]: ...
 
 
 def merge_statistics(means: Any, variances: Any, counts: Any) -> tuple[Any, Any, Any]:

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar, Protocol
 
+from sknorm._typing import Array
+
 
 class Penalty(Protocol):
     """A penalty of weight matrices: a smooth part, and one that acts by its proximal operator.
@@ -33,10 +35,10 @@ class Penalty(Protocol):
     def value(self, w: Any) -> float:
         """Penalty of an array of weights."""
 
-    def smooth_gradient(self, w: Any) -> Any:
+    def smooth_gradient(self, w: Array) -> Array:
         """Gradient of the smooth part, of the shape of ``w``."""
 
-    def prox(self, w: Any, step: Any) -> Any:
+    def prox(self, w: Array, step: Any) -> Array:
         """Proximal operator of the part that is not smooth."""
 
     def optimality_gap(self, w: Any, gradient: Any) -> float:

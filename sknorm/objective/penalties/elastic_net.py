@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from array_api_compat import array_namespace
 
+from sknorm._typing import Array
 from sknorm.kernels import codes
 
 
@@ -72,11 +73,12 @@ class ElasticNet:
         xp = array_namespace(w)
         return float(self.l1 * xp.sum(xp.abs(w)) + 0.5 * self.l2 * xp.sum(w * w))
 
-    def smooth_gradient(self, w: Any) -> Any:
+    def smooth_gradient(self, w: Array) -> Array:
         """Gradient of the L2 part, of the shape of ``w``."""
-        return self.l2 * w
+        weights: Any = w
+        return self.l2 * weights
 
-    def prox(self, w: Any, step: Any) -> Any:
+    def prox(self, w: Array, step: Any) -> Array:
         """``argmin_u step * l1 * |u|_1 + |u - w|^2 / 2``: soft thresholding.
 
         ``step`` is a float or an array that broadcasts against ``w``.

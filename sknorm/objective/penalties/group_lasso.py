@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from array_api_compat import array_namespace
 
+from sknorm._typing import Array
 from sknorm.kernels import codes
 
 _STEPS = 50  # of Newton's method; five are many
@@ -65,11 +66,11 @@ class GroupLasso:
         """Penalty of a weight matrix of shape (d_in, d_out)."""
         return self._strength(w) * float(array_namespace(w).sum(_row_norms(w)))
 
-    def smooth_gradient(self, w: Any) -> Any:
+    def smooth_gradient(self, w: Array) -> Array:
         """Zeros of the shape of ``w``."""
         return array_namespace(w).zeros_like(w)
 
-    def prox(self, w: Any, step: Any) -> Any:
+    def prox(self, w: Array, step: Any) -> Array:
         """``argmin_u strength * sum_j |u_j|_2 + sum (u - w)^2 / (2 step)``, rows as a whole.
 
         ``step`` is a float, or an array of positive numbers that broadcasts against ``w``.

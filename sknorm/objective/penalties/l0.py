@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from array_api_compat import array_namespace
 
+from sknorm._typing import Array
 from sknorm.kernels import codes
 
 
@@ -61,11 +62,11 @@ class L0:
         xp = array_namespace(w)
         return self.alpha * int(xp.sum(xp.astype(w != 0, xp.int64)))
 
-    def smooth_gradient(self, w: Any) -> Any:
+    def smooth_gradient(self, w: Array) -> Array:
         """Zeros of the shape of ``w``."""
         return array_namespace(w).zeros_like(w)
 
-    def prox(self, w: Any, step: Any) -> Any:
+    def prox(self, w: Array, step: Any) -> Array:
         """``argmin_u step * alpha * (u != 0) + (u - w)^2 / 2`` per weight; 0 where both are.
 
         ``step`` is a float or an array that broadcasts against ``w``. NaN stays NaN.

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from array_api_compat import array_namespace
 
+from sknorm._typing import Array
 from sknorm.kernels import codes
 
 
@@ -59,11 +60,11 @@ class NuclearNorm:
         xp = array_namespace(w)
         return self.alpha * float(xp.sum(xp.linalg.svdvals(w)))
 
-    def smooth_gradient(self, w: Any) -> Any:
+    def smooth_gradient(self, w: Array) -> Array:
         """Zeros of the shape of ``w``."""
         return array_namespace(w).zeros_like(w)
 
-    def prox(self, w: Any, step: Any) -> Any:
+    def prox(self, w: Array, step: Any) -> Array:
         """``argmin_u step * alpha * |u|_* + |u - w|^2 / 2``, for a float as ``step``.
 
         Raises
