@@ -5,7 +5,6 @@ from typing import Any, Literal, Self, overload
 
 import numpy as np
 from array_api_compat import array_namespace
-from sklearn.base import RegressorMixin
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -40,6 +39,7 @@ from sknorm.estimators.documentation import documented
 from sknorm.estimators.drafts import Draft
 from sknorm.estimators.incremental import Progress, TakenBackError
 from sknorm.estimators.predictive import predictive
+from sknorm.estimators.quantiles import ScoredRegressor
 from sknorm.estimators.rows import Rows
 from sknorm.estimators.target_units import TargetUnits, express, renewed, wild_value
 from sknorm.objective.losses import (
@@ -65,7 +65,7 @@ LOSSES: dict[str, type[Loss]] = {
 
 
 @documented
-class MLPRegressor(RegressorMethods, RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
     """Multi-layer perceptron regressor with batch norm, dropout and an elastic-net penalty.
 
     {algorithm}
@@ -453,6 +453,10 @@ default='squared_error'
         repeats = self._loss().outputs(self.n_outputs_) // self.n_outputs_
         location, scale = self._target_units
         return np.repeat(location, repeats), np.repeat(scale, repeats)
+
+    def _fitted_levels(self) -> tuple[float, ...] | None:
+        loss = self._loss()
+        return loss.levels if isinstance(loss, Quantile) else None
 
     def _chosen_loss(self) -> Loss:
         levels: Any = self.quantile

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace
 from scipy import sparse
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin
 
 from sknorm._inherited import Scored
 from sknorm.backends import in_kind, resolve, to_host
 from sknorm.estimators import MLPClassifier, MLPRegressor
 from sknorm.estimators.predictive import units_for
+from sknorm.estimators.quantiles import ScoredRegressor
 from sknorm.model_selection.base_ensemble import BaseEnsemble, last_step
 
 
@@ -146,7 +147,7 @@ class EnsembleClassifier(Scored, ClassifierMixin, BaseEnsemble):
         return tags
 
 
-class EnsembleRegressor(Scored, RegressorMixin, BaseEnsemble):
+class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
     r"""Weighted average of the predictions of several regressors.
 
     .. math:: \hat y(x) = \sum_k w_k \, \hat y_k(x) \Big/ \sum_k w_k
@@ -219,6 +220,9 @@ class EnsembleRegressor(Scored, RegressorMixin, BaseEnsemble):
             members' do not.
         """
         return self._average(X, "predict")
+
+    def _fitted_levels(self) -> tuple[float, ...] | None:
+        return last_step(self.estimators_[0])._fitted_levels()
 
     def _traits(self, model: Any) -> dict[str, Any]:
         several = model.loss == "quantile" and np.ndim(model.quantile) == 1

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 from sklearn.utils.validation import _num_samples
 
 from sknorm.backends import fetched
+from sknorm.estimators.quantiles import ScoredRegressor
 from sknorm.model_selection.alone import fitted_clone
 from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
 from sknorm.model_selection.evaluation import Candidate, Context, Results, Table
@@ -61,8 +62,21 @@ class _LabelClassifier(_Classifier):
         return (X > 0.5).astype(np.int64)
 
 
-class _Regressor(RegressorMixin, _Answers):
-    """Answers that are numbers, (n_samples, n_outputs)."""
+class _Regressor(ScoredRegressor, _Answers):
+    """Answers that are numbers, (n_samples, n_outputs), those of several quantiles side by side.
+
+    Parameters
+    ----------
+    levels : tuple of float or None
+        Of the quantiles.
+    """
+
+    def __init__(self, levels: tuple[float, ...] | None = None) -> None:
+        super().__init__()
+        self.levels = levels
+
+    def _fitted_levels(self) -> tuple[float, ...] | None:
+        return self.levels
 
     def predict(self, X: np.ndarray) -> Any:
         """The answers."""
@@ -88,7 +102,7 @@ def select(
         If no candidate has predictions in all folds.
     """
     y = fetched(y)
-    stand_in = _stand_in(context.estimator, y)
+    stand_in = _stand_in(candidates[0].network, y)
     predictions = _out_of_fold(results, len(candidates), context, stand_in.classes, len(y))
     rows = np.flatnonzero(np.isfinite(predictions).any(axis=(0, 2)))
     params = rows_of(context.score_params, rows, len(y))
@@ -128,10 +142,11 @@ def refitted(execution: Execution, weights: np.ndarray) -> EnsembleClassifier | 
     return kind.from_fitted([models[number] for number in order], weights[order])
 
 
-def _stand_in(estimator: Any, y: Any) -> Any:
-    """A model of the estimator's kind that answers what it is asked about."""
-    if not is_classifier(estimator):
-        return _Regressor()
+def _stand_in(network: Any, y: Any) -> Any:
+    """A model of the network's kind that answers what it is asked about."""
+    if not is_classifier(network):
+        quantiles = network.loss == "quantile"
+        return _Regressor(tuple(np.atleast_1d(network.quantile).tolist()) if quantiles else None)
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] > 1:
         return _LabelClassifier(np.arange(y.shape[1]))

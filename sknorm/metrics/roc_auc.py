@@ -12,8 +12,6 @@ from sklearn.utils.multiclass import type_of_target
 
 from sknorm._typing import Scorer
 
-__all__ = ["roc_auc_score", "roc_auc_scorer"]
-
 _AVERAGES = ("macro", "micro", "weighted", None)
 _MULTI_CLASS = ("raise", "ovr", "ovo")
 

@@ -1,0 +1,25 @@
+"""Examples of the user guide that stand on their own."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+GUIDE = Path(__file__).parents[1] / "docs" / "user_guide.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def run(mark: str) -> dict[str, Any]:
+    """The names that the only example with these words defines."""
+    (code,) = [block for block in BLOCKS if mark in block]
+    names: dict[str, Any] = {}
+    exec(compile(code, mark, "exec"), names)
+    return names
+
+
+def test_several_quantiles_are_searched_over() -> None:
+    names = run("d2_pinball_scorer")
+    assert 0 < names["search"].best_score_ < 1
