@@ -41,7 +41,6 @@ from sknorm.training.task import Task
 from sknorm.training.validation_loss import HeldOutLoss
 
 _SMALL = 100_000  # values of X under which float64 costs nothing
-_EARLY_STOPPING_FROM = 2_000  # rows; below, a held-out part is too noisy to stop by
 
 
 class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
@@ -381,7 +380,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             return everything, self._given_score(dtype, *given)
         stops = self.early_stopping
         if stops == "auto":
-            stops = self.solver != "lbfgs" and len(rows) > _EARLY_STOPPING_FROM
+            stops = self.solver != "lbfgs" and held_out.is_large(len(rows))
         if not stops:
             return everything, None
         how = self.validation_fraction

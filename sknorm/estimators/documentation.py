@@ -77,11 +77,13 @@ nesterovs_momentum : bool, default=True
     Whether that is Nesterov's.
 early_stopping : bool or 'auto', default='auto'
     Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
-    improves, and to keep the weights of the best epoch. 'auto' does so above 2,000 rows.
+    improves, and to keep the weights of the best epoch. 'auto' does so above 2,000 rows, rounded
+    to hundreds.
 validation_fraction : float, CV splitter or iterable, default=0.1
     Share of rows held out, in [0, 1), whole ``groups`` at a time where ``fit`` was given some; or
-    a splitter, whose first split counts; or the held-out rows as indices or as a mask, or
-    (training, held-out) pairs of indices, of which the first counts.
+    a splitter; or the held-out rows as indices or as a mask, or (training, held-out) pairs of
+    indices. The first split or pair counts, but the last of those in time, such as
+    TimeSeriesSplit's.
 beta_1, beta_2 : float, default=0.9, 0.999
     Decay rates of Adam's moments.
 epsilon : float, default=1e-8

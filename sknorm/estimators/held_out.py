@@ -2,8 +2,10 @@
 
 import copy
 import inspect
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -30,8 +32,9 @@ def split(
         The rows that count.
     how : float, CV splitter or iterable
         A share, drawn for each member as scikit-learn does, whole groups where there are
-        groups; or a splitter, whose first split all members take; or the held-out rows
-        themselves, as indices, a mask, or (training, held-out) pairs of which the first counts.
+        groups; or a splitter, one of whose splits all members take: the first, but the last of
+        splits in time; or the held-out rows themselves, as indices, a mask, or (training,
+        held-out) pairs, of which one counts in the same way.
     stratify : ndarray or None
         Labels whose shares a random split should keep.
     random_states : list of K RandomState
@@ -84,14 +87,23 @@ def _draw(rows: Any, fraction: float, stratify: Any, state: RandomState) -> Side
     return order[first], order[second]
 
 
+def is_large(count: int) -> bool:
+    """Whether ``early_stopping="auto"`` stops early: above 2,000 rows, to the nearest hundred.
+
+    With fewer, a held-out part is too noisy to stop by. The training rows of the folds of one
+    table differ by a few: 2,001 rows of 2,501 must not decide otherwise than 2,000 of them.
+    """
+    return count >= 2_050
+
+
 def _given(rows: Any, how: Any, count: int) -> Sides:
     """The sides that a splitter or an iterable of indices names."""
     total, how = rows.total, fetched(how)
     sides = list(how) if isinstance(how, Iterable) else []
     if hasattr(how, "split"):
-        first, second = _first_split(rows, how, count)
+        first, second = _of_splitter(rows, how, count)
     elif sides and isinstance(sides[0], tuple | list) and len(sides[0]) == 2:
-        first, second = (_positions(side, total, rows.positions) for side in sides[0])
+        first, second = _chosen(sides, partial(_positions, total=total, kept=rows.positions))
     else:
         second = _positions(sides, total, rows.positions)
         first = np.setdiff1d(np.arange(count, dtype=np.int64), second)
@@ -103,8 +115,8 @@ def _given(rows: Any, how: Any, count: int) -> Sides:
     return first, second
 
 
-def _first_split(rows: Any, how: Any, count: int) -> Sides:
-    """The sides of a splitter's first split of the rows that count."""
+def _of_splitter(rows: Any, how: Any, count: int) -> Sides:
+    """The sides of a splitter's split of the rows that count."""
     if isinstance(how, PredefinedSplit):  # which names the rows that were given to ``fit``
         if len(how.test_fold) != rows.total:
             raise ValueError(
@@ -113,11 +125,40 @@ def _first_split(rows: Any, how: Any, count: int) -> Sides:
             )
         if rows.positions is not None:
             how = PredefinedSplit(how.test_fold[rows.positions])
-    pair = next(iter(how.split(rows.X, rows.y, rows.groups)), None)
+    splits = how.split(rows.X, rows.y, rows.groups)
+    pair = _chosen(splits, partial(_positions, total=count, kept=None))
     if pair is None:
         raise ValueError(f"validation_fraction={_shown(how)} gives no split.")
-    first, second = (_positions(side, count, None) for side in pair)
-    return first, second
+    if 2 <= len(pair[0]) < count // 2:
+        warnings.warn(
+            f"validation_fraction={_shown(how)} leaves {len(pair[0])} of {count} rows for "
+            "training. Use a splitter that trains on more of them, or pass the held-out rows.",
+            stacklevel=8,
+        )
+    return pair
+
+
+def _chosen(splits: Iterable[Any], positions: Callable[[Any], np.ndarray]) -> Any:
+    """The sides of the first split; None if there is none.
+
+    Of splits in time, whose held-out rows come after those that are trained on, the last: it
+    trains on most rows and holds out the newest.
+    """
+    rest = iter(splits)
+    pair = next(rest, None)
+    if pair is None:
+        return None
+    first = tuple(positions(side) for side in pair)
+    if not _is_in_time(*first):
+        return first
+    for pair in rest:  # noqa: B007
+        pass
+    last = tuple(positions(side) for side in pair)
+    return last if _is_in_time(*last) and len(last[0]) >= len(first[0]) else first
+
+
+def _is_in_time(training: np.ndarray, held: np.ndarray) -> bool:
+    return min(len(training), len(held)) > 0 and bool(training.max() < held.min())
 
 
 def _positions(side: Any, total: int, kept: np.ndarray | None) -> np.ndarray:
