@@ -20,6 +20,12 @@ def run(mark: str) -> dict[str, Any]:
     return names
 
 
+def test_scores_of_a_network_in_a_pipeline_are_monitored() -> None:
+    names = run("ScoringMonitor")
+    scores = names["scores"]["neg_mean_absolute_error"]
+    assert len(scores) == 50 and scores.iloc[-1] > scores.iloc[0]
+
+
 def test_several_quantiles_are_searched_over() -> None:
     names = run("d2_pinball_scorer")
     assert 0 < names["search"].best_score_ < 1
