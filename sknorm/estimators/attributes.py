@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
 from sknorm.estimators.parameters import PLANNED
+from sknorm.estimators.scoring import scoring_name
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 from sknorm.training.plan import Outcome
@@ -36,10 +37,10 @@ def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool)
     estimator.loss_ = losses[-1] if losses else np.nan
     watched = bool(columns["validation"]) and bool(estimator.early_stopping)
     estimator.validation_scores_ = scores if columns["validation"] else None
-    best = float(np.mean(outcome.best))
+    best = _mean_of_active(outcome.best)
     estimator.best_validation_score_ = best if watched else None
     if scores and not watched:
-        estimator.best_validation_score_ = float(np.nanmax(scores))
+        estimator.best_validation_score_ = max(filter(np.isfinite, scores), default=np.nan)
     estimator.best_loss_ = None if watched else float(np.nanmin([best, *losses]))
 
 
@@ -57,6 +58,24 @@ def warn_if_unfinished(estimator: Any, outcome: Outcome) -> None:
             "optimization hasn't converged yet.",
             ConvergenceWarning,
         )
+
+
+def missing_scores(estimator: Any, outcome: Outcome) -> str:
+    """What is to be said of networks without a score that early stopping could watch, if any."""
+    faults, members = [fault for fault in outcome.faults if fault], len(outcome.faults)
+    if not faults:
+        return ""
+    which = f" for {len(faults)} of {members} members" if members > 1 else ""
+    return (
+        f"{scoring_name(estimator.scoring)} was never a finite number{which}: {faults[0]} "
+        "Training went by the training loss instead, and the last weights are kept."
+    )
+
+
+def warn_if_unscored(estimator: Any, outcome: Outcome) -> None:
+    """Warn of networks that no score could choose the weights of."""
+    if text := missing_scores(estimator, outcome):
+        warn(text)
 
 
 def set_increment(

@@ -18,7 +18,7 @@ from sknorm._pickling import VersionedPickle
 from sknorm._typing import Numbers
 from sknorm._warnings import warn
 from sknorm.backends import collect, fetched, in_kind, keeps_kind, resolve
-from sknorm.estimators import attributes, engine, held_out, parameters
+from sknorm.estimators import attributes, engine, held_out, parameters, scoring
 from sknorm.estimators.drafts import Draft
 from sknorm.estimators.incremental import (
     Progress,
@@ -28,6 +28,7 @@ from sknorm.estimators.incremental import (
     warn_of_wild_columns,
 )
 from sknorm.estimators.plain_state import from_state, plain_state
+from sknorm.estimators.predictive import warn_if_infinite
 from sknorm.estimators.reporting import Reporter
 from sknorm.estimators.rows import Prepared, Rows, Scales, brought, training_data
 from sknorm.network import initializers
@@ -155,6 +156,8 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         attributes.set_outcome(model, outcome, task.rows, continued=previous is not None)
         with draft.adopted():
             attributes.warn_if_unfinished(self, outcome)
+            attributes.warn_if_unscored(self, outcome)
+            warn_if_infinite(self, prepared.rows.X)
             reporter.close()
         return self
 
@@ -406,7 +409,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     def _score_function(self, data: TrainingData, rows: Rows, held: np.ndarray) -> Score:
         if self.scoring == "loss":
             return HeldOutLoss(self._loss(), data, held)
-        return held_out.scorer_function(self, rows.X, rows.y, rows.weight, held)
+        return scoring.HeldOutScore(self, rows.X, rows.y, rows.weight, held)
 
     def _draw_random_states(self) -> list[RandomState]:
         """One generator a member; a single network uses ``random_state`` itself."""

@@ -138,7 +138,8 @@ l1_ratio : float, default=0.0
 TAIL = """
 scoring : str, callable or None, default='loss'
     What early stopping watches: the loss of the held-out rows, a scikit-learn scorer, or the
-    estimator's ``score`` (None).
+    estimator's ``score`` (None). Scorers that take no ``sample_weight`` score without. Without any
+    score that is a finite number, training goes by the training loss and keeps the last weights.
 max_grad_norm : float or None, default=None
     Euclidean norm to which the gradient is clipped.
 n_members : int, default=1
@@ -185,7 +186,7 @@ best_loss_ : float or None
 validation_scores_ : list of float or None
     Scores on the held-out rows; None without any.
 best_validation_score_ : float or None
-    Highest of them, or that of the averaged weights if it is higher.
+    Highest of them, or that of the averaged weights if it is higher; NaN if none is finite.
 n_iter_ : int
     Epochs trained.
 t_ : int

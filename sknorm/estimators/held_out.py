@@ -1,7 +1,5 @@
-"""Held-out rows for early stopping: how they are drawn, and how scorers see them."""
+"""Held-out rows for early stopping: how they are drawn or named."""
 
-import copy
-import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -11,12 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.metrics import check_scoring
 from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_test_split
 
 from sknorm.backends import fetched
-from sknorm.network.network import Network
-from sknorm.training.plan import Score
 
 Sides = tuple[np.ndarray, np.ndarray]
 
@@ -195,39 +190,3 @@ def about(name: str) -> Iterator[None]:
 def _shown(how: Any) -> str:
     text = repr(how)
     return text if len(text) <= 60 else f"<{type(how).__name__}>"
-
-
-def scorer_function(
-    estimator: Any, X: Any, y: Any, weight: np.ndarray | None, rows: np.ndarray
-) -> Score:
-    """Scores of a stack by the estimator's ``scoring``, member by member on its own rows."""
-    X = fetched(X)  # scorers know one library at a time
-    scorer = check_scoring(estimator, scoring=estimator.scoring)
-    weight = weight if _takes_weights(estimator.scoring) else None
-
-    def score(stack: Network, active: list[int]) -> np.ndarray:
-        values = []
-        for k, member in enumerate(active):
-            held = rows[member]  # copied again each time, not held as often as there are members
-            extra = {} if weight is None else {"sample_weight": weight[held]}
-            values.append(scorer(_view(estimator, stack.take([k])), X[held], y[held], **extra))
-        return np.array(values, dtype=np.float64)
-
-    return score
-
-
-def _view(estimator: Any, network: Network) -> Any:
-    """The estimator with another network, without the names of columns that tables lack."""
-    view = copy.copy(estimator)
-    view.network_ = network
-    view.input_mean_ = estimator._scales.offset  # as the tables that it is to score, on the host
-    view.__dict__.pop("feature_names_in_", None)
-    return view
-
-
-def _takes_weights(scoring: Any) -> bool:
-    """Whether a scorer accepts ``sample_weight``; scikit-learn's do."""
-    if not inspect.isfunction(scoring):
-        return True
-    parameters = inspect.signature(scoring).parameters.values()
-    return any(p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters)

@@ -3,11 +3,14 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from sknorm._typing import Integer
+from sknorm._warnings import warn
 from sknorm.backends import Backend, resolve
 from sknorm.estimators.rows import engine_table
 from sknorm.network.folding import Noise, folded
+from sknorm.objective.losses import HELD_SHARE
 
 _FAR = 1e4  # deviations
 
@@ -90,6 +93,27 @@ def units_for(
     dtype = dtype if held else backend.xp.float64
     location, scale = (backend.asarray(each, dtype) for each in units)
     return location, scale
+
+
+def warn_if_infinite(estimator: Any, X: Any) -> None:
+    """Warn of predictions of training rows that overflow, as those of a log link may.
+
+    They are held at a value near the largest of their dtype. No loss tells: the gamma loss of such
+    a prediction is finite, and cheap to bring about for an outlier.
+    """
+    loss = estimator._loss()
+    if loss.output_activation != "exp":
+        return
+    values = predictive(estimator, X, None, False).mean
+    xp = array_namespace(values)
+    most = 0.99 * float(xp.finfo(values.dtype).max) ** HELD_SHARE
+    held = xp.any(values >= most, axis=1)
+    if count := int(xp.sum(xp.astype(held, xp.int64))):
+        warn(
+            f"loss={estimator.loss!r}: the predictions of {count} of the {X.shape[0]} training "
+            "rows overflow. Use a norm, scale the inputs, or lower learning_rate_init.",
+            RuntimeWarning,
+        )
 
 
 def _noise(estimator: Any, backend: Backend, sample: int) -> Noise:

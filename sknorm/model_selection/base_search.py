@@ -25,6 +25,7 @@ from sknorm._inherited import _fit_context
 from sknorm._pickling import VersionedPickle
 from sknorm._typing import Flag, Integer
 from sknorm.backends import collect
+from sknorm.estimators.repeated_warnings import told_once
 from sknorm.model_selection.evaluation import Context
 from sknorm.model_selection.execution import Execution
 from sknorm.model_selection.inputs import check_stackable
@@ -100,7 +101,8 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         if not candidates or not splits:
             raise ValueError("There is nothing to fit: no candidates, or no folds.")
         execution = Execution(X, y, context, candidates, self.n_jobs, self.pre_dispatch, Progress())
-        results = self._search(execution, parameters, root)
+        with told_once():  # what scorers say in each epoch of each fit, also on other threads
+            results = self._search(execution, parameters, root)
         self._settle(results, parameters, scorers, refit_metric)
         if self.refit:
             self._refit(execution, results, root, given)
@@ -175,6 +177,8 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
                 ConvergenceWarning,
                 stacklevel=4,
             )
+        if unscored := [text for result in results if (text := result.get("unscored"))]:
+            warnings.warn(f"In {len(unscored)} of {len(results)} fits, {unscored[0]}", stacklevel=4)
         if callable(self.scoring):
             _insert_error_scores(results, self.error_score)
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)

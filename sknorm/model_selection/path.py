@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sknorm._typing import Integer, Number, Numbers
 from sknorm.backends import collect
 from sknorm.estimators import MLPClassifier, MLPRegressor
+from sknorm.estimators.repeated_warnings import told_once
 
 _FACTOR = 4.0  # between the alphas that the search for the strongest one tries
 _TRIES = 20
@@ -41,6 +42,7 @@ class RegularizationPath:
     entry_order: np.ndarray
 
 
+@told_once()
 def regularization_path(
     estimator: MLPClassifier | MLPRegressor,
     X: Any,

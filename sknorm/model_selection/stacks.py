@@ -13,7 +13,7 @@ from sknorm.model_selection.progress import Progress
 from sknorm.network.network import Network
 from sknorm.training.loop import Run
 from sknorm.training.plan import Observer, Outcome
-from sknorm.training.stacking import stack
+from sknorm.training.stacking import JointScore, stack
 from sknorm.training.task import Task
 
 
@@ -54,6 +54,8 @@ class Entry:
     lead : Lead
     seconds : float
         Time spent on fitting it so far.
+    failure : Exception or None
+        What its validation scores have raised.
     """
 
     job: Job
@@ -63,6 +65,7 @@ class Entry:
     rows: int
     lead: Lead
     seconds: float
+    failure: Exception | None = None
 
 
 class Stack:
@@ -110,6 +113,7 @@ class Stack:
         """The networks as they would be if training ended now."""
         assert self.run is not None
         whole = self.run.so_far()
+        self._tell_failures()
         pairs = zip(self.entries, self.places, strict=True)
         return [(entry, whole.take(places)) for entry, places in pairs]
 
@@ -124,7 +128,14 @@ class Stack:
         """What training left behind; the stack is done with."""
         outcome: Any = self.outcome if self.run is None else self.run.outcome()
         self.run = self.watch.run = None  # in a circle, which would keep the buffers for a while
+        self._tell_failures()
         return outcome
+
+    def _tell_failures(self) -> None:
+        """Let the entries know of what their validation scores have raised."""
+        if isinstance(self.whole.score, JointScore):
+            for place, error in self.whole.score.failures.items():
+                self.entries[place].failure = error
 
     def _spent(self, started: float) -> None:
         """Share the time since then among the entries."""

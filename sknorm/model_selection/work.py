@@ -146,6 +146,7 @@ class Work:
                 network, candidate, outcome = entry.network, entry.job.candidate, whole.take(places)
                 attributes.set_outcome(network, outcome, entry.rows, continued=False)
                 attributes.warn_if_unfinished(network, outcome)
+                attributes.warn_if_unscored(network, outcome)
                 if outcome.diverged.any():
                     Observer().diverged("", network.n_iter_, network.loss_)
                 models[candidate.number] = assembled(candidate.model, entry.inputs.steps, network)
@@ -275,6 +276,8 @@ class Work:
     def _settled(self, entry: Entry, whole: Outcome, places: list[int]) -> dict[str, Any]:
         """Settle a job's network, which is at these places of the stack."""
         started, outcome = time.perf_counter(), whole.take(places)
+        if entry.failure is not None:
+            raise entry.failure
         if outcome.diverged.any():
             epoch = int(outcome.epochs.max())
             raise FloatingPointError(
@@ -284,6 +287,7 @@ class Work:
         attributes.set_outcome(entry.network, outcome, entry.rows, continued=False)
         result: dict[str, Any] = {"job": entry.job, "fit_error": None}
         result["unfinished"] = attributes.is_unfinished(entry.network, outcome)
+        result["unscored"] = attributes.missing_scores(entry.network, outcome)
         if self.context.keeps_predictions:
             model, X, _ = self._asked(entry.network, entry, test=True)
             result |= predicted(model, X, self.context.error_score)
@@ -301,6 +305,8 @@ class Work:
 
     def _score_so_far(self, entry: Entry, network: Network) -> Any:
         """A job's test scores if training ended now."""
+        if entry.failure is not None:
+            raise entry.failure
         view = copy.copy(entry.network)
         view.network_ = network
         view.n_layers_ = len(network.architecture.sizes)

@@ -9,6 +9,10 @@ from sklearn.metrics import make_scorer, mean_pinball_loss
 from sknorm.backends.base import join_kernels
 from sknorm.objective.units import deviation, quantiles, robust_units, usable, weights_in_units
 
+# Means beyond this power of the dtype's largest number are held there, so that targets may still
+# have large units.
+HELD_SHARE = 0.9
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -198,7 +202,7 @@ class Poisson(Loss):
 
     def inverse_link(self, raw: Any, xp: Any) -> Any:
         """The mean; where it would leave the dtype, the largest whose unit can be large too."""
-        most = 0.9 * float(np.log(xp.finfo(raw.dtype).max))
+        most = HELD_SHARE * float(np.log(xp.finfo(raw.dtype).max))
         return xp.exp(xp.minimum(raw, most))
 
     def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from sknorm.objective.objective import BatchGradient
 from sknorm.optim.lbfgs import Minimum, lbfgs
 from sknorm.training.data import TrainingData
 from sknorm.training.history import History
-from sknorm.training.plan import Observer, Outcome, Plan, Score
+from sknorm.training.plan import Observer, Outcome, Plan, Score, fault
 from sknorm.training.stopping import Stopping
 
 
@@ -55,7 +55,7 @@ def train_full_batch(
     """
     history = History(len(members))
     epochs, best = np.zeros(len(members), dtype=np.int64), np.full(len(members), np.nan)
-    diverged = np.zeros(len(members), dtype=bool)
+    diverged, faults = np.zeros(len(members), dtype=bool), [""] * len(members)
     failed: Minimum | None = None
     interrupted = False
     with network.backend.session():
@@ -66,15 +66,16 @@ def train_full_batch(
             )  # fmt: skip
             minimum = search.run(max_fun)
             network.assign([member], search.network, [0])
-            epochs[member], best[member] = minimum.iterations, search.stopping.best[0]
+            epochs[member], best[member] = minimum.iterations, search.stopping.results()[0]
             diverged[member], interrupted = search.diverged, search.interrupted
+            faults[member] = search.fault()
             failed = failed if minimum.converged else minimum
             if search.stopped or interrupted:
                 break
     if failed is not None:
         _warn(failed)
     used_up = np.zeros(len(members), dtype=bool)  # L-BFGS has a warning of its own
-    return Outcome(network, history, epochs, best, used_up, diverged, interrupted)
+    return Outcome(network, history, epochs, best, used_up, diverged, interrupted, tuple(faults))
 
 
 class _Search:
@@ -138,7 +139,7 @@ class _Search:
             self.observer.interrupted()
             minimum = Minimum(self.last, True, "interrupted", self.iterations)
         self._place(minimum.x)
-        if self.stopping.by_score and self.iterations:
+        if self.stopping.score_decides(0):
             self.network.assign([0], self.stopping.network, [0])
         if not self.network.is_finite()[0]:
             self.diverged = True
@@ -178,8 +179,14 @@ class _Search:
             self.stopping.best[0] = value
             return False
         network = self._at(x)
-        self.stopping.observe([0], np.array([score]), network, network.is_finite())
-        return self.stopping.has_converged(0)
+        finite, losses = network.is_finite(), np.array([value])
+        self.stopping.observe([0], np.array([score]), network, finite, losses)
+        return self.stopping.score_decides(0) and self.stopping.has_converged(0)
+
+    def fault(self) -> str:
+        """Why there is no score to watch, if there should be one."""
+        watched = self.stopping.by_score and self.iterations > 0 and not self.diverged
+        return fault(self.score, self.member) if watched and not self.stopping.scored[0] else ""
 
     def _snapshot(self, x: np.ndarray) -> Network:
         """A copy of the whole stack with this member at a point."""

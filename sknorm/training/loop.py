@@ -14,7 +14,7 @@ from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.footprint import advising
 from sknorm.training.history import History
-from sknorm.training.plan import Observer, Outcome, Plan, Score
+from sknorm.training.plan import Observer, Outcome, Plan, Score, fault
 from sknorm.training.steps import Epoch, Steps
 from sknorm.training.stopping import Stopping
 from sknorm.training.validation_loss import HeldOutLoss
@@ -133,10 +133,9 @@ class Run:
 
     def so_far(self) -> Network:
         """A copy of the whole stack as it would be if training ended now."""
-        if not self.stopping.by_score:
-            return self._snapshot()
-        stack = self.final.take(range(self.final.members))
-        stack.assign(self.active, self.stopping.network, self.active)
+        stack = self._snapshot()
+        chosen = [member for member in self.active if self.stopping.score_decides(member)]
+        stack.assign(chosen, self.stopping.network, chosen)
         return stack
 
     def _start(self) -> None:
@@ -163,7 +162,8 @@ class Run:
         self.epochs[self.active] += 1
         self.averaging.observe(epoch, self.active, self.network)
         self._record(done, scores, time.perf_counter() - started)
-        score = None if scores is None else float(np.mean(scores))
+        with np.errstate(invalid="ignore"):  # of infinite scores of both signs
+            score = None if scores is None else float(np.mean(scores))
         self.stopped = self.observer.epoch_ends(
             epoch, float(np.mean(losses)), score, self._snapshot
         )
@@ -186,9 +186,16 @@ class Run:
             set_population_statistics(self.final, self.data, self.rows)
         self._take_averages(self.averaging.averaged(last))
         return Outcome(
-            self.final, self.history, self.epochs, self.stopping.best, used_up, self.diverged,
-            self.interrupted,
+            self.final, self.history, self.epochs, self.stopping.results(), used_up,
+            self.diverged, self.interrupted, self._faults(),
         )  # fmt: skip
+
+    def _faults(self) -> tuple[str, ...]:
+        """Why the members whose scores should have been watched have none."""
+        missing = ~self.stopping.scored & (self.epochs > 0) & ~self.diverged
+        if not self.stopping.by_score or self.score is None:
+            missing[...] = False
+        return tuple(fault(self.score, k) if none else "" for k, none in enumerate(missing))
 
     def _read(self, numbers: Any) -> tuple[Epoch, np.ndarray | None]:
         """How the epoch went, and the scores after it, in one transfer to the host."""
@@ -225,7 +232,7 @@ class Run:
         observed = losses
         if self.stopping.by_score and scores is not None:
             observed = np.where(np.isfinite(losses), scores, np.nan)
-        self.stopping.observe(self.active, observed, self.network, finite)
+        self.stopping.observe(self.active, observed, self.network, finite, losses)
         staying = []
         for k, member in enumerate(self.active):
             if not np.isfinite(losses[k]):
@@ -247,12 +254,13 @@ class Run:
         leaves = self.schedule.on_plateau(k) and not self.plan.averaged
         after = float(self.schedule.rate(self.step)[k])
         if leaves or after != before:
-            self.observer.plateau(member, self.stopping.by_score, None if leaves else after)
+            by_score = self.stopping.score_decides(member)
+            self.observer.plateau(member, by_score, None if leaves else after)
         return leaves
 
     def _settle(self, k: int, member: int, diverged: bool = False) -> None:
         """Write a member's weights, of its last or of its best epoch, to the final stack."""
-        kept_best = self.stopping.by_score or diverged
+        kept_best = self.stopping.score_decides(member) or diverged
         if not kept_best and not self.network.is_finite()[k]:
             self._report_divergence(member, np.nan)
             kept_best = True
@@ -269,8 +277,13 @@ class Run:
         better = stack.is_finite()
         if self.stopping.by_score and self.score is not None:
             scores = self.network.backend.to_numpy(self.score(stack, members))
-            better &= scores >= self.stopping.best[members]
-            self.stopping.best[members] = np.maximum(self.stopping.best[members], scores)
+            finite = np.isfinite(scores)
+            better &= ~self.stopping.scored[members] | (
+                finite & (scores >= self.stopping.best[members])
+            )
+            self.stopping.scored[members] |= finite
+            best = np.where(finite, scores, -np.inf)
+            self.stopping.best[members] = np.maximum(self.stopping.best[members], best)
         for k in np.flatnonzero(better).tolist():
             self.final.assign([members[k]], stack, [k])
 

@@ -71,13 +71,16 @@ class Outcome:
     epochs : int64 array of shape (K,)
         Epochs each member was trained.
     best : float64 array of shape (K,)
-        Lowest training loss or highest validation score of each member.
+        Lowest training loss or highest validation score of each member; NaN where scores decide
+        and none was finite.
     used_up : bool array of shape (K,)
         Which members used up ``max_iter`` before they had converged.
     diverged : bool array of shape (K,)
         Which members came to weights or losses that are not finite.
     interrupted : bool
         Whether the user stopped it.
+    faults : tuple of K str
+        Why there was no score to watch, for members without any; else empty.
     """
 
     network: Network
@@ -87,6 +90,7 @@ class Outcome:
     used_up: np.ndarray
     diverged: np.ndarray
     interrupted: bool = False
+    faults: tuple[str, ...] = ()
 
     @property
     def exhausted(self) -> bool:
@@ -95,11 +99,18 @@ class Outcome:
 
     def take(self, members: list[int]) -> "Outcome":
         """What training left behind of some of the members."""
-        epochs = self.epochs[members]
+        epochs, faults = self.epochs[members], tuple(self.faults[k] for k in members)
         return Outcome(
             self.network.take(members), self.history.take(members, int(epochs.max())), epochs,
             self.best[members], self.used_up[members], self.diverged[members], self.interrupted,
+            faults,
         )  # fmt: skip
+
+
+def fault(score: Any, member: int) -> str:
+    """Why none of a member's scores was finite, by what a score says of it."""
+    reason = getattr(score, "reason", None)
+    return "no score was finite" if reason is None else reason(member)
 
 
 class Observer:

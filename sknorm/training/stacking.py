@@ -14,7 +14,7 @@ from sknorm.network.network import Network, join_networks
 from sknorm.optim.schedules import join_schedules
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
-from sknorm.training.plan import Plan, Score
+from sknorm.training.plan import Plan, Score, fault
 from sknorm.training.task import Task
 from sknorm.training.validation_loss import HeldOutLoss
 
@@ -85,10 +85,16 @@ class JointScore:
     scores : sequence of callables
     sizes : sequence of int
         Members of each task.
+
+    Attributes
+    ----------
+    failures : dict of int to Exception
+        What the scores of some of the tasks have raised; from then on these have none.
     """
 
     def __init__(self, scores: Sequence[Score], sizes: Sequence[int]) -> None:
         self.scores = scores
+        self.failures: dict[int, Exception] = {}
         owners = [(t, k) for t, size in enumerate(sizes) for k in range(size)]
         self.owners = np.array(owners, dtype=np.int64).reshape(-1, 2)
 
@@ -99,9 +105,24 @@ class JointScore:
         for t in np.unique(task):
             places = np.flatnonzero(task == t)
             part = network.take(places.tolist())
-            scores = self.scores[t](part, own[places].tolist())
-            values[places] = network.backend.to_numpy(scores)
+            values[places] = self._of_task(int(t), part, own[places].tolist())
         return values
+
+    def reason(self, member: int) -> str:
+        """Why none of a member's scores was finite."""
+        task, own = self.owners[member].tolist()
+        return fault(self.scores[task], own)
+
+    def _of_task(self, t: int, part: Network, own: list[int]) -> np.ndarray:
+        """Scores of a task's members; a failure is the task's alone, unless all have failed."""
+        if t not in self.failures:
+            try:
+                return part.backend.to_numpy(self.scores[t](part, own))
+            except Exception as error:
+                self.failures[t] = error
+                if len(self.failures) == len(self.scores):
+                    raise
+        return np.full(len(own), np.nan)
 
 
 def _joined(backend: Backend, X: Any, views: Sequence[tuple[TrainingData, Any]]) -> TrainingData:

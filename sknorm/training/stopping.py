@@ -11,6 +11,8 @@ from sknorm.network.network import Network
 class Stopping:
     """Improvement of each member, by training loss or by validation score.
 
+    A score that is not finite is none: the training loss judges a member until its first score.
+
     Attributes
     ----------
     tol : float
@@ -21,10 +23,14 @@ class Stopping:
         Whether a validation score decides (higher is better) rather than the loss.
     best : float64 array of shape (K,)
         Best loss or score of each member of the whole stack so far.
+    scored : bool array of shape (K,)
+        Which members have had a score that is finite.
     waiting : int64 array of shape (K,)
         Epochs since the last improvement by more than ``tol``.
     network : Network
         Weights at the best epoch of each member, the initial ones before the first.
+    lowest : float64 array of shape (K,)
+        Lowest loss of each member before its first score.
     """
 
     tol: float
@@ -32,31 +38,54 @@ class Stopping:
     by_score: bool
     network: Network
     best: np.ndarray = field(init=False)
+    scored: np.ndarray = field(init=False)
     waiting: np.ndarray = field(init=False)
+    lowest: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        worst = -np.inf if self.by_score else np.inf
-        self.best = np.full(self.network.members, worst)
-        self.waiting = np.zeros(self.network.members, dtype=np.int64)
+        members = self.network.members
+        self.best = np.full(members, -np.inf if self.by_score else np.inf)
+        self.scored = np.zeros(members, dtype=bool)
+        self.waiting = np.zeros(members, dtype=np.int64)
+        self.lowest = np.full(members, np.inf)
 
     def observe(
-        self, active: list[int], values: np.ndarray, network: Network, finite: np.ndarray
+        self,
+        active: list[int],
+        values: np.ndarray,
+        network: Network,
+        finite: np.ndarray,
+        losses: np.ndarray | None = None,
     ) -> None:
         """Take in an epoch's losses or scores of the active members, and their weights.
 
-        ``finite`` says whose weights are, (K,).
+        ``finite`` says whose weights are, (K,). With ``losses`` beside scores, members that have
+        had no score so far are judged by them.
         """
-        for k, (member, value) in enumerate(zip(active, values, strict=True)):
+        for k, member in enumerate(active):
+            value, by_score, record = values[k], self.by_score, self.best
+            if by_score and np.isfinite(value):
+                self.scored[member] = True
+            elif by_score and losses is not None and not self.scored[member]:
+                value, by_score, record = losses[k], False, self.lowest
             if not np.isfinite(value):
                 self.waiting[member] += 1
                 continue
-            best = self.best[member]
-            improvement = value - best if self.by_score else best - value
+            best = record[member]
+            improvement = value - best if by_score else best - value
             enough = improvement >= self.tol
             self.waiting[member] = 0 if enough else self.waiting[member] + 1
             if improvement > 0 and finite[k]:
-                self.best[member] = value
+                record[member] = value
                 self.network.assign([member], network, [k])
 
     def has_converged(self, member: int) -> bool:
         return bool(self.waiting[member] > self.patience)
+
+    def score_decides(self, member: int) -> bool:
+        """Whether a member is judged by its score, of which there is one."""
+        return self.by_score and bool(self.scored[member])
+
+    def results(self) -> np.ndarray:
+        """Best loss or score of each member (K,), NaN for those without any score."""
+        return np.where(self.scored, self.best, np.nan) if self.by_score else self.best

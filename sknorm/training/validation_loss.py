@@ -29,6 +29,13 @@ class HeldOutLoss:
         """Scores (K,) of the active members, which ``network`` holds."""
         return -mean_loss(network, self.loss, self.data, self.rows[active])
 
+    def reason(self, member: int) -> str:
+        """Why none of a member's scores was finite."""
+        return (
+            "the loss of the held-out rows overflowed. Look for outliers among them, scale the "
+            "data, or lower learning_rate_init."
+        )
+
 
 def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> Any:
     """Weighted mean loss of each member on its rows, without penalty and label smoothing.
