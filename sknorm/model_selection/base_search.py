@@ -38,6 +38,11 @@ CONSTRAINTS: dict[str, list] = {
     "racing": ["boolean"],
     "max_stack_bytes": [Interval(Integral, 1, None, closed="left"), None],
 }
+# What a search that has ended early has not.
+_FOUND = (
+    "best_estimator_", "best_index_", "best_params_", "best_score_", "refit_time_",
+    "ensemble_weights_", "ensemble_score_", "feature_names_in_", "multimetric_", "scorer_",
+)  # fmt: skip
 
 
 class BaseStackedSearch(VersionedPickle, BaseSearchCV):
@@ -77,7 +82,9 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             If a candidate names a parameter that does not exist, if all fits failed, or if
             ``max_stack_bytes`` is too small for one network.
         KeyboardInterrupt
-            If the user interrupts the search. ``cv_results_`` then holds what was finished.
+            If the user interrupts the search. ``cv_results_`` then holds what was finished, as it
+            does where anything else ends the search: the loss of a worker process, or an error
+            under ``error_score="raise"``, with a note of how many fits that is.
         """
         check_stackable(self.estimator)
         scorers, refit_metric = self._get_scorers()
@@ -139,15 +146,21 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         results: dict[tuple[int, int], dict[str, Any]] = {}
         try:
             for done in execution.race(self._ranking()) if self.racing else execution.search():
-                self._announce(done)
                 results.update((result["job"].key, result) for result in done)
+                self._announce(done)
+                self._check_refit(done)
         except BaseException as fault:
             progress.stopped = True  # what other threads train is of no use any more
-            if isinstance(fault, KeyboardInterrupt):
-                self._keep_finished(results, parameters)
+            self._keep_finished(results, parameters, fault)
             raise
         progress.end()
         return [results[key] for key in sorted(results)]
+
+    def _check_refit(self, results: list[dict[str, Any]]) -> None:
+        """Refuse a ``refit`` that cannot choose by what a callable scores, as soon as it has."""
+        for result in results if callable(self.scoring) else []:
+            if isinstance(result["test_scores"], dict):
+                self._check_refit_for_multimetric(result["test_scores"])
 
     def _ranking(self) -> str | None:
         """The score that candidates are ranked by in a race, of several."""
@@ -183,7 +196,6 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             _insert_error_scores(results, self.error_score)
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         if callable(self.scoring) and self.multimetric_:
-            self._check_refit_for_multimetric(results[0]["test_scores"])
             refit_metric = self.refit
         table = self._table(results, candidates)
         self.scorer_ = scorers._scorers if isinstance(scorers, _MultimetricScorer) else scorers
@@ -211,19 +223,29 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         self,
         results: dict[tuple[int, int], dict[str, Any]],
         candidates: list[dict[str, Any]],
+        fault: BaseException,
     ) -> None:
-        """Set ``cv_results_`` of a search that was interrupted; the rest counts as failed."""
+        """Set ``cv_results_`` of a search that has ended early; the rest counts as failed."""
         if not results:
             return
+        for name in _FOUND:  # by an earlier search
+            self.__dict__.pop(name, None)
         if callable(self.scoring):
             _insert_error_scores(list(results.values()), self.error_score)
         everything = _completed(results, len(candidates), self.n_splits_)
-        self.cv_results_ = self._format_results(candidates, self.n_splits_, everything)
-        warnings.warn(
-            f"The search was interrupted after {len(results)} of {len(everything)} fits: "
-            "cv_results_ holds their scores, with NaN for the rest. Nothing was refitted.",
-            stacklevel=4,
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
+            self.cv_results_ = self._format_results(candidates, self.n_splits_, everything)
+        interrupted = isinstance(fault, KeyboardInterrupt)
+        text = (
+            f"The search {'was interrupted' if interrupted else 'ended'} after {len(results)} of "
+            f"{len(everything)} fits: cv_results_ holds their scores, with NaN for the rest. "
+            "Nothing was refitted."
         )
+        if interrupted:
+            warnings.warn(text, stacklevel=4)
+        else:
+            fault.add_note(text)
 
     def _announce(self, results: list[dict[str, Any]]) -> None:
         """Print a line about each job, as scikit-learn does."""

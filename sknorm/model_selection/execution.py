@@ -1,6 +1,7 @@
 """Running the units of a search: on threads of this process, or where joblib's backend says."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,7 +75,11 @@ class Execution:
             prefer="threads",
             return_as="generator_unordered" if streams else "list",
         )
-        yield from parallel(
-            delayed(evaluate)(self.X, self.y, self.table, context, unit, self.progress)
-            for unit in planned
-        )
+        # What gives its results all at once would lose all of them where one job ends the search.
+        size = len(planned) if streams else threads
+        with nullcontext() if streams else parallel:
+            for start in range(0, len(planned), size):
+                yield from parallel(
+                    delayed(evaluate)(self.X, self.y, self.table, context, unit, self.progress)
+                    for unit in planned[start : start + size]
+                )

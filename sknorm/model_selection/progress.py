@@ -1,13 +1,16 @@
 """How far a search has come, told to scikit-learn's callbacks."""
 
+import os
 import threading
 from typing import Any
+
+from sknorm.model_selection.orphans import end_with
 
 
 class Progress:
     """Counts the epochs of all members; safe to be used from several threads.
 
-    In another process it counts nothing.
+    In another process it counts nothing, and lets a process that the search started end with it.
 
     Attributes
     ----------
@@ -55,7 +58,8 @@ class Progress:
             leaf.call_on_fit_task_end(estimator=self._owner)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {}
+        return {"process": os.getpid()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__()  # type: ignore[misc]
+        end_with(state["process"])

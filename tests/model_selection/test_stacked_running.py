@@ -209,7 +209,8 @@ def test_a_search_that_is_interrupted_at_once_has_no_results(
     monkeypatch: pytest.MonkeyPatch, n_jobs: int
 ) -> None:
     interrupt_after(monkeypatch, 1)
-    search = StackedGridSearchCV(classifier(), {"alpha": [1e-4, 1.0]}, cv=2, n_jobs=n_jobs)
+    endless = classifier(max_iter=10**7, tol=0.0, n_iter_no_change=np.inf)
+    search = StackedGridSearchCV(endless, {"alpha": [1e-4, 1.0]}, cv=2, n_jobs=n_jobs)
     with pytest.raises(KeyboardInterrupt):
         search.fit(X, Y)
     assert not hasattr(search, "cv_results_")
