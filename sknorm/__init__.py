@@ -1,6 +1,6 @@
 """Multi-layer perceptrons for tables, with batch normalization, dropout and elastic nets."""
 
-from sknorm import exceptions, functional, metrics, penalties
+from sknorm import exceptions, functional, metrics, model_selection, penalties
 from sknorm._show_versions import show_versions
 from sknorm._version import __version__
 from sknorm.estimators import MLPClassifier, MLPRegressor
@@ -13,6 +13,7 @@ __all__ = [
     "exceptions",
     "functional",
     "metrics",
+    "model_selection",
     "penalties",
     "regularization_path",
     "show_versions",

@@ -1,7 +1,7 @@
 """Types of parameters, arguments and results that several signatures share."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.random import RandomState
@@ -10,18 +10,21 @@ F = TypeVar("F", bound=Callable[..., Any])
 Array = TypeVar("Array")  # of any library that follows the array-API standard
 
 
+@runtime_checkable
 class HasArray(Protocol):
     """What NumPy makes an array of."""
 
     def __array__(self) -> np.ndarray: ...
 
 
+@runtime_checkable
 class Splitter(Protocol):
     """A CV splitter: its ``split`` gives pairs of row indices."""
 
     def split(self, X: Any, y: Any, groups: Any) -> Any: ...
 
 
+@runtime_checkable
 class Estimator(Protocol):
     """An estimator of scikit-learn's kind, a Pipeline included."""
 
@@ -30,6 +33,7 @@ class Estimator(Protocol):
     def set_params(self, **params: Any) -> Any: ...
 
 
+@runtime_checkable
 class Scorer(Protocol):
     """A scorer of scikit-learn's kind."""
 
@@ -48,7 +52,7 @@ Flag: TypeAlias = bool | np.bool_
 Integer: TypeAlias = int | np.integer[Any]
 Number: TypeAlias = float | np.floating[Any] | np.integer[Any]
 Numbers: TypeAlias = Sequence[Number] | HasArray
-Labels: TypeAlias = Sequence[Any] | HasArray
+Labels: TypeAlias = Iterable[Any] | HasArray
 
 # Parameters of the networks
 

@@ -262,7 +262,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
 
     def _name_classes(self, classes: Any) -> None:
         """Take the classes of all calls from the first one."""
-        known = getattr(self, "classes_", None)
+        known: Any = getattr(self, "classes_", None)
         same = known is not None and np.array_equal(classes, known)
         if not same and _check_partial_fit_first_call(self, classes):
             self.classes_ = np.asarray(self.classes_)
