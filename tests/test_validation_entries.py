@@ -55,7 +55,7 @@ each_table = pytest.mark.parametrize("kind", ["frame", "array"])
 def test_the_first_entry_that_is_no_number_is_named(kind: str, value: Any) -> None:
     table, name = tables(value)[kind]
     shown = re.escape(repr(value)[:40])
-    message = f"Column {name} of X is not numeric.*{shown}.*, at row 30 .*object"
+    message = f"Column {name} of X is not numeric.*{shown}.*, at row 30.*object"
     with pytest.raises(ValueError, match=message):
         small().fit(table, LABELS)
     fitted = small().fit(tables(1.5)[kind][0], LABELS)

@@ -13,6 +13,10 @@ DATES_AS_NUMBERS = (
 _LONGEST = 60  # characters of a value that a message shows
 
 
+class InvalidEntryError(ValueError, TypeError):
+    """An entry is no number: a wrong value to us, often a wrong type to NumPy."""
+
+
 class Column(NamedTuple):
     """A column of a table: its position, its name if it has one, its dtype and its values."""
 
@@ -179,10 +183,12 @@ def _refuse(found: Column) -> None:
             "Encode it first, for example with sklearn.preprocessing.OneHotEncoder or "
             "TargetEncoder in a ColumnTransformer."
         )
-    dtype = str(found.dtype)[:_LONGEST]
-    raise ValueError(
+    dtype, reason = str(found.dtype)[:_LONGEST], ""
+    if not isinstance(value, str | bytes) and not is_date(value):
+        reason = f" (an argument must be a string or a number, not {type(value).__name__!r})"
+    raise InvalidEntryError(
         f"Column {found.label} of X is not numeric: its first value that is no number is "
-        f"{shown(value)}, at row {row} (the column has dtype {dtype}). {advice}"
+        f"{shown(value)}, at row {row}{reason}; the column has dtype {dtype}. {advice}"
     )
 
 
