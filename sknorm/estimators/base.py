@@ -380,7 +380,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         """Training rows (K, n), and how a stack is scored after an epoch, if it is."""
         everything = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
         if given[0] is not None:
-            return everything, self._given_score(dtype, *given)
+            return everything, self._given_score(rows, dtype, *given)
         stops = self.early_stopping
         if stops == "auto":
             stops = self.solver != "lbfgs" and held_out.is_large(len(rows))
@@ -390,9 +390,11 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         trained, held = held_out.split(rows, how, self._stratify(rows), random_states)
         return trained, self._score_function(data, rows, held)
 
-    def _given_score(self, dtype: Any, X: Any, y: Any, weight: Any) -> Score:
+    def _given_score(self, trained: Rows, dtype: Any, X: Any, y: Any, weight: Any) -> Score:
         """Scores on held-out rows that ``fit`` was given."""
         X, y = validation.check_validation(self, brought(X, self.backend), y)
+        seen = None if self.normalization is None else self._columns
+        validation.warn_if_far(trained.X, seen, X, self._column_names)
         with held_out.about("sample_weight_val"):
             weight = validation.check_weights(weight, X)
         with held_out.about("y_val"):

@@ -1,8 +1,18 @@
 """Checks of held-out rows that ``fit`` was given."""
 
+import warnings
 from typing import Any
 
+import numpy as np
+
+from sknorm import scaling
 from sknorm.validation.tables import check_features
+
+# Deviations, in location or in spread, that rows of one source hardly differ by in most columns;
+# those that columns of mean 0 and deviation 1 differ by from others; and rows that tell.
+_FAR = 5.0
+_STANDARD = 2.0
+_ENOUGH = 10
 
 
 def check_pair(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
@@ -24,5 +34,48 @@ def check_validation(estimator: Any, X: Any, y: Any) -> tuple[Any, Any]:
     try:
         return check_features(estimator, X, reset=False, y=y)
     except (TypeError, ValueError) as error:
-        kind = TypeError if isinstance(error, TypeError) else ValueError
+        kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"X_val or y_val: {error}") from error
+
+
+def warn_if_far(X: Any, seen: scaling.Columns | None, X_val: Any, names: Any) -> None:
+    """Warn of held-out rows that are not on the scale of X in most columns.
+
+    A Pipeline transforms X, but X_val only where it is told to. ``seen`` is what is known of the
+    columns of X, if it is.
+    """
+    try:
+        seen = scaling.columns(X, None) if seen is None else seen
+        held = scaling.columns(X_val, None)
+    except ValueError:  # of values whose squares overflow, where no scaling is asked for
+        return
+    spread, own = (np.sqrt(np.maximum(each.variance, 0.0)) for each in (seen, held))
+    distance = np.abs(held.mean - seen.mean) / np.where(spread > 0, spread, 1.0)
+    far = _are_far(seen, spread, distance, own, X_val.shape[0])
+    if not far.any():
+        return
+    column = int(np.argmax(np.where(far, distance, -1.0)))
+    label = f"{column}" if names is None else repr(names[column])
+    warnings.warn(
+        f"X_val is on another scale than X in {far.sum()} of {far.size} columns: column {label} "
+        f"has mean {held.mean[column]:.3g} and deviation {own[column]:.3g} in X_val, "
+        f"{seen.mean[column]:.3g} and {spread[column]:.3g} in X. If a Pipeline transforms X, let "
+        "it transform X_val too: Pipeline(steps, transform_input=['X_val']) under metadata "
+        "routing; see 'Which rows are held out' in the user guide.",
+        UserWarning,
+        stacklevel=8,
+    )
+
+
+def _are_far(
+    seen: scaling.Columns, spread: np.ndarray, distance: np.ndarray, own: np.ndarray, rows: int
+) -> np.ndarray:
+    """Columns on another scale, if most are: of all, or of those that a scaler left behind."""
+    varies = spread > 0
+    far = varies & ((distance > _FAR) | (own > _FAR * spread))
+    if far.any() and 2 * far.sum() >= varies.sum():
+        return far
+    standard = (np.abs(seen.mean) < 1e-3) & (np.abs(spread - 1.0) < 1e-3)
+    far |= (distance > _STANDARD) | (own < spread / _FAR)
+    far &= standard & (rows >= _ENOUGH)
+    return far if far.sum() >= 3 and 2 * far.sum() >= standard.sum() else np.zeros_like(far)

@@ -4,11 +4,12 @@ import re
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import config_context
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, cross_validate
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from sknorm import MLPClassifier, MLPRegressor
 
@@ -144,6 +145,30 @@ def test_pipeline_transforms_the_held_out_rows(binary: Table, estimator: type) -
         X_val=scaler.transform(shifted[160:]), y_val=y[160:],
     )  # fmt: skip
     assert piped[-1].validation_scores_ == alone.validation_scores_
+
+
+SCALES = np.array([1000.0, 3.0, 0.01, 50.0, -7.0, 5.0])  # of the raw columns, about as far from 0
+
+
+@each_estimator
+@pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler()], ids=str)
+@pytest.mark.parametrize("normalization", ["batch", None])
+@pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame])
+def test_held_out_rows_past_the_scaler_of_a_pipeline_are_told(
+    binary: Table, estimator: type, scaler: Any, normalization: Any, kind: Any
+) -> None:
+    X, y = binary
+    raw = (4.0 + X) * SCALES
+    network = small(estimator, normalization=normalization, learning_rate_init=1e-6)
+    piped = Pipeline([("scale", scaler), ("mlp", network)])
+    given = {"mlp__X_val": kind(raw[160:]), "mlp__y_val": y[160:]}
+    with pytest.warns(UserWarning, match=r"X_val is on another scale.*transform_input=\['X_val'\]"):
+        piped.fit(kind(raw[:160]), y[:160], **given)
+    table = scaler.fit(raw[:160]).transform(raw)
+    network.fit(table[:160], y[:160], X_val=table[160:], y_val=y[160:])  # without a warning
+    network.fit(raw[:160], y[:160], X_val=raw[160:170], y_val=y[160:170])
+    one_side = raw[np.argsort(raw[:, 0])]
+    network.fit(one_side[:160], y[:160], X_val=one_side[160:], y_val=y[160:])
 
 
 @each_estimator
