@@ -1,10 +1,12 @@
 """Inference: norms folded into the Linear before them, once, in float64."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from sknorm.backends import Backend
 from sknorm.kernels.codes import ACTIVATIONS
+from sknorm.network import sparse
 from sknorm.network.batch import standardized
 from sknorm.network.network import Network
 from sknorm.network.parameters import Architecture
@@ -70,19 +72,42 @@ class FoldedNetwork:
         backend, count = self.backend, X.shape[0]
         shape = (self.weights[0].shape[0], count, self.architecture.sizes[-1])
         out = backend.xp.zeros(shape, dtype=self.weights[0].dtype, device=backend.device)
-        rows = self._rows_at_once()
-
-        def chunk(start: int) -> None:
-            stop = min(start + rows, count)
-            batch = standardized(backend, X, start, stop, offset, factor, out.dtype)
-            out[:, start:stop, :] = self.forward(batch, noise, start // rows)
-
         with backend.session():
+            reading, rows = self._reading(X, offset, factor, noise)
+
+            def chunk(start: int) -> None:
+                stop = min(start + rows, count)
+                out[:, start:stop, :] = self.forward(reading(start, stop), noise, start // rows)
+
             backend.run(chunk, [(start,) for start in range(0, count, rows)])
         return out
 
+    def _reading(
+        self, X: Any, offset: Any, factor: Any, noise: "Noise | None"
+    ) -> tuple[Callable[[int, int], Any], int]:
+        """What gives the inputs of consecutive rows, and how many to take at once."""
+        drops_inputs = noise is not None and noise.drops_inputs
+        if drops_inputs or not sparse.stays_sparse(X, offset, factor):
+            backend, dtype = self.backend, self.weights[0].dtype
+
+            def standardize(start: int, stop: int) -> Any:
+                return standardized(backend, X, start, stop, offset, factor, dtype)
+
+            return standardize, self._rows_at_once(self.architecture.sizes)
+        origin = sparse.origin(self.weights[0], offset, factor)
+
+        def take(start: int, stop: int) -> Any:
+            return sparse.inputs(X, start, stop, factor, origin)
+
+        # Masks are keyed by chunks, which must be those of a dense table.
+        held = self.architecture.sizes[1:] if noise is None else self.architecture.sizes
+        return take, self._rows_at_once(held)
+
     def forward(self, h: Any, noise: "Noise | None" = None, chunk: int = 0) -> Any:
-        """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features)."""
+        """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features).
+
+        Or for sparse ones, where nothing but the first product needs them.
+        """
         h = self.hidden(h, self.architecture.hidden, noise, chunk)
         return self._product(h, self.weights[-1]) + self.biases[-1][:, None, :]
 
@@ -107,13 +132,15 @@ class FoldedNetwork:
         return h
 
     def _product(self, h: Any, weight: Any) -> Any:
+        if isinstance(h, sparse.SparseInputs):
+            return h.times(weight)
         shape = (weight.shape[0], h.shape[1], weight.shape[2])
         z = self.backend.xp.empty(shape, dtype=weight.dtype, device=self.backend.device)
         self.backend.kernels.matmul(h, weight, z)
         return z
 
-    def _rows_at_once(self) -> int:
-        members, widest = self.weights[0].shape[0], max(self.architecture.sizes)
+    def _rows_at_once(self, sizes: tuple[int, ...]) -> int:
+        members, widest = self.weights[0].shape[0], max(sizes)
         itemsize = 4 if "32" in str(self.weights[0].dtype) else 8
         return max(64, self.backend.chunk_bytes // (members * widest * itemsize) // 64 * 64)
 

@@ -234,3 +234,54 @@ def test_a_wide_table_is_never_made_dense(
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 3e7
+
+
+@pytest.fixture(scope="module")
+def wide() -> tuple[Any, np.ndarray]:
+    """200 rows of 400 columns, of which few entries are stored, as in tables of words."""
+    rng = np.random.default_rng(1)
+    S = sparse.random_array((200, 400), density=0.03, format="csr", rng=rng)
+    return S, S.toarray() @ rng.normal(size=400) > 0
+
+
+@each_estimator
+@each_norm
+@each_dtype
+@pytest.mark.parametrize("sizes", [(8, 8), ()], ids=str)
+def test_few_entries_predict_as_the_dense_table(
+    wide: tuple, estimator: type, normalization: str | None, dtype: type, sizes: tuple
+) -> None:
+    S, y = wide[0].astype(dtype), wide[1]
+    X = S.toarray()
+    settings = {"hidden_layer_sizes": sizes, "normalization": normalization, "residual": True}
+    fitted = small(estimator, n_members=2, dropout=0.3 * bool(sizes), **settings).fit(S, y)
+    close = {"rtol": 1e-3, "atol": 1e-5} if dtype is np.float32 else {"rtol": 1e-9, "atol": 1e-12}
+    np.testing.assert_allclose(outputs(fitted, S), outputs(fitted, X), **close)
+    assert outputs(fitted, S).dtype == dtype
+    np.testing.assert_allclose(outputs(fitted, S[:7]), outputs(fitted, S)[:7], **close)
+    np.testing.assert_allclose(outputs(fitted, wide_indices(X)), outputs(fitted, X), **close)
+    if sizes:
+        predict = fitted.predict if estimator is MLPRegressor else fitted.predict_proba
+        for sparse_part, dense_part in zip(
+            predict(S, return_std=True, n_samples=3),
+            predict(X, return_std=True, n_samples=3),
+            strict=True,
+        ):
+            np.testing.assert_allclose(sparse_part, dense_part, **close)
+
+
+def test_dropped_inputs_are_those_of_the_dense_table(wide: tuple) -> None:
+    S, y = wide
+    fitted = small(MLPRegressor, input_dropout=0.4).fit(S, y)
+    np.testing.assert_array_equal(
+        fitted.predict(S, n_samples=3), fitted.predict(S.toarray(), n_samples=3)
+    )
+
+
+@each_dtype
+def test_columns_far_from_zero_keep_their_digits(wide: tuple, dtype: type) -> None:
+    S, y = wide
+    years = 1e6 + np.random.default_rng(0).normal(size=(200, 1))
+    S = sparse.hstack([S, sparse.csr_array(years)], format="csr").astype(dtype)
+    fitted = small(MLPRegressor).fit(S, y)
+    np.testing.assert_array_equal(fitted.predict(S), fitted.predict(S.toarray()))
