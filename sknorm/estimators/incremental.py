@@ -1,7 +1,7 @@
 """What ``partial_fit`` carries from one call to the next."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.plan import Plan
 from sknorm.training.steps import Epoch, Steps
+from sknorm.training.stopping import diverged
 
 _WILD_GROWTH = 1e6  # of a column's deviation in one call: earlier rows are then all alike
 
@@ -80,6 +81,8 @@ class Progress:
         Buffers of the last call, taken up again where they fit.
     checkpoint : Checkpoint or None
         While a call has not come to its end.
+    validated : list
+        Parameters that were found to be valid in the last call.
     """
 
     random_states: list[RandomState]
@@ -94,6 +97,7 @@ class Progress:
     network: Any = None
     steps: Steps | None = None
     checkpoint: Checkpoint | None = None
+    validated: list[Any] = field(default_factory=list)
 
     def go_on(self, network: Network, backend: Backend) -> None:
         """Go on in this backend, from the weights of ``network`` if there are none here."""
@@ -167,8 +171,8 @@ class Progress:
                 self.steps.feed(batches, data)
             numbers = self.steps.epoch(self.schedule, self.step, self.step)
             done = self.steps.read(self.network.backend.to_numpy(numbers))
-            finite = done.finite & np.isfinite(done.loss + done.penalty)
-            if not (finite.all() and self._is_usable()):
+            lost = diverged(done.loss + done.penalty, np.broadcast_to(self.best, done.loss.shape))
+            if lost.any() or not done.finite.all():
                 raise TakenBackError(
                     "came to weights or a loss that are not finite",
                     "those before the call are kept",
@@ -192,13 +196,6 @@ class Progress:
         for member in np.flatnonzero(self.waiting > plan.patience).tolist():
             self.schedule.on_plateau(member)
             self.waiting[member] = 0
-
-    def _is_usable(self) -> bool:
-        """Whether squares of the parameters are finite: beyond, so are no predictions."""
-        backend, flat = self.network.backend, self.network.parameters.flat
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares = backend.to_numpy(backend.xp.sum(flat * flat))
-        return bool(np.isfinite(squares))
 
     def _trained(self) -> list[Any]:
         """What an epoch changes of the network."""

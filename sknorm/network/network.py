@@ -72,24 +72,26 @@ class Network:
                 mine[target, ...] = theirs[member, ...]
 
     def finite_flags(self) -> Any:
-        """Whose parameters have finite sums, (K,), without a look at them on the host.
+        """Whose parameters have finite sums of squares, (K,), without a look at them on the host.
 
-        A sum of finite parameters may overflow: :meth:`is_finite` knows for sure.
+        Parameters whose squares overflow predict infinities, or nothing but noise. A sum of finite
+        squares may overflow: :meth:`is_finite` knows for sure.
         """
-        xp = self.backend.xp
+        xp, flat = self.backend.xp, self.parameters.flat
         if self.members == 1:
-            return xp.isfinite(xp.sum(self.parameters.flat))[None]
-        sums = [xp.sum(xp.reshape(v, (self.members, -1)), axis=1) for v in self.parameters.views]
+            return xp.isfinite(xp.sum(flat * flat))[None]
+        views = [xp.reshape(view, (self.members, -1)) for view in self.parameters.views]
+        sums = [xp.sum(view * view, axis=1) for view in views]
         return xp.all(xp.isfinite(xp.stack(sums)), axis=0)
 
     def is_finite(self) -> np.ndarray:
-        """Which members have finite parameters."""
+        """Which members have parameters with finite squares."""
         xp = self.backend.xp
         finite = np.ones(self.members, dtype=bool)
         if bool(self.backend.to_numpy(xp.all(self.finite_flags()))):
             return finite  # one pass where, as nearly always, nothing is wrong
         for view in self.parameters.views:
-            flags = xp.all(xp.reshape(xp.isfinite(view), (self.members, -1)), axis=1)
+            flags = xp.all(xp.reshape(xp.isfinite(view * view), (self.members, -1)), axis=1)
             finite &= self.backend.to_numpy(flags)
         return finite
 

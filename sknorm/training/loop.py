@@ -16,7 +16,7 @@ from sknorm.training.footprint import advising
 from sknorm.training.history import History
 from sknorm.training.plan import Observer, Outcome, Plan, Score, fault
 from sknorm.training.steps import Epoch, Steps
-from sknorm.training.stopping import Stopping
+from sknorm.training.stopping import Stopping, diverged
 from sknorm.training.validation_loss import HeldOutLoss
 
 
@@ -96,6 +96,7 @@ class Run:
         self.step = self.trained = 0
         self.stopped = self.interrupted = False
         self.diverged = np.zeros(network.members, dtype=bool)
+        self.lowest = np.full(network.members, np.inf)  # losses
         self.steps = Steps(network, members, batches, data, plan)
 
     @property
@@ -167,7 +168,9 @@ class Run:
         self.stopped = self.observer.epoch_ends(
             epoch, float(np.mean(losses)), score, self._snapshot
         )
-        self._judge(losses, scores, done.finite)
+        lost = diverged(losses, self.lowest[self.active])
+        self.lowest[self.active] = np.fmin(self.lowest[self.active], losses)
+        self._judge(np.where(lost, np.nan, losses), scores, done.finite)
         self.trained += 1
 
     def outcome(self) -> Outcome:
@@ -236,7 +239,7 @@ class Run:
         staying = []
         for k, member in enumerate(self.active):
             if not np.isfinite(losses[k]):
-                self._report_divergence(member, losses[k])
+                self._report_divergence(member, self.history.columns["loss"][-1][member])
                 self._settle(k, member, diverged=True)
             elif not self.stopping.has_converged(member):
                 staying.append(k)

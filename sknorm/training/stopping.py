@@ -6,6 +6,16 @@ import numpy as np
 
 from sknorm.network.network import Network
 
+# A loss that has grown so much is that of weights whose predictions overflow, or soon will.
+_BEYOND_USE = 1e30
+_LEAST = 1e-8  # losses that it is measured by
+
+
+def diverged(losses: np.ndarray, lowest: np.ndarray) -> np.ndarray:
+    """Which losses (K,) are not finite, or so far above the lowest before that training is lost."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return ~(losses < _BEYOND_USE * np.maximum(lowest, _LEAST))
+
 
 @dataclass
 class Stopping:

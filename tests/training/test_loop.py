@@ -95,7 +95,7 @@ def test_diverging_members_are_named_and_all_finite(regression: Table) -> None:
 
 @pytest.mark.parametrize("n_members", [1, 2])
 @pytest.mark.parametrize("norm_statistics", ["running", "population"])
-@pytest.mark.parametrize("epoch", [1, 3])
+@pytest.mark.parametrize("epoch", [2, 3])
 def test_interrupted_fit_leaves_a_usable_estimator(
     binary: Table, n_members: int, norm_statistics: str, epoch: int
 ) -> None:
@@ -118,6 +118,28 @@ def test_interrupted_fit_leaves_a_usable_estimator(
     probability = model.predict_proba(X)
     assert probability.shape == (len(y), 2) and np.isfinite(probability).all()
     assert [w.shape[-2:] for w in model.coefs_] == [(6, 8), (8, 1)]
+
+
+def test_an_interrupt_before_the_first_epoch_is_over_is_raised(binary: Table) -> None:
+    def interrupt(model: Any, X_held: np.ndarray, y_held: np.ndarray) -> float:
+        raise KeyboardInterrupt
+
+    model = MLPClassifier((8,), early_stopping=True, scoring=interrupt, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*binary)
+    assert not hasattr(model, "network_")
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_a_loss_beyond_all_use_is_a_divergence(binary: Table, estimator: type) -> None:
+    """Weights that are finite may still predict infinities."""
+    X, y = binary
+    settings = {"hidden_layer_sizes": (4, 4), "solver": "sgd", "learning_rate_init": 1e4}
+    model = estimator(**settings, activation="identity", max_iter=3, alpha=10.0, random_state=0)
+    with pytest.warns(RuntimeWarning, match="became non-finite"):
+        model.fit(X.astype(np.float32), y)
+    predict = model.predict_proba if estimator is MLPClassifier else model.predict
+    assert np.isfinite(predict(X.astype(np.float32))).all()
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
