@@ -25,10 +25,10 @@ Rng = np.random.Generator
 # What users may be told of; any other warning fails the test.
 TOLD = (
     (ConvergenceWarning, ""),
-    (RuntimeWarning, "non-finite|not finite|infinite|reaches"),
+    (RuntimeWarning, "non-finite|not finite|overflow|reaches"),
     (
         UserWarning,
-        "larger than the|acts with penalty|column-vector|validation score|one_cycle|cosine",
+        "larger than the|acts with penalty|never a finite number|one_cycle|cosine",
     ),
 )
 SHARED: dict[str, list[Any]] = {
@@ -216,17 +216,17 @@ class Session:
             return
         seen = outputs(model, self.probe)
         np.testing.assert_array_equal(seen, self.predicted)
-        assert np.isfinite(seen).all()
-        n, levels = np.shape(self.probe)[0], len(model.coefs_[-1].T)
+        assert np.isfinite(seen).all() or model.loss_ > 1e30  # from the first epoch on
+        n = np.shape(self.probe)[0]
         if isinstance(model, MLPClassifier):
             assert seen.shape == (n, len(model.classes_))
             np.testing.assert_allclose(seen.sum(axis=1), 1.0, rtol=1e-5)
             assert set(model.predict(self.probe)) <= set(self.task.labels)
         else:
             assert seen.shape[0] == n and seen.size % (n * self.task.targets) == 0
-        assert levels > 0 and model.n_features_in_ == self.task.width
-        assert len({len(rows) for rows in model.history_.values()}) == 1
-        assert len(model.loss_curve_) == len(model.history_["loss"]) and model.t_ > 0
+        assert model.n_features_in_ == self.task.width == model.coefs_[0].shape[-2]
+        assert {len(rows) for rows in model.history_.values()} <= {len(model.loss_curve_)}
+        assert model.t_ > 0 or model.solver == "lbfgs"  # which may have nothing to do
         assert len(model.feature_importances_) == self.task.width
 
 

@@ -174,7 +174,8 @@ def sparsity(network: Network) -> np.ndarray:
 def importances(network: Network) -> np.ndarray:
     """Norms of the rows of the first layer, norm folded in, with a sum of one."""
     weight = network.backend.to_numpy(fold(network).weights[0]).astype(np.float64)
-    norms = np.sqrt((weight**2).sum(axis=2)).mean(axis=0)
+    most = np.abs(weight).max() or 1.0  # whose square may overflow
+    norms = np.sqrt(((weight / most) ** 2).sum(axis=2)).mean(axis=0)
     total = norms.sum()
     return norms / total if total > 0 else norms
 

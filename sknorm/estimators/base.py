@@ -163,15 +163,17 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
 
     def _partial_fit(self, draft: Draft, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch over the given rows, from where the last call ended."""
+        validated = self._validated_parameters()
         parameters.check_combination(self)
         parameters.check_incremental(self)
         started, model = time.perf_counter(), draft.model
         fresh = not self.__sklearn_is_fitted__()
         rows = model._rows(X, y, sample_weight, None, fresh=fresh, partial=True)
         progress = model._going_on(rows, fresh)
+        progress.validated = validated
         rows, model._held_row = joined(getattr(model, "_held_row", None), rows), None
         if len(rows) == 1 and self.normalization in ("batch", "ghost"):
-            model._held_row = held_back(rows)
+            model._held_row, model._calls_counted = held_back(rows), progress.calls
             draft.adopt()
             return self
         progress.begin()
@@ -188,6 +190,15 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         draft.adopt()
         progress.settle(progress.calls)
         return self
+
+    def _validated_parameters(self) -> list[Any]:
+        """Parameters for ``partial_fit``, which scikit-learn checks in the first call only."""
+        values = [getattr(self, name) for name in self._parameter_constraints]
+        progress = getattr(self, "_progress", None)
+        known = [] if progress is None else progress.validated
+        if len(known) != len(values) or any(a is not b for a, b in zip(known, values, strict=True)):
+            self._validate_params()
+        return values
 
     def _told(self, fault: TakenBackError) -> Any:
         """The model as it was, with a warning of a call that does not count."""

@@ -134,6 +134,16 @@ def test_what_needs_the_whole_of_training_is_refused(
             model.set_params(**settings).partial_fit(X, y, **extra)
 
 
+@each_estimator
+@pytest.mark.parametrize("wrong", [{"learning_rate_init": 0.0}, {"dropout": 1.0}, {"dtype": "f2"}])
+def test_parameters_are_checked_in_later_calls_too(
+    binary: Table, estimator: type, wrong: dict
+) -> None:
+    model = started(estimator, binary)
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        model.set_params(**wrong).partial_fit(*binary)
+
+
 def test_balanced_class_weights_are_refused(binary: Table) -> None:
     with pytest.raises(ValueError, match="class_weight='balanced' needs to know all rows"):
         MLPClassifier(class_weight="balanced").partial_fit(*binary, classes=[0, 1])
@@ -166,6 +176,15 @@ def test_a_single_row_waits_for_the_next_call(
         each.partial_fit(table[first:30], y[first:30], weight[first:30] if weighted else None)
     np.testing.assert_array_equal(outputs(model, X), outputs(other, X))
     assert model.t_ == other.t_ == 510
+
+
+@each_estimator
+def test_a_single_row_after_a_fit_waits_too(binary: Table, estimator: type) -> None:
+    X, y = binary
+    model, other = (estimator(**SMALL, max_iter=2).fit(X, y) for _ in range(2))
+    model.partial_fit(X[:1], y[:1]).partial_fit(X[1:9], y[1:9])
+    other.partial_fit(X[:9], y[:9])
+    np.testing.assert_array_equal(outputs(model, X), outputs(other, X))
 
 
 @each_estimator
