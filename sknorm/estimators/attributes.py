@@ -41,7 +41,8 @@ def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool)
     estimator.best_validation_score_ = best if watched else None
     if scores and not watched:
         estimator.best_validation_score_ = max(filter(np.isfinite, scores), default=np.nan)
-    estimator.best_loss_ = None if watched else float(np.nanmin([best, *losses]))
+    lowest = min(filter(np.isfinite, [best, *losses]), default=np.nan)
+    estimator.best_loss_ = None if watched else lowest
 
 
 def is_unfinished(estimator: Any, outcome: Outcome) -> bool:

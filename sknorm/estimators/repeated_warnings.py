@@ -4,12 +4,20 @@ import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 class RepeatedWarnings:
-    """Passes each warning on once, however often it is given."""
+    """Passes each warning on once, however often it is given.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    kinds : type of Warning or tuple of them
+        Of which this holds; others are passed on each time.
+    """
+
+    def __init__(self, kinds: Any = Warning) -> None:
+        self.kinds = kinds
         self._told: set[tuple[type[Warning], str]] = set()
 
     @contextmanager
@@ -30,14 +38,15 @@ class RepeatedWarnings:
         for each in caught:
             key = each.category, str(each.message)
             if key not in self._told:
-                self._told.add(key)
                 warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+            if issubclass(each.category, self.kinds):
+                self._told.add(key)
 
 
 @contextmanager
-def told_once() -> Iterator[None]:
-    """Pass the warnings of a block on when it ends, each of them once."""
-    repeated = RepeatedWarnings()
+def told_once(kinds: Any = Warning) -> Iterator[None]:
+    """Pass the warnings of a block on when it ends, each of these kinds once."""
+    repeated = RepeatedWarnings(kinds)
     caught: list[warnings.WarningMessage] = []
     try:
         with repeated.held_back() as caught:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone, is_classifier
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import (
     check_cv,
@@ -108,7 +108,7 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         if not candidates or not splits:
             raise ValueError("There is nothing to fit: no candidates, or no folds.")
         execution = Execution(X, y, context, candidates, self.n_jobs, self.pre_dispatch, Progress())
-        with told_once():  # what scorers say in each epoch of each fit, also on other threads
+        with told_once(UndefinedMetricWarning):  # which scorers give in each epoch of each fit
             results = self._search(execution, parameters, root)
         self._settle(results, parameters, scorers, refit_metric)
         if self.refit:
