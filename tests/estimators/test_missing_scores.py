@@ -186,17 +186,27 @@ def overflowing(table: Table, **settings: Any) -> tuple[Any, np.ndarray, np.ndar
 
 
 @pytest.mark.parametrize("scoring", ["loss", "r2", "neg_mean_gamma_deviance"])
-def test_infinite_predictions_are_no_failure_but_a_warning(regression: Table, scoring: str) -> None:
+def test_predictions_that_overflow_are_no_failure_but_a_warning(
+    regression: Table, scoring: str
+) -> None:
     model, X, y = overflowing(regression, scoring=scoring)
     fitted, messages = fit(model, X, y)
-    assert "of the 240 training rows overflow to infinity" in messages[-1]
+    assert "of the 240 training rows overflow" in messages[-1]
     assert "Use a norm" in messages[-1] and "loss='gamma'" in messages[-1]
     assert fitted.n_iter_ > 10
-    if scoring == "r2":
-        assert len(messages) == 2 and "predictions of the held-out rows were not" in messages[0]
-        assert np.isnan(fitted.best_validation_score_)
     settings = {"normalization": "batch", "learning_rate_init": 0.01}
     assert fit(model.set_params(**settings), X, y)[1] == []
+
+
+@pytest.mark.parametrize("scoring", ["loss", "r2", "neg_mean_absolute_error"])
+def test_rows_without_finite_predictions_have_no_score(regression: Table, scoring: str) -> None:
+    """Whether the scorer raises or not."""
+    X, y = regression
+    model = small(MLPRegressor, scoring=scoring, normalization=None, max_iter=5)
+    fitted, messages = fit(model, X, y, X_val=np.copysign(1.7e308, X[:20]), y_val=y[:20])
+    (told,) = [message for message in messages if "was never a finite number" in message]
+    assert f"scoring={scoring!r}" in told and "of the held-out rows" in told
+    assert fitted.n_iter_ == 5 and np.isnan(fitted.best_validation_score_)
 
 
 class OwnError(Exception):
