@@ -30,6 +30,7 @@ class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
     }
     _member: ClassVar[type[BaseMLP]]
     _method: ClassVar[str]  # whose answers are averaged
+    estimators: Sequence[Any]
     estimators_: list[Any]
 
     def __init__(self, estimators: Sequence[Estimator], weights: Numbers | None = None) -> None:

@@ -149,7 +149,8 @@ voted: np.ndarray = ensemble.predict(X) + ensemble.predict_proba(X).argmax(axis=
 EnsembleClassifier((quick,), weights=np.array([1.0]))
 both: EnsembleRegressor = EnsembleRegressor.from_fitted([better, regressor], weights=(0.5, 0.5))
 average: np.ndarray = both.predict(table) * both.weights_.sum() + both.n_outputs_
-agreement: float = both.score(table, target) + len(both.estimators_)
+agreement: float = both.score(table, target) + both.estimators[0].score(table, target)
+first: np.ndarray = both.estimators_[0].predict(table)
 
 # The path
 
