@@ -65,8 +65,8 @@ def is_missing(value: Any) -> bool:
 
 
 def is_date(value: Any) -> bool:
-    """Whether a value is a date, a time or a duration."""
-    return hasattr(value, "isoformat") or hasattr(value, "total_seconds")
+    """Whether a value is a date, a time, a period or a duration."""
+    return any(hasattr(value, name) for name in ("isoformat", "total_seconds", "to_timestamp"))
 
 
 def first_odd(values: Sequence[Any]) -> Entry | None:

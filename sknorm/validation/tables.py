@@ -43,6 +43,7 @@ def check_features(
     X = _with_missing(X)
     refuse_dates(X)
     if not _is_left_out(y):
+        y = np.asarray(y) if hasattr(y, "__dask_graph__") else y  # which is computed once
         check_entries(y)
     names = feature_names(X)
     settings: dict[str, Any] = {
@@ -83,7 +84,9 @@ def _is_left_out(y: Any) -> bool:
 
 def _with_missing(X: Any) -> Any:
     """A masked array with NaN where it is masked; NumPy would take what is under the mask."""
-    return X.astype(np.float64).filled(np.nan) if np.ma.is_masked(X) else X
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        return np.ma.filled(X.astype(np.float64), np.nan)
+    return X
 
 
 def feature_names(X: Any) -> Any:

@@ -32,9 +32,8 @@ def check_entries(y: Any, name: str = "y") -> None:
         ) from error
     if values.ndim == 0:
         raise ValueError(f"{name} must be an array with an entry a row, got {shown(y)}.")
-    masked = np.ma.getmaskarray(y) if np.ma.is_masked(y) else None
-    if masked is not None:
-        _refuse(name, "a masked entry", masked)
+    if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
+        _refuse(name, "a masked entry", np.ma.getmaskarray(y))
     elif values.dtype.kind == "f" and not np.isfinite(values).all():
         _refuse_not_finite(values, name)
     elif values.dtype.kind in "mM" and np.isnat(values).any():
