@@ -1,7 +1,7 @@
 """Inference: norms folded into the Linear before them, once, in float64."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sknorm.backends import Backend
@@ -63,6 +63,7 @@ class FoldedNetwork:
     weights: list[Any]
     biases: list[Any]
     scales: list[Any]
+    _origin: tuple[Any, Any, Any] | None = field(default=None, init=False, repr=False)
 
     def raw(self, X: Any, offset: Any, factor: Any, noise: "Noise | None" = None) -> Any:
         """Raw outputs of shape (K, N, n_outputs) for X of shape (N, n_features).
@@ -94,7 +95,7 @@ class FoldedNetwork:
                 return standardized(backend, X, start, stop, offset, factor, dtype)
 
             return standardize, self._rows_at_once(self.architecture.sizes)
-        origin = sparse.origin(self.weights[0], offset, factor)
+        origin = self._sparse_origin(offset, factor)
 
         def take(start: int, stop: int) -> Any:
             return sparse.inputs(X, start, stop, factor, origin)
@@ -102,6 +103,14 @@ class FoldedNetwork:
         # Masks are keyed by chunks, which must be those of a dense table.
         held = self.architecture.sizes[1:] if noise is None else self.architecture.sizes
         return take, self._rows_at_once(held)
+
+    def _sparse_origin(self, offset: Any, factor: Any) -> Any:
+        """The first product of a row without entries, kept: for one row it takes the longest."""
+        known = self._origin
+        if known is None or known[0] is not offset or known[1] is not factor:
+            known = offset, factor, sparse.origin(self.weights[0], offset, factor)
+            self._origin = known
+        return known[2]
 
     def forward(self, h: Any, noise: "Noise | None" = None, chunk: int = 0) -> Any:
         """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features).
