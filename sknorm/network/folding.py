@@ -11,6 +11,8 @@ from sknorm.network.batch import standardized
 from sknorm.network.network import Network
 from sknorm.network.parameters import Architecture
 
+_ROWS = 1024  # of weights that are folded together: their products in float64 stay in a cache
+
 
 @dataclass(frozen=True)
 class Noise:
@@ -187,14 +189,23 @@ def fold(network: Network) -> FoldedNetwork:
         if architecture.keeps_statistics:
             moments = network.statistics[layer]
             gain = scale / xp.sqrt(moments[:, 1, :] + architecture.norm_epsilon)
-            weight = xp.astype(weights[layer], xp.float64) * gain[:, None, :]
-            weights[layer] = xp.astype(weight, dtype)
+            weights[layer] = _scaled(weights[layer], gain, xp)
             shift = shift - moments[:, 0, :] * gain
         elif architecture.normalization == "layer":
             scales.append(xp.astype(scale, dtype))
         shift = xp.astype(shift, dtype)
         shifts = [*shifts[:layer], shift, *shifts[layer + 1 :]]
     return FoldedNetwork(network.backend, architecture, weights, [*shifts, parameters.bias], scales)
+
+
+def _scaled(weight: Any, gain: Any, xp: Any) -> Any:
+    """``weight * gain`` in the weights' dtype, rounded once, some rows at a time."""
+    out = xp.empty_like(weight)
+    for start in range(0, weight.shape[1], _ROWS):
+        part = slice(start, min(start + _ROWS, weight.shape[1]))
+        product = xp.astype(weight[:, part, :], xp.float64) * gain[:, None, :]
+        out[:, part, :] = xp.astype(product, out.dtype)
+    return out
 
 
 def _affine(network: Network, layer: int) -> tuple[Any, Any]:
