@@ -32,7 +32,13 @@ from sknorm.model_selection.inputs import check_stackable
 from sknorm.model_selection.planning import candidates_of
 from sknorm.model_selection.progress import Progress
 from sknorm.model_selection.racing import left_epochs, rank_survivors_first
-from sknorm.model_selection.selection import refitted, select
+from sknorm.model_selection.results import completed, shown, told
+from sknorm.model_selection.selection import (
+    check_averageable,
+    check_scorer,
+    refitted,
+    select,
+)
 
 CONSTRAINTS: dict[str, list] = {
     "racing": ["boolean"],
@@ -107,6 +113,8 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         candidates = candidates_of(context.estimator, parameters)
         if not candidates or not splits:
             raise ValueError("There is nothing to fit: no candidates, or no folds.")
+        if context.keeps_predictions:
+            check_averageable(candidates)
         execution = Execution(X, y, context, candidates, self.n_jobs, self.pre_dispatch, Progress())
         with told_once(UndefinedMetricWarning):  # which scorers give in each epoch of each fit
             results = self._search(execution, parameters, root)
@@ -144,11 +152,14 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         epochs = sum(candidate.epochs for candidate in execution.candidates)
         progress.begin(self, root, folds * epochs)
         results: dict[tuple[int, int], dict[str, Any]] = {}
+        unchecked = execution.context.keeps_predictions
         try:
             for done in execution.race(self._ranking()) if self.racing else execution.search():
                 results.update((result["job"].key, result) for result in done)
                 self._announce(done)
                 self._check_refit(done)
+                if unchecked:
+                    unchecked = not check_scorer(done, execution.context, execution.y)
         except BaseException as fault:
             progress.stopped = True  # what other threads train is of no use any more
             self._keep_finished(results, parameters, fault)
@@ -210,9 +221,9 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         """``cv_results_``."""
         folds = self.n_splits_
         if not self.racing:
-            return self._format_results(candidates, folds, [_shown(each) for each in results])
+            return self._format_results(candidates, folds, [shown(each) for each in results])
         found = {result["job"].key: result for result in results}
-        everything = _completed(found, len(candidates), folds)
+        everything = completed(found, len(candidates), folds)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
             table = self._format_results(candidates, folds, everything)
@@ -232,7 +243,7 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             self.__dict__.pop(name, None)
         if callable(self.scoring):
             _insert_error_scores(list(results.values()), self.error_score)
-        everything = _completed(results, len(candidates), self.n_splits_)
+        everything = completed(results, len(candidates), self.n_splits_)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
             self.cv_results_ = self._format_results(candidates, self.n_splits_, everything)
@@ -255,11 +266,11 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             job = result["job"]
             fold = f" {job.split + 1}/{self.n_splits_}" if self.verbose > 2 else ""
             chosen = job.candidate.parameters
-            told = [", ".join(f"{name}={chosen[name]}" for name in sorted(chosen))]
+            words = [", ".join(f"{name}={chosen[name]}" for name in sorted(chosen))]
             if self.verbose > 2:
-                told += _told(result["test_scores"], result.get("train_scores"))
+                words += told(result["test_scores"], result.get("train_scores"))
             seconds = result["fit_time"] + result["score_time"]
-            print(f"[CV{fold}] END {'; '.join(told)}; total time={seconds:5.1f}s")
+            print(f"[CV{fold}] END {'; '.join(words)}; total time={seconds:5.1f}s")
 
     def _refit(
         self, execution: Execution, results: list[dict[str, Any]], root: Any, given: dict[str, Any]
@@ -288,35 +299,3 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         weights, score = select(results, candidates, context, execution.y)
         self.ensemble_weights_, self.ensemble_score_ = weights, score
         return refitted(execution, weights)
-
-
-def _told(test: Any, train: Any) -> list[str]:
-    """Scores in scikit-learn's words."""
-    if not isinstance(test, dict):
-        return [f"score={test:.3f}" if train is None else f"score=({train=:.3f}, {test=:.3f})"]
-    before = {} if train is None else {name: f"train={train[name]:.3f}, " for name in train}
-    return [f"{name}: ({before.get(name, '')}test={test[name]:.3f})" for name in sorted(test)]
-
-
-def _shown(result: dict[str, Any]) -> dict[str, Any]:
-    """What ``cv_results_`` shows of a result."""
-    keys = ("fit_time", "score_time", "test_scores", "train_scores")
-    return {key: result[key] for key in keys if key in result}
-
-
-def _completed(
-    results: dict[tuple[int, int], dict[str, Any]], candidates: int, folds: int
-) -> list[dict[str, Any]]:
-    """What is shown of all jobs in their order, also of those that have no result."""
-    some = next(iter(results.values()))
-    keys = np.ndindex(candidates, folds)
-    return [_shown(results.get(key) or _unfinished(some)) for key in keys]
-
-
-def _unfinished(like: dict[str, Any]) -> dict[str, Any]:
-    """The result of a job that never ended, with NaN for all that another has."""
-
-    def nothing(value: Any) -> Any:
-        return dict.fromkeys(value, np.nan) if isinstance(value, dict) else np.nan
-
-    return {key: nothing(value) for key, value in like.items()}

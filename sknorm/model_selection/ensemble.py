@@ -171,6 +171,8 @@ class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
         Their weights, with a sum of one.
     n_outputs_ : int
         Number of targets.
+    loss, quantile : str, and float or list of float
+        What scorers may ask of a regressor: as the first member's.
     n_features_in_ : int
     feature_names_in_ : ndarray of shape (n_features,)
         If the members were fitted to a data frame.
@@ -225,8 +227,7 @@ class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
         return last_step(self.estimators_[0])._fitted_levels()
 
     def _traits(self, model: Any) -> dict[str, Any]:
-        several = model.loss == "quantile" and np.ndim(model.quantile) == 1
-        levels = np.asarray(model.quantile).tolist() if several else []
+        levels = list(model._fitted_levels()) if model._loss().adds_axis else []
         return {"n_outputs_": model.n_outputs_, "quantile": levels}
 
     def _answer(self, model: Any, value: Any) -> Any:

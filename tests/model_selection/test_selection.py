@@ -3,11 +3,13 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1, make_multilabel_classification
 from sklearn.exceptions import FitFailedWarning
-from sklearn.metrics import accuracy_score, log_loss, r2_score
+from sklearn.metrics import accuracy_score, log_loss, make_scorer, r2_score
 from sklearn.model_selection import KFold, PredefinedSplit, RepeatedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -100,6 +102,99 @@ def test_several_outputs_and_labels() -> None:
     found = search(MLPClassifier(**SMALL)).fit(C, labels)
     assert found.predict(C).shape == labels.shape
     assert found.ensemble_score_ >= found.best_score_ - 0.1
+
+
+C, LABELS = make_multilabel_classification(100, 6, n_classes=3, random_state=0)
+LEVELS: dict[str, Any] = {"loss": "quantile", "quantile": [0.1, 0.5, 0.9]}
+
+
+def pinball(y: np.ndarray, answer: np.ndarray) -> float:
+    """The mean quantile loss of ``LEVELS``, on the last axis."""
+    off, levels = y[..., None] - answer, np.array(LEVELS["quantile"])
+    return float(np.maximum(levels * off, (levels - 1.0) * off).mean())
+
+
+def of_the_model(model: Any, X: Any, y: Any) -> float:
+    """A scorer that reads the levels off the model."""
+    assert list(model.quantile) == LEVELS["quantile"] and model.loss == "quantile"
+    return -pinball(y, model.predict(X))
+
+
+def by_logarithms(model: Any, X: Any, y: Any) -> float:
+    return float(model.predict_log_proba(X)[:, 1][y == model.classes_[1]].mean())
+
+
+LOSS = make_scorer(pinball, greater_is_better=False)
+KINDS = {
+    "sparse labels": (MLPClassifier, {}, C, sparse.csr_array(LABELS), None),
+    "sparse labels, by columns": (MLPClassifier, {}, C, sparse.csc_matrix(LABELS), "f1_macro"),
+    "labels by probability": (MLPClassifier, {}, C, LABELS, "roc_auc"),
+    "labels in lists": (MLPClassifier, {}, C, LABELS.tolist(), "accuracy"),
+    "one label a row, by logarithms": (MLPClassifier, {}, X, y == 1, by_logarithms),
+    "words": (MLPClassifier, {}, X, np.array(["ant", "bee", "cow"])[y], "neg_log_loss"),
+    "levels": (MLPRegressor, LEVELS, A, b, LOSS),
+    "levels of two targets": (MLPRegressor, LEVELS, A, np.column_stack([b, -b]), LOSS),
+    "levels of a frame's targets": (
+        MLPRegressor, LEVELS, A, pd.DataFrame({"b": b, "c": -b}),
+        make_scorer(lambda y, answer: -pinball(y.to_numpy(), answer))),
+    "levels of the model": (MLPRegressor, LEVELS, A, b, of_the_model),
+    "one level": (MLPRegressor, {"loss": "quantile", "quantile": 0.9}, A, b, "r2"),
+    "a column": (MLPRegressor, {}, A, pd.Series(b), "r2"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "own", "X", "y", "scoring"), KINDS.values(), ids=KINDS)
+def test_targets_of_any_kind(kind: Any, own: dict, X: Any, y: Any, scoring: Any) -> None:
+    """An ensemble of one candidate scores as it does, where one fold holds all tested rows."""
+    order = np.arange(len(X))
+    fold = [(order[: len(X) // 2], order[len(X) // 2 :])]
+    single = search(kind(**SMALL, **own), {"random_state": [0]}, cv=fold, scoring=scoring).fit(X, y)
+    assert single.ensemble_score_ == pytest.approx(single.best_score_)
+    found = search(kind(**SMALL, **own), scoring=scoring).fit(X, y)
+    alone = [member.fit(X, y) for member in members(found)]
+    assert found.ensemble_score_ >= found.best_score_ - 0.1 * abs(found.best_score_)
+    method = "predict" if kind is MLPRegressor else "predict_proba"
+    answers = [getattr(member, method)(X) for member in alone]
+    expected = np.average(answers, axis=0, weights=found.best_estimator_.weights_)
+    np.testing.assert_allclose(getattr(found, method)(X), expected, rtol=1e-7)
+    assert type(found.predict(X)) is type(alone[0].predict(X))
+    assert np.isfinite(found.score(X, y))
+
+
+def test_candidates_of_different_levels_are_refused_before_they_are_trained() -> None:
+    def never(*_: Any) -> float:
+        raise AssertionError("a candidate was scored")
+
+    grid = [{"quantile": [[0.1, 0.9]]}, {"quantile": [[0.2, 0.8], 0.5]}]
+    model = MLPRegressor(**SMALL, **LEVELS)
+    with pytest.raises(ValueError, match=r"differ in them: \[0\.1, 0\.9\] of .*\[0\.2, 0\.8\] of"):
+        search(model, grid, scoring=never, error_score="raise").fit(A, b)
+
+
+@pytest.mark.parametrize("steps", [False, True], ids=["alone", "Pipeline"])
+def test_a_scorer_of_more_than_predictions_is_refused_at_once(steps: bool) -> None:
+    calls: list[int] = []
+
+    def score(model: Any, X: Any, y: Any) -> float:
+        calls.append(1)
+        network = model[-1] if steps else model
+        return -float(np.abs(network.coefs_[0]).sum())
+
+    model, prefix = (MLPClassifier(**SMALL), "")
+    if steps:
+        model, prefix = make_pipeline(StandardScaler(), model), "mlpclassifier__"
+    grid = {f"{prefix}hidden_layer_sizes": [(2,), (3,), (4,), (5,)]}
+    with pytest.raises(ValueError, match=r"scorer fails on them: .*Use a scorer of predictions"):
+        search(model, grid, scoring=score).fit(X, y)
+    assert len(calls) < 12
+
+
+def test_an_ensemble_scores_as_its_members_do() -> None:
+    models = [MLPRegressor(**{**SMALL, "random_state": k}).fit(A, b) for k in range(2)]
+    ensemble, weight = EnsembleRegressor.from_fitted(models), np.arange(len(b)) + 1.0
+    expected = r2_score(b, ensemble.predict(A), sample_weight=weight)
+    assert ensemble.score(A, b, weight) == pytest.approx(expected)
+    assert EnsembleRegressor.from_fitted(models[:1]).score(A, b) == models[0].score(A, b)
 
 
 def test_rows_in_several_folds_and_in_none() -> None:
