@@ -1,8 +1,10 @@
 """Subclasses with methods of their own: in searches as in scikit-learn's, and in ensembles."""
 
+import _thread
+import threading
 import types
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -189,6 +191,30 @@ def test_candidates_that_fail_have_the_error_score(changed: dict[str, Any]) -> N
     with warnings.catch_warnings(), pytest.raises(ValueError, match="NaN"):
         warnings.filterwarnings("ignore", ignore.removeprefix("ignore:"))
         case.stacked(error_score="raise")
+
+
+class Interrupted(MLPClassifier):
+    """The user presses Ctrl-C in the middle of the second fit."""
+
+    fits: ClassVar[list[int]] = []
+
+    def fit(self, X: Any, y: Any) -> Any:
+        self.fits.append(len(X))
+        if len(self.fits) == 2:
+            self.set_params(max_iter=10**8, tol=0.0, n_iter_no_change=np.inf)
+            threading.Timer(0.3, _thread.interrupt_main).start()
+        return super().fit(X, y)
+
+
+def test_an_interrupt_ends_the_search_and_not_only_a_fit() -> None:
+    search = StackedGridSearchCV(Interrupted(**SMALL), {"alpha": [0.1, 0.2]}, cv=KFold(2))
+    with (
+        pytest.warns(UserWarning, match="The search was interrupted after 1 of 4 fits"),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        search.fit(X, T["binary"])
+    assert len(Interrupted.fits) == 2
+    assert np.isfinite(search.cv_results_["split0_test_score"]).tolist() == [True, False]
 
 
 def test_epochs_of_subclasses_cannot_be_raced() -> None:
