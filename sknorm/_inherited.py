@@ -130,9 +130,10 @@ if TYPE_CHECKING:
         def predict_log_proba(self, X: Any) -> np.ndarray: ...
 
 else:
-    from sklearn.base import _fit_context
     from sklearn.callback import with_callbacks
     from sklearn.utils.metaestimators import available_if
+
+    from sknorm._sklearn import _fit_context
 
     class NetworkMethods: ...
 

@@ -90,6 +90,14 @@ def test_only_backends_and_kernels_know_array_libraries_apart(source: Path) -> N
 
 
 @relative
+def test_private_names_of_scikit_learn_are_in_one_module(source: Path) -> None:
+    if source == ROOT / "_sklearn.py":
+        return
+    theirs = [name for name in imported(source) if name.startswith("sklearn.")]
+    assert not [name for name in theirs if "._" in name]
+
+
+@relative
 def test_no_private_kernel_is_imported_from_above(source: Path) -> None:
     """Above the backends, kernels are reached through the backend's table alone."""
     own = source.relative_to(ROOT).parts[0]

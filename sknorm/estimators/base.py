@@ -9,12 +9,12 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
-from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.validation import check_is_fitted
 
 from sknorm import scaling, validation
 from sknorm._inherited import NetworkMethods, _fit_context, with_callbacks
 from sknorm._pickling import VersionedPickle
+from sknorm._sklearn import check_same_namespace
 from sknorm._typing import Numbers
 from sknorm._warnings import warn
 from sknorm.backends import collect, fetched, in_kind, keeps_kind, resolve

@@ -8,15 +8,11 @@ from array_api_compat import array_namespace
 from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import (
-    _check_partial_fit_first_call,
-    check_classification_targets,
-    type_of_target,
-)
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from sknorm import validation
 from sknorm._inherited import ClassifierMethods, _fit_context, available_if
+from sknorm._sklearn import Interval, StrOptions, _check_partial_fit_first_call
 from sknorm._typing import (
     Activation,
     BackendName,

@@ -6,10 +6,10 @@ from typing import Any, Literal, Self, overload
 import numpy as np
 from array_api_compat import array_namespace
 from sklearn.utils import column_or_1d
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from sknorm import validation
 from sknorm._inherited import RegressorMethods, _fit_context, available_if
+from sknorm._sklearn import Interval, StrOptions
 from sknorm._typing import (
     Activation,
     BackendName,

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import is_classifier
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import check_scoring
-from sklearn.metrics._scorer import _BaseScorer, _PassthroughScorer
 
+from sknorm._sklearn import _BaseScorer, _PassthroughScorer
 from sknorm.backends import fetched
 from sknorm.estimators.repeated_warnings import RepeatedWarnings
 from sknorm.network.network import Network

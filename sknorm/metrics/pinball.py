@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import sklearn.metrics
 from sklearn.exceptions import UndefinedMetricWarning
-from sklearn.metrics._scorer import _Scorer
 
+from sknorm._sklearn import _Scorer
 from sknorm.backends import fetched
 
 # Where models that hold another one keep it once they are fitted.

@@ -9,9 +9,8 @@ from traceback import format_exc
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.model_selection._validation import _score
-from sklearn.utils.validation import _num_samples
 
+from sknorm._sklearn import _num_samples, _score
 from sknorm.model_selection.evaluation import Candidate, Context, Job
 from sknorm.model_selection.inputs import rows_of, taken
 from sknorm.model_selection.predictions import predicted

@@ -9,12 +9,11 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
-from sklearn.utils._array_api import check_same_namespace
-from sklearn.utils._metadata_requests import _routing_enabled
 from sklearn.utils.validation import check_is_fitted
 
 from sknorm._inherited import EnsembleMethods, _fit_context
 from sknorm._pickling import VersionedPickle
+from sknorm._sklearn import _routing_enabled, check_same_namespace
 from sknorm._typing import Estimator, Numbers
 from sknorm.backends import collect, fetched, in_kind, keeps_kind
 from sknorm.estimators.base import BaseMLP

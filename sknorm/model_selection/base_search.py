@@ -8,21 +8,22 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
-from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection import (
     check_cv,
 )
-from sklearn.model_selection._search import BaseSearchCV
-from sklearn.model_selection._validation import (
-    _insert_error_scores,
-    _warn_or_raise_about_fit_failures,
-)
 from sklearn.utils import indexable
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_method_params, _num_samples
 
 from sknorm._inherited import _fit_context
 from sknorm._pickling import VersionedPickle
+from sknorm._sklearn import (
+    BaseSearchCV,
+    Interval,
+    _check_method_params,
+    _insert_error_scores,
+    _MultimetricScorer,
+    _num_samples,
+    _warn_or_raise_about_fit_failures,
+)
 from sknorm._typing import Flag, Integer
 from sknorm.backends import collect
 from sknorm.estimators.repeated_warnings import told_once

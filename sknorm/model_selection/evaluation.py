@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.metrics._scorer import _BaseScorer, _MultimetricScorer, _PassthroughScorer
-from sklearn.utils.validation import _num_samples
 
 from sknorm import validation
+from sknorm._sklearn import _BaseScorer, _MultimetricScorer, _num_samples, _PassthroughScorer
 from sknorm._typing import Integer
 from sknorm.estimators.rows import brought, engine_table
 from sknorm.model_selection.inputs import Fold, Once, taken

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
-from sklearn.utils.validation import _make_indexable, _num_samples
 
+from sknorm._sklearn import _make_indexable, _num_samples, _safe_indexing
 from sknorm.backends import is_on_host, take_rows
 from sknorm.estimators.base import BaseMLP
 

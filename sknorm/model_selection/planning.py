@@ -10,8 +10,8 @@ import joblib
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import _num_features
 
+from sknorm._sklearn import _num_features
 from sknorm.backends import is_on_host
 from sknorm.estimators.parameters import CONSTRAINTS, check_combination, hidden_sizes
 from sknorm.model_selection.evaluation import Candidate, Context, Job, Unit

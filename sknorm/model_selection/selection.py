@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import is_classifier
-from sklearn.utils.validation import _num_samples
 
+from sknorm._sklearn import _num_samples
 from sknorm.backends import fetched
 from sknorm.model_selection.alone import fitted_clone
 from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
-from sklearn.model_selection._validation import _score
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _num_samples
 
+from sknorm._sklearn import _num_samples, _score
 from sknorm.backends import Backend, side_by_side
 from sknorm.estimators import attributes
 from sknorm.estimators.rows import Prepared

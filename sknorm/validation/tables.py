@@ -8,13 +8,9 @@ import numpy as np
 from array_api_compat import array_namespace
 from scipy import sparse
 from sklearn.utils import check_array
-from sklearn.utils.validation import (
-    _check_feature_names,
-    _check_n_features,
-    _get_feature_names,
-    validate_data,
-)
+from sklearn.utils.validation import validate_data
 
+from sknorm._sklearn import _check_feature_names, _check_n_features, _get_feature_names
 from sknorm.backends import fetched, is_on_host, to_host
 from sknorm.validation.entries import label_of, refusal, refuse_dates, refuse_odd
 from sknorm.validation.targets import check_entries

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
-from sklearn.utils.validation import _check_sample_weight
 
+from sknorm._sklearn import _check_sample_weight
 from sknorm.backends import fetched, is_on_host
 from sknorm.validation.targets import as_numbers, check_entries
 
