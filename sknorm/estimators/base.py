@@ -32,7 +32,7 @@ from sknorm.estimators.predictive import warn_if_infinite
 from sknorm.estimators.reporting import Reporter
 from sknorm.estimators.rows import Prepared, Rows, Scales, brought, training_data
 from sknorm.network import initializers
-from sknorm.network.network import Network, initialize
+from sknorm.network.network import Network, initialize, revive
 from sknorm.objective.losses import Loss
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
@@ -50,8 +50,9 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     _parameter_constraints: dict = parameters.CONSTRAINTS
     _columns: scaling.Columns
     _fitted_loss: Loss
-    # Whether the weights that a warm start begins with may be those of its best epoch.
-    _chooses_start: bool = True
+    # Whether fits are those of a regularization path: the weights that one begins with are those of
+    # another alpha, and it takes more epochs to leave them than a score has patience for.
+    _is_on_path: bool = False
 
     network_: Network
     history_: dict[str, list[Any]]
@@ -267,6 +268,8 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             self._start_outputs(network, rows, target)
         else:
             network = previous.on(self._backend).copy()
+            if self._is_on_path and self.early_stopping:
+                revive(network, states)
         seeds = engine.dropout_seeds(states)
         self._dropout_seeds = seeds.tolist()
         self._dropout_rates = self.dropout, self.input_dropout
@@ -274,8 +277,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         split_states = self._split_states(states, previous)
         trained, score = self._validation(rows, data, dtype, split_states, given)
         before = 0 if previous is None else self.t_
-        watches_start = previous is not None and self._chooses_start
-        plan = engine.plan(self, watches_start=watches_start, rows_before=before)
+        plan = engine.plan(self, continued=previous is not None, rows_before=before)
         steps = self.solver != "lbfgs"
         size = engine.rows_per_batch(self, trained.shape[1]) if steps else trained.shape[1]
         # Those of several members are drawn here, for this run alone.

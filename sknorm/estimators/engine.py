@@ -54,7 +54,7 @@ def members(estimator: Any, seed: np.ndarray) -> stack.Members:
     )
 
 
-def plan(estimator: Any, *, watches_start: bool = False, rows_before: int = 0) -> Plan:
+def plan(estimator: Any, *, continued: bool = False, rows_before: int = 0) -> Plan:
     """How long and by which rules to train."""
     return Plan(
         loss=estimator._loss(),
@@ -67,7 +67,8 @@ def plan(estimator: Any, *, watches_start: bool = False, rows_before: int = 0) -
         norm_statistics=estimator.norm_statistics,
         averaged=float(estimator.swa_fraction),
         keeps_best=bool(estimator.early_stopping),
-        watches_start=watches_start,
+        watches_start=continued and not estimator._is_on_path,
+        until_loss=estimator._is_on_path,
         rows_before=rows_before,
     )
 

@@ -1,6 +1,5 @@
 """Constraints of the parameters that the estimators share, and of their combinations."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from sknorm._sklearn import HasMethods, Interval, Options, StrOptions
+from sknorm._warnings import warn
 from sknorm.backends import NAMES, PRECISIONS
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.parameters import NORMALIZATIONS
@@ -98,10 +98,15 @@ def check_combination(estimator: Any) -> None:
         )
     _check_layer_norm(estimator)
     if estimator.penalty != "elasticnet" and estimator.l1_ratio > 0:
-        warnings.warn(
+        warn(
             f"l1_ratio={estimator.l1_ratio} acts with penalty='elasticnet' only; it is ignored "
-            f"under penalty={estimator.penalty!r}.",
-            stacklevel=5,
+            f"under penalty={estimator.penalty!r}."
+        )
+    if estimator.learning_rate in PLANNED and estimator.n_iter_no_change not in (10, np.inf):
+        warn(
+            f"n_iter_no_change={estimator.n_iter_no_change} ends nothing under learning_rate="
+            f"{estimator.learning_rate!r}, which is planned over all {estimator.max_iter} epochs. "
+            "Lower max_iter for a shorter training, or use another learning_rate."
         )
     if estimator.solver == "lbfgs":
         _check_lbfgs(estimator)

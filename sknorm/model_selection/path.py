@@ -91,9 +91,10 @@ def regularization_path(
     -----
     Friedman, Hastie and Tibshirani (2010), Regularization paths for generalized linear models
     via coordinate descent. A network without inputs cannot learn which to take, so the fit
-    after one that left nothing starts from new weights. A feature that is switched off comes
-    back slowly where it acts through an interaction with another: the fit ends before, and the
-    model falls behind one fitted anew, unless ``n_iter_no_change`` and ``max_iter`` leave time.
+    after one that left nothing starts from new weights. With early stopping, so does each
+    feature that is switched off: at zero, one that acts together with another that is off would
+    have no gradient. Training then goes on while the training loss or the score improves, and
+    the score chooses the weights. Models far down a path may fall behind one fitted anew.
 
     Examples
     --------
@@ -122,7 +123,7 @@ def regularization_path(
         model.set_params(alpha=float(alpha))
         if fitted and not _active(model).any():
             model = clone(model)
-        model._chooses_start = False  # the start is the model of another alpha
+        model._is_on_path = True
         model.fit(X, y, **fit_params)
         fitted.append(_detached(model).set_params(warm_start=estimator.warm_start))
     active = np.stack([_active(each) for each in fitted])
@@ -133,7 +134,7 @@ def regularization_path(
 def _detached(model: Any) -> Any:
     """A copy that shares nothing with the path, and goes on as any other model."""
     fitted = copy.deepcopy(model)
-    del fitted._chooses_start
+    del fitted._is_on_path
     return fitted
 
 
@@ -142,6 +143,7 @@ def _largest_alpha(model: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> fl
 
     def leaves_nothing(alpha: float) -> bool:
         trial = clone(model).set_params(alpha=alpha, warm_start=False)
+        trial._is_on_path = True
         network = trial.fit(X, y, **fit_params).network_
         first = network.backend.to_numpy(network.parameters.weights[0])
         allowed = 0 if trial.normalization is None else 1

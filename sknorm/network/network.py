@@ -131,3 +131,18 @@ def initialize(
         for view, value in zip(network.parameters.views, values, strict=True):
             view[member, ...] = backend.asarray(value, dtype=view.dtype)
     return network
+
+
+def revive(network: Network, random_states: Sequence[RandomState]) -> None:
+    """Give inputs whose weights are all zero those that a member would start with, in place.
+
+    Weights of zero are a saddle: an input that acts together with another one, which is off as
+    well, has no gradient there, and would come back by the noise of batches alone.
+    """
+    backend, first = network.backend, network.parameters.weights[0]
+    for member, random_state in enumerate(random_states):
+        drawn = initializers.draw(network.architecture, random_state)[0]
+        weight = backend.to_numpy(first[member, ...])
+        off = ~weight.any(axis=1)
+        new = np.where(off[:, None], drawn, weight)
+        first[member, ...] = backend.asarray(new, dtype=first.dtype)

@@ -89,7 +89,7 @@ class Run:
         self.history = History(network.members)
         by_score = score is not None and plan.keeps_best
         best = self.final.take(self.active)
-        self.stopping = Stopping(plan.tol, plan.patience, by_score, best)
+        self.stopping = Stopping(plan.tol, plan.patience, by_score, best, plan.until_loss)
         self.averaging = Averaging(self.final, plan.averaged, plan.max_iter)
         self.epochs = np.zeros(network.members, dtype=np.int64)
         self.rows = batches.rows.copy()

@@ -41,6 +41,8 @@ class Plan:
         recorded only.
     watches_start : bool
         Whether the weights that training starts from take part in that choice.
+    until_loss : bool
+        Whether training goes on while the training loss improves, though a score does not.
     rows_before : int
         Rows seen by earlier fits that this one continues, for the schedule.
     """
@@ -56,6 +58,7 @@ class Plan:
     averaged: float = 0.0
     keeps_best: bool = True
     watches_start: bool = False
+    until_loss: bool = False
     rows_before: int = 0
 
 

@@ -39,14 +39,18 @@ class Stopping:
         Epochs since the last improvement by more than ``tol``.
     network : Network
         Weights at the best epoch of each member, the initial ones before the first.
+    until_loss : bool
+        Whether a training loss that improves keeps a member in training too, while its score only
+        chooses the weights.
     lowest : float64 array of shape (K,)
-        Lowest loss of each member before its first score.
+        Lowest loss of each member before its first score, or with ``until_loss`` ever.
     """
 
     tol: float
     patience: float
     by_score: bool
     network: Network
+    until_loss: bool = False
     best: np.ndarray = field(init=False)
     scored: np.ndarray = field(init=False)
     waiting: np.ndarray = field(init=False)
@@ -88,6 +92,14 @@ class Stopping:
             if improvement > 0 and finite[k]:
                 record[member] = value
                 self.network.assign([member], network, [k])
+            if by_score and self.until_loss and losses is not None:
+                self._watch_loss(member, float(losses[k]))
+
+    def _watch_loss(self, member: int, loss: float) -> None:
+        """Let a loss that falls keep a member in training."""
+        if self.lowest[member] - loss >= self.tol:
+            self.waiting[member] = 0
+        self.lowest[member] = min(self.lowest[member], loss)
 
     def has_converged(self, member: int) -> bool:
         return bool(self.waiting[member] > self.patience)
