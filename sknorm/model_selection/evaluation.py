@@ -192,11 +192,19 @@ class Table:
         name = network.backend
         if name not in self._made:
             try:
-                X = self._checked(network, self.X)
-            except ValueError:
-                X = self._checked(network, taken(self.X, self._usable(splits)))
-            self._made[name] = engine_table(network._backend, X)
-        return self._made[name]
+                self._made[name] = self._make(network, splits)
+            except ValueError as error:
+                self._made[name] = error
+        if isinstance(made := self._made[name], ValueError):
+            raise made.with_traceback(None)
+        return made
+
+    def _make(self, network: Any, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> Any:
+        try:
+            X = self._checked(network, self.X)
+        except ValueError:
+            X = self._checked(network, taken(self.X, self._usable(splits)))
+        return engine_table(network._backend, X)
 
     @staticmethod
     def _checked(network: Any, X: Any) -> Any:

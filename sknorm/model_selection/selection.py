@@ -1,5 +1,6 @@
 """An ensemble of a search's candidates: chosen by their predictions, refitted as stacks."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -64,7 +65,9 @@ def check_scorer(results: Results, context: Context, y: Any) -> bool:
         answers = aligned(result, getattr(model, "classes_", None))
         params = rows_of(context.score_params, rows, _num_samples(y))
         try:
-            context.scorer(model, answers, taken(y, rows), **params)
+            with warnings.catch_warnings():  # which the job's own score has given
+                warnings.simplefilter("ignore")
+                context.scorer(model, answers, taken(y, rows), **params)
         except Exception as error:
             raise ValueError(
                 'refit="ensemble" scores means of predictions, behind which there is no fitted '
