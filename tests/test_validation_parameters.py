@@ -263,6 +263,19 @@ def test_batch_larger_than_the_table_is_clipped_with_a_warning(
 
 
 @each_estimator
+@pytest.mark.parametrize("learning_rate", ["cosine", "one_cycle"])
+def test_patience_under_a_planned_schedule_is_told_to_do_nothing(
+    binary: Table, estimator: type, learning_rate: str
+) -> None:
+    """At its default it is nobody's choice."""
+    model = estimator(hidden_layer_sizes=(3,), max_iter=4, learning_rate=learning_rate, tol=1e9)
+    with pytest.warns(UserWarning, match="n_iter_no_change=1 ends nothing"):
+        fitted = model.set_params(n_iter_no_change=1).fit(*binary)
+    assert fitted.n_iter_ == 4
+    model.set_params(n_iter_no_change=10).fit(*binary)
+
+
+@each_estimator
 def test_constructor_only_stores(estimator: type) -> None:
     parameters = {name: object() for name in inspect.signature(estimator).parameters}
     assert estimator(**parameters).get_params(deep=False) == parameters
