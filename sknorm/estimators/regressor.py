@@ -459,9 +459,10 @@ default='squared_error'
         return loss.levels if isinstance(loss, Quantile) else None
 
     def _chosen_loss(self) -> Loss:
-        levels: Any = self.quantile
+        given: Any = self.quantile
+        levels = _levels(given)
         if self.loss == "quantile":
-            return Quantile(_levels(levels), listed=np.ndim(levels) == 1)
+            return Quantile(levels, listed=np.ndim(given) == 1)
         return Huber(float(self.huber_delta)) if self.loss == "huber" else LOSSES[self.loss]()
 
     def __sklearn_tags__(self) -> Any:
