@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,10 @@ from sknorm.network.parameters import Architecture, Parameters, zeros_like
 from sknorm.objective.losses import Loss
 from sknorm.objective.objective import BatchGradient
 from sknorm.training.data import TrainingData
+
+# It adds to the methods that scikit-learn routes metadata to, which requests made before it lack.
+with suppress(ImportError):
+    import imblearn  # noqa: F401
 
 # Examples are drawn the same way on each run, and may take their time on a busy machine.
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)

@@ -102,10 +102,11 @@ def check_combination(estimator: Any) -> None:
             f"l1_ratio={estimator.l1_ratio} acts with penalty='elasticnet' only; it is ignored "
             f"under penalty={estimator.penalty!r}."
         )
-    if estimator.learning_rate in PLANNED and estimator.n_iter_no_change not in (10, np.inf):
+    patience, longest = estimator.n_iter_no_change, estimator.max_iter
+    if estimator.learning_rate in PLANNED and patience != 10 and patience < longest:
         warn(
-            f"n_iter_no_change={estimator.n_iter_no_change} ends nothing under learning_rate="
-            f"{estimator.learning_rate!r}, which is planned over all {estimator.max_iter} epochs. "
+            f"n_iter_no_change={patience} ends nothing under learning_rate="
+            f"{estimator.learning_rate!r}, which is planned over all {longest} epochs. "
             "Lower max_iter for a shorter training, or use another learning_rate."
         )
     if estimator.solver == "lbfgs":

@@ -66,7 +66,7 @@ def d2_pinball_score(
     --------
     >>> from sknorm.metrics import d2_pinball_score
     >>> round(d2_pinball_score([1, 2, 3], [[1, 2], [2, 2], [2, 3]], alpha=[0.1, 0.5]), 3)
-    -0.083
+    0.583
     """
     levels = np.atleast_1d(np.asarray(alpha, dtype=np.float64))
     if levels.ndim != 1 or levels.size == 0 or not np.all((levels > 0) & (levels < 1)):

@@ -223,6 +223,16 @@ class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
         """
         return self._average(X, "predict")
 
+    @property
+    def loss(self) -> str:
+        """The loss of the first member."""
+        return last_step(self.estimators_[0]).loss
+
+    @property
+    def quantile(self) -> Any:
+        """The level or levels of the first member's quantile loss, for scorers of quantiles."""
+        return last_step(self.estimators_[0]).quantile
+
     def _fitted_levels(self) -> tuple[float, ...] | None:
         return last_step(self.estimators_[0])._fitted_levels()
 

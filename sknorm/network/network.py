@@ -79,9 +79,9 @@ class Network:
         """
         xp, flat = self.backend.xp, self.parameters.flat
         if self.members == 1:
-            return xp.isfinite(xp.sum(flat * flat))[None]
+            return xp.isfinite(xp.vecdot(flat, flat))[None]
         views = [xp.reshape(view, (self.members, -1)) for view in self.parameters.views]
-        sums = [xp.sum(view * view, axis=1) for view in views]
+        sums = [xp.vecdot(view, view) for view in views]
         return xp.all(xp.isfinite(xp.stack(sums)), axis=0)
 
     def is_finite(self) -> np.ndarray:

@@ -159,7 +159,9 @@ class Run:
         if self.plan.norm_statistics == "population" and self.score is not None:
             set_population_statistics(self.network, self.data, self.rows[self.active])
         done, scores = self._read(numbers)
-        losses = done.loss + done.penalty
+        losses = self._in_use(done.loss + done.penalty)
+        if scores is not None:
+            scores = np.where(np.isnan(losses), np.nan, scores)
         self.epochs[self.active] += 1
         self.averaging.observe(epoch, self.active, self.network)
         self._record(done, scores, time.perf_counter() - started)
@@ -168,10 +170,14 @@ class Run:
         self.stopped = self.observer.epoch_ends(
             epoch, float(np.mean(losses)), score, self._snapshot
         )
-        lost = diverged(losses, self.lowest[self.active])
-        self.lowest[self.active] = np.fmin(self.lowest[self.active], losses)
-        self._judge(np.where(lost, np.nan, losses), scores, done.finite)
+        self._judge(losses, scores, done.finite)
         self.trained += 1
+
+    def _in_use(self, losses: np.ndarray) -> np.ndarray:
+        """Losses of the active members, NaN where training has diverged."""
+        lowest = self.lowest[self.active]
+        self.lowest[self.active] = np.fmin(lowest, losses)
+        return np.where(diverged(losses, lowest), np.nan, losses)
 
     def outcome(self) -> Outcome:
         """Settle the members still in training and gather the results."""

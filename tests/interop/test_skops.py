@@ -50,7 +50,6 @@ def test_training_goes_on_from_a_file() -> None:
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
-@pytest.mark.xfail(strict=True, reason="fitted models still hold objects of the package's own")
 @models
 def test_estimators_alone_are_to_be_trusted(make: Any) -> None:
     unknown = skops.get_untrusted_types(data=skops.dumps(make()))

@@ -266,3 +266,19 @@ def test_paths_that_are_none_are_refused(linear: Table, given: dict, message: st
 def test_a_search_that_finds_no_end_says_so(linear: Table) -> None:
     with pytest.raises(ValueError, match=r"No alpha between.*Pass alphas"):
         regularization_path(small(learning_rate_init=1e-14, max_iter=1), *linear)
+
+
+def test_features_that_only_act_together_come_back_under_early_stopping() -> None:
+    """Switched off together, neither has a gradient."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(800, 6))
+    y = 3 * X[:, 0] + 2 * X[:, 1] * X[:, 2] + 0.1 * rng.normal(size=800)
+    model = MLPRegressor(
+        hidden_layer_sizes=(16,), penalty="group_lasso", tol=1e-3, early_stopping=True,
+        learning_rate_init=5e-3, random_state=0,
+    )  # fmt: skip
+    path = regularization_path(model, X[:600], y[:600], alphas=np.geomspace(1.0, 1e-3, 5))
+    scores = [fitted.score(X[600:], y[600:]) for fitted in path.estimators]
+    cold = clone(model).set_params(alpha=1e-3).fit(X[:600], y[:600])
+    assert not path.active[0, 1:3].all() and path.active[-1, :3].all()
+    assert scores[0] < 0.9 and scores[-1] > cold.score(X[600:], y[600:]) - 0.03

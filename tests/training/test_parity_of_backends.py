@@ -195,7 +195,7 @@ def test_sharp_decisions_are_the_same(name: str) -> None:
 def test_all_losses_are_compared() -> None:
     """Each loss class is that of one of the fits above."""
     models = [MLPRegressor(**settings(changed)) for changed in REGRESSORS.values()]
-    used = {type(model._loss()) for model in models}
+    used = {type(model._chosen_loss()) for model in models}
     data = table("float64")
     for target, changed in CLASSIFIERS.values():
         model = MLPClassifier(**settings({**changed, "max_iter": 1}))
