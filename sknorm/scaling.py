@@ -46,6 +46,11 @@ class Columns:
         """Of the powers of two in which squares of the values are taken."""
         return exponents(self.low, self.high)
 
+    @property
+    def deviation(self) -> np.ndarray:
+        """Weighted standard deviation."""
+        return np.ldexp(np.sqrt(np.maximum(self.variance, 0.0)), self.exponent)
+
     def merged(self, other: "Columns") -> "Columns":
         """What is known of both tables' rows together (Chan, Golub and LeVeque, 1979)."""
         share = 1.0 / (1.0 + self.weight / other.weight)

@@ -23,9 +23,9 @@ from sknorm.estimators.drafts import Draft
 from sknorm.estimators.incremental import (
     Progress,
     TakenBackError,
+    check_stretched,
     held_back,
     joined,
-    warn_of_wild_columns,
 )
 from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import warn_if_infinite
@@ -238,7 +238,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         target = self._encode(rows.y, dtype)
         data = self._training_data(rows, target, dtype, fresh=fresh, pooled=True)
         if fresh:
-            self._start_outputs(progress.network, rows, target)
+            self._start_outputs(progress.network, rows, self._without_outliers(target))
         taken = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
         size = engine.rows_per_batch(self, len(rows))
         batches = Batches(taken, size, self.shuffle, progress.random_states)
@@ -340,7 +340,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             seen = scaling.columns(rows.X, rows.weight, names)
             if not fresh:
                 before, seen = self._columns, self._columns.merged(seen)
-                warn_of_wild_columns(before, seen, names)
+                check_stretched(rows.X, before, seen, names)
             self._columns = seen
             self._scales = Scales(*self._columns.scaling())
         self.input_mean_ = in_kind(self._scales.offset, rows.like)
@@ -360,6 +360,10 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             bias = network.parameters.bias
             start = self._loss().initial_bias(target, rows.weights())
             bias[...] = self._backend.asarray(start, dtype=bias.dtype)
+
+    def _without_outliers(self, target: np.ndarray) -> np.ndarray:
+        """Encoded targets of a first call, without values that spoil a mean."""
+        return target
 
     def _renew_units(self, rows: Rows, progress: Progress) -> None:
         """Let the targets' units follow what all calls have seen."""

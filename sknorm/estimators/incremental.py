@@ -22,6 +22,7 @@ from sknorm.training.steps import Epoch, Steps
 from sknorm.training.stopping import diverged
 
 _WILD_GROWTH = 1e6  # of a column's deviation in one call: earlier rows are then all alike
+_FEW = 0.1  # share of a call's rows
 
 
 class TakenBackError(Exception):
@@ -230,20 +231,31 @@ def joined(held: tuple | None, rows: Rows) -> Rows:
     return replace(rows, X=table, y=target, weight=both, total=len(target))
 
 
-def warn_of_wild_columns(before: Columns, after: Columns, names: Any) -> None:
-    """Warn of a column that one call has stretched until earlier rows are all alike in it."""
-    known = before.variance > 0
-    with np.errstate(over="ignore", invalid="ignore"):
-        wild = known & (after.variance > _WILD_GROWTH**2 * before.variance)
+def check_stretched(X: Any, before: Columns, after: Columns, names: Any) -> None:
+    """Look at a column that one call has stretched until earlier rows are all alike in it.
+
+    Raises
+    ------
+    TakenBackError
+        If a few values have done it: they are bad records rather than news.
+    """
+    wild = (before.deviation > 0) & (after.deviation > _WILD_GROWTH * before.deviation)
     if not wild.any():
         return
     column = int(np.argmax(wild))
-    reached = max(after.low[column], after.high[column], key=abs)
+    values = X[:, [column]].toarray() if sparse.issparse(X) else to_host(X[:, column])
+    values, known = values.ravel().astype(np.float64), before.deviation[column]
+    far = np.abs(values - before.mean[column]) > _WILD_GROWTH * known
+    name = f"column {column if names is None else names[column]!r} of X"
+    if far.mean() < _FEW:
+        raise TakenBackError(
+            f"met {values[far][0]:.3g} in {name}, far from all values so far",
+            "the weights before the call are kept",
+            "Drop the row if the value stands for a missing one.",
+        )
     warn(
-        f"Column {column if names is None else names[column]!r} of X reaches {reached:.3g} in this "
-        f"call, but had a deviation of {np.sqrt(before.variance[column]):.3g} in earlier ones, "
-        "whose rows now look alike. If the value stands for a missing one, fit a new model "
-        "without it.",
+        f"Values of {name} are {after.deviation[column] / known:.1g} times as far apart as in "
+        "earlier calls, whose rows now look alike. If its unit has changed, fit a new model.",
         RuntimeWarning,
     )
 

@@ -41,7 +41,13 @@ from sknorm.estimators.incremental import Progress, TakenBackError
 from sknorm.estimators.predictive import predictive
 from sknorm.estimators.quantiles import ScoredRegressor
 from sknorm.estimators.rows import Rows
-from sknorm.estimators.target_units import TargetUnits, express, renewed, wild_value
+from sknorm.estimators.target_units import (
+    SPOILT_FROM,
+    TargetUnits,
+    express,
+    renewed,
+    wild_value,
+)
 from sknorm.objective.losses import (
     AbsoluteError,
     Gamma,
@@ -349,17 +355,21 @@ default='squared_error'
         if standardize:
             weight = rows.weights()
             location, scale = self._chosen_loss().target_units(y, weight)
-            self._units_seen = (
-                TargetUnits.of(y, weight, self._chosen_loss())
-                if partial
-                else TargetUnits.in_use(y, weight, location, scale)
-            )
+            self._units_seen = TargetUnits.in_use(y, weight, location, scale)
+            if partial:
+                self._units_seen = TargetUnits.of(y, weight, self._chosen_loss())
+                location, scale = self._units_seen.tamed(location, scale)
         self._pooled_units = self._units_seen
         self._set_target_units((location, scale), rows.like)
 
     def _set_target_units(self, units: tuple[np.ndarray, np.ndarray], like: Any) -> None:
         self._target_units = units
         self.target_mean_, self.target_scale_ = (in_kind(a, like) for a in units)
+
+    def _without_outliers(self, target: np.ndarray) -> np.ndarray:
+        if self._units_seen is None:
+            return target
+        return np.clip(target, -SPOILT_FROM, SPOILT_FROM)
 
     def _renew_units(self, rows: Rows, progress: Progress) -> None:
         """Pool the targets of all calls, and move to their units where the old ones do not fit.

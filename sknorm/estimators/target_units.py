@@ -13,6 +13,7 @@ from sknorm.objective.losses import Loss
 _RANGES = ((0.25, 0.75, 1.349), (0.05, 0.95, 3.290), (0.01, 0.99, 4.653))
 _RENEWED_FROM = 2.0  # times the spread, or spreads of the location, that units may be off
 _HOPELESS_FROM = 10.0  # from there on nothing of what was learned shows in the new units
+SPOILT_FROM = 100.0  # times the robust spread that no deviation is
 _WILD_FROM = 1e10  # spreads from the location that no target lies at
 
 
@@ -49,6 +50,11 @@ class TargetUnits:
         """Those that targets are trained in, for a later call to start from."""
         constant = y.min(axis=0) == y.max(axis=0)
         return cls(float(weight.sum()), location, np.where(constant, 0.0, scale))
+
+    def tamed(self, location: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Units for a first call, without what a few bad records do to its mean and deviation."""
+        spoilt = (self.spread > 0) & (scale > SPOILT_FROM * self.spread)
+        return np.where(spoilt, self.location, location), np.where(spoilt, self.spread, scale)
 
     def merged(self, other: "TargetUnits", loss: Loss) -> "TargetUnits":
         """Those of both calls' rows together, as if each call's were normally distributed."""

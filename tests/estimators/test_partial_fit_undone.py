@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sknorm import MLPClassifier, MLPRegressor
 
@@ -139,13 +140,28 @@ def test_a_fill_value_among_raw_targets(regression: Table) -> None:
 
 
 @each_estimator
-def test_a_fill_value_in_a_column_is_told(binary: Table, estimator: type) -> None:
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("fill", [9.97e36, -1e20, 1e100])
+def test_a_fill_value_in_a_column(
+    binary: Table, estimator: type, container: Any, fill: float
+) -> None:
+    X, y = binary
+    model, twin = started(estimator, binary), started(estimator, binary)
+    bad = X.copy()
+    bad[[7, 9], 2] = fill
+    with pytest.warns(RuntimeWarning, match="column 2 of X.*weights before the call are kept"):
+        model.partial_fit(container(bad), y)
+    assert_as_before(model, twin, X, y)
+
+
+@each_estimator
+def test_another_unit_of_a_column_is_told(binary: Table, estimator: type) -> None:
     X, y = binary
     model = started(estimator, binary)
-    bad = X.copy()
-    bad[7, 2] = 9.97e36
-    with pytest.warns(RuntimeWarning, match="Column 2 of X reaches 9.97e"):
-        model.partial_fit(bad, y)
+    scale = model.input_scale_[2]
+    with pytest.warns(RuntimeWarning, match=r"column 2 of X are \de\+0\d times as far apart"):
+        model.partial_fit(X * [1, 1, 1e9, 1, 1, 1], y)
+    assert model.input_scale_[2] > 1e8 * scale
 
 
 @each_estimator

@@ -19,6 +19,7 @@ CASES: dict[str, tuple[dict[str, Any], np.ndarray, np.ndarray]] = {
     "constant": ({}, np.full(50, 4.0), Y[50:]),
     "another location": ({}, 0.01 * NOISE, 1e4 + Y[50:]),
     "larger": ({}, 2e5 * NOISE, Y[50:] * 1e4),
+    "a bad record": ({}, np.r_[Y[:49], 1e6], Y[50:]),
     "two members": ({"n_members": 2}, 1e-3 * NOISE, Y[50:]),
     "median": ({"loss": "absolute_error"}, np.zeros(50), 1e3 * Y[50:] + 5e3),
     "huber": ({"loss": "huber"}, 1e-4 * NOISE, Y[50:]),
