@@ -25,6 +25,9 @@ from sknorm.objective.losses import Loss
 from sknorm.objective.objective import BatchGradient
 from sknorm.training.data import TrainingData
 
+# Scripts that type checkers read; one of them is wrong on purpose.
+collect_ignore = ["annotations/right.py", "annotations/wrong.py"]
+
 # It adds to the methods that scikit-learn routes metadata to, which requests made before it lack.
 with suppress(ImportError):
     import imblearn  # noqa: F401

@@ -267,12 +267,14 @@ def test_batch_larger_than_the_table_is_clipped_with_a_warning(
 def test_patience_under_a_planned_schedule_is_told_to_do_nothing(
     binary: Table, estimator: type, learning_rate: str
 ) -> None:
-    """At its default it is nobody's choice."""
-    model = estimator(hidden_layer_sizes=(3,), max_iter=4, learning_rate=learning_rate, tol=1e9)
-    with pytest.warns(UserWarning, match="n_iter_no_change=1 ends nothing"):
-        fitted = model.set_params(n_iter_no_change=1).fit(*binary)
-    assert fitted.n_iter_ == 4
-    model.set_params(n_iter_no_change=10).fit(*binary)
+    """At its default, without early stopping, it is nobody's choice."""
+    model = estimator(hidden_layer_sizes=(3,), max_iter=12, learning_rate=learning_rate, tol=1e9)
+    for asked in ({"n_iter_no_change": 1}, {"n_iter_no_change": 10, "early_stopping": True}):
+        with pytest.warns(UserWarning, match=r"n_iter_no_change=\d+ ends nothing.*max_iter=12"):
+            fitted = model.set_params(**asked).fit(*binary)
+        assert fitted.n_iter_ == 12
+    model.set_params(n_iter_no_change=np.inf).fit(*binary)
+    model.set_params(n_iter_no_change=10, early_stopping="auto").fit(*binary)
 
 
 @each_estimator

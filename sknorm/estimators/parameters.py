@@ -13,6 +13,7 @@ from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.parameters import NORMALIZATIONS
 from sknorm.objective.penalties import PENALTIES
 
+_PATIENCE = 10  # the default of n_iter_no_change
 PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
 
 CONSTRAINTS: dict[str, list] = {
@@ -102,13 +103,7 @@ def check_combination(estimator: Any) -> None:
             f"l1_ratio={estimator.l1_ratio} acts with penalty='elasticnet' only; it is ignored "
             f"under penalty={estimator.penalty!r}."
         )
-    patience, longest = estimator.n_iter_no_change, estimator.max_iter
-    if estimator.learning_rate in PLANNED and patience != 10 and patience < longest:
-        warn(
-            f"n_iter_no_change={patience} ends nothing under learning_rate="
-            f"{estimator.learning_rate!r}, which is planned over all {longest} epochs. "
-            "Lower max_iter for a shorter training, or use another learning_rate."
-        )
+    _check_patience(estimator)
     if estimator.solver == "lbfgs":
         _check_lbfgs(estimator)
     has_step = PENALTIES[estimator.penalty].diagonal_metric
@@ -137,6 +132,19 @@ def check_incremental(estimator: Any) -> None:
                 f"partial_fit does not support {parameter}={getattr(estimator, parameter)!r}, "
                 "which needs to know all steps or all rows of training. Use fit, or the default."
             )
+
+
+def _check_patience(estimator: Any) -> None:
+    """Warn of patience that somebody asked for, where it ends nothing."""
+    patience, longest = estimator.n_iter_no_change, estimator.max_iter
+    asked_for = estimator.early_stopping is True or patience != _PATIENCE
+    if estimator.learning_rate in PLANNED and asked_for and patience < longest:
+        warn(
+            f"n_iter_no_change={patience} ends nothing under learning_rate="
+            f"{estimator.learning_rate!r}, which is planned over all max_iter={longest} epochs; "
+            "early stopping chooses the best of them. Lower max_iter for a shorter training, or "
+            "set n_iter_no_change=numpy.inf to say so."
+        )
 
 
 def _check_layer_norm(estimator: Any) -> None:

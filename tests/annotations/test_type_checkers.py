@@ -58,6 +58,7 @@ def pyright(scripts: list[Path]) -> set[Place]:
     """Lines that pyright refuses, as basedpyright has it: its wheels need no network."""
     folder = scripts[0].parent
     settings = {"typeCheckingMode": "standard", "extraPaths": [str(INSTALLED)]}
+    settings |= {"reportMissingImports": "none"}  # of what only the examples need
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
     answer = run(["basedpyright", "--outputjson", "--pythonpath", sys.executable], folder)
     return {

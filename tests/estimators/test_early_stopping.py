@@ -155,6 +155,7 @@ def test_population_statistics_without_a_norm_that_keeps_them(normalization: str
     np.testing.assert_array_equal(running.predict_proba(X), population.predict_proba(X))
 
 
+@pytest.mark.filterwarnings("ignore:n_iter_no_change=1 ends nothing")
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
 def test_a_planned_schedule_is_not_cut_short(binary: Table, schedule: str) -> None:
     """Patience does not end it; the weights of the best epoch are kept all the same."""

@@ -45,7 +45,10 @@ from sklearn.preprocessing import (
 
 from sknorm.model_selection import StackedGridSearchCV, planning
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:n_iter_no_change=1 ends nothing"),
+]
 
 A: dict[str, Any] = {"alpha": [1e-4, 0.1, 1.0]}
 PA: dict[str, Any] = {"mlp__alpha": [1e-4, 1.0]}
