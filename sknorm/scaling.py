@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -41,12 +42,12 @@ class Columns:
     high: np.ndarray
     two_valued: np.ndarray
 
-    @property
+    @cached_property
     def exponent(self) -> np.ndarray:
         """Of the powers of two in which squares of the values are taken."""
         return exponents(self.low, self.high)
 
-    @property
+    @cached_property
     def deviation(self) -> np.ndarray:
         """Weighted standard deviation."""
         return np.ldexp(np.sqrt(np.maximum(self.variance, 0.0)), self.exponent)

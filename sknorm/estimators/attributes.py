@@ -79,10 +79,8 @@ def warn_if_unscored(estimator: Any, outcome: Outcome) -> None:
         warn(text)
 
 
-def set_increment(
-    estimator: Any, epoch: Epoch, network: Network, rows: int, seconds: float, fresh: bool
-) -> None:
-    """Set the attributes after one epoch of ``partial_fit``.
+def set_increment(estimator: Any, epoch: Epoch, network: Network, rows: int, fresh: bool) -> None:
+    """Set the attributes after one epoch of ``partial_fit``, but for the curves.
 
     ``network`` goes on being trained; the estimator gets a copy.
     """
@@ -100,15 +98,24 @@ def set_increment(
         print(f"Iteration 1, loss = {loss:.8f}")
     best = estimator.best_loss_
     estimator.best_loss_ = loss if best is None else min(best, loss)
+
+
+def append_increment(estimator: Any, epoch: Epoch, seconds: float) -> None:
+    """Append an epoch of ``partial_fit`` to the curves, in place: there may be many calls."""
     values = {
         "loss": epoch.loss + epoch.penalty, "penalty": epoch.penalty,
         "learning_rate": epoch.rate, "gradient_norm": epoch.gradient_norm,
-        "seconds": np.full(network.members, seconds),
+        "seconds": np.full(len(epoch.loss), seconds),
     }  # fmt: skip
-    single = network.members == 1
-    added = {key: [float(value[0]) if single else np.array(value)] for key, value in values.items()}
-    estimator.history_ = extended(estimator.history_, added, 1, network.members)
-    estimator.loss_curve_ = [*estimator.loss_curve_, loss]
+    history, curve = estimator.history_, estimator.loss_curve_
+    single, nothing = len(epoch.loss) == 1, _nothing(len(epoch.loss))
+    before = min([len(curve), *map(len, history.values())])
+    for key in {**history, **values}:
+        value, entries = values.get(key), history.setdefault(key, [nothing] * before)
+        del entries[before:]  # of a call that was interrupted right here
+        entries.append(nothing if value is None else float(value[0]) if single else value.copy())
+    del curve[before:]
+    curve.append(estimator.loss_)
 
 
 def extended(
@@ -116,11 +123,16 @@ def extended(
 ) -> dict[str, list]:
     """A history and the epochs after it, with NaN for what only one of them records."""
     before = max(map(len, history.values()), default=0)
-    nothing = np.nan if members == 1 else np.full(members, np.nan)
+    nothing = _nothing(members)
     return {
         key: history.get(key, [nothing] * before) + added.get(key, [nothing] * epochs)
         for key in {**history, **added}
     }
+
+
+def _nothing(members: int) -> Any:
+    """The entry of an epoch that recorded nothing."""
+    return np.nan if members == 1 else np.full(members, np.nan)
 
 
 def shallow_copy(estimator: Any) -> Any:
@@ -128,6 +140,15 @@ def shallow_copy(estimator: Any) -> Any:
     kind: Any = type(estimator)
     new = kind.__new__(kind)
     new.__dict__.update(estimator.__dict__)
+    return new
+
+
+def copied(estimator: Any) -> Any:
+    """A shallow copy for users, whose curves go on by themselves."""
+    new = shallow_copy(estimator)
+    if hasattr(new, "history_"):
+        new.history_ = {key: list(entries) for key, entries in new.history_.items()}
+        new.loss_curve_ = list(new.loss_curve_)
     return new
 
 

@@ -1,5 +1,6 @@
 """What the classifier and the regressor share: a ``fit`` and a ``partial_fit`` read top-down."""
 
+import operator
 import time
 from abc import ABC, abstractmethod
 from numbers import Integral
@@ -164,11 +165,11 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
 
     def _partial_fit(self, draft: Draft, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch over the given rows, from where the last call ended."""
-        validated = self._validated_parameters()
-        parameters.check_combination(self)
-        parameters.check_incremental(self)
         started, model = time.perf_counter(), draft.model
         fresh = not self.__sklearn_is_fitted__()
+        validated = self._validated_parameters(fresh)
+        parameters.check_combination(self)
+        parameters.check_incremental(self)
         rows = model._rows(X, y, sample_weight, None, fresh=fresh, partial=True)
         progress = model._going_on(rows, fresh)
         progress.validated = validated
@@ -185,19 +186,20 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
                 return self._told(fault)
             message = f"partial_fit {fault.reason}, so there is no model. {fault.advice}"
             raise ValueError(message) from None
-        seconds = time.perf_counter() - started
-        attributes.set_increment(model, epoch, progress.network, len(rows), seconds, fresh)
+        attributes.set_increment(model, epoch, progress.network, len(rows), fresh)
         model._calls_counted = progress.calls
         draft.adopt()
+        attributes.append_increment(self, epoch, time.perf_counter() - started)
         progress.settle(progress.calls)
         return self
 
-    def _validated_parameters(self) -> list[Any]:
+    def _validated_parameters(self, fresh: bool) -> list[Any]:
         """Parameters for ``partial_fit``, which scikit-learn checks in the first call only."""
         values = [getattr(self, name) for name in self._parameter_constraints]
         progress = getattr(self, "_progress", None)
         known = [] if progress is None else progress.validated
-        if len(known) != len(values) or any(a is not b for a, b in zip(known, values, strict=True)):
+        same = len(known) == len(values) and all(map(operator.is_, known, values))
+        if not (fresh or same):
             self._validate_params()
         return values
 
@@ -508,7 +510,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(from_state(self, state))
 
-    __copy__ = attributes.shallow_copy
+    __copy__ = attributes.copied
     __sklearn_array_api_convert__ = attributes.moved
 
     def __sklearn_tags__(self) -> Any:

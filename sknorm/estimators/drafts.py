@@ -18,7 +18,8 @@ class Draft:
     Attributes
     ----------
     model : estimator
-        The copy. Values that both hold are replaced in it, never changed in place.
+        The copy. Values that both hold are replaced in it, never changed in place; only curves of
+        ``partial_fit`` are appended to, at the very end.
     """
 
     def __init__(self, estimator: Any) -> None:

@@ -1,6 +1,5 @@
 """What ``partial_fit`` carries from one call to the next."""
 
-import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -48,6 +47,7 @@ class Checkpoint(NamedTuple):
 
     trained: list[Any]
     state: Any
+    moments: tuple
     schedule: Schedule | None
     orders: list[Any]
     counts: tuple
@@ -110,10 +110,12 @@ class Progress:
 
     def begin(self) -> None:
         """A call begins; :meth:`settle` says how it ended."""
+        everyone = list(range(len(self.seeds)))
         self.checkpoint = Checkpoint(
             trained=[array + 0.0 for array in self._trained()],
-            state=None if self.state is None else self.state.copy(),
-            schedule=copy.deepcopy(self.schedule),
+            state=self.state,
+            moments=() if self.state is None else self.state.snapshot(),
+            schedule=None if self.schedule is None else self.schedule.take(everyone),
             orders=[state.get_state() for state in self.random_states],
             counts=(self.step, self.rows),
             best=self.best,
@@ -138,6 +140,8 @@ class Progress:
         for state, order in zip(self.random_states, before.orders, strict=True):
             state.set_state(order)
         self.state, self.schedule, self.steps = before.state, before.schedule, None
+        if self.state is not None:
+            self.state.restore(before.moments)
         self.step, self.rows = before.counts
         self.best, self.waiting = before.best, before.waiting
         self.calls -= 1

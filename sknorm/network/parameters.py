@@ -1,6 +1,8 @@
 """The parameters of a stack of networks in one flat buffer."""
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -76,6 +78,12 @@ class Architecture:
         return np.stack([offsets, sizes, codes], axis=1).astype(np.int64)
 
 
+@cache
+def _sizes(architecture: Architecture) -> list[tuple[tuple[int, ...], int]]:
+    """Shapes of one network's parameters, and how many numbers each holds."""
+    return [(shape, math.prod(shape)) for shape in architecture.shapes()]
+
+
 class Parameters:
     """Views of a flat buffer, parameter after parameter, each ``(K, ...)`` and contiguous.
 
@@ -100,11 +108,11 @@ class Parameters:
         self.members = members
         self.flat = flat
         views, start, xp = [], 0, array_namespace(flat)
-        for shape in architecture.shapes():
-            size = members * int(np.prod(shape))
+        for shape, size in _sizes(architecture):
+            stop = start + members * size
             # Steps on the flat buffer must show in the views: never a copy.
-            views.append(xp.reshape(flat[start : start + size], (members, *shape), copy=False))
-            start += size
+            views.append(xp.reshape(flat[start:stop], (members, *shape), copy=False))
+            start = stop
         self.views = views
         hidden = architecture.hidden
         self.weights = views[: hidden + 1]

@@ -33,6 +33,14 @@ class AdamState:
         """The same state in arrays of its own, without the room for scratch values."""
         return AdamState(self.first.copy(), self.second.copy(), self.steps)
 
+    def snapshot(self) -> tuple:
+        """What :meth:`restore` goes back to."""
+        return self.first.flat + 0.0, self.second.flat + 0.0, self.steps
+
+    def restore(self, snapshot: tuple) -> None:
+        """Be again what this state was, in place."""
+        self.first.flat[...], self.second.flat[...], self.steps = snapshot
+
     def on(self, backend: Backend) -> "AdamState":
         """The same state as arrays of a backend, without the room for scratch values."""
         return AdamState(self.first.on(backend), self.second.on(backend), self.steps)

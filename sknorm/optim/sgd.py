@@ -24,6 +24,14 @@ class SGDState:
         """The same state in arrays of its own."""
         return SGDState(self.velocity.copy())
 
+    def snapshot(self) -> tuple:
+        """What :meth:`restore` goes back to."""
+        return (self.velocity.flat + 0.0,)
+
+    def restore(self, snapshot: tuple) -> None:
+        """Be again what this state was, in place."""
+        (self.velocity.flat[...],) = snapshot
+
     def on(self, backend: Backend) -> "SGDState":
         """The same state as arrays of a backend."""
         return SGDState(self.velocity.on(backend))

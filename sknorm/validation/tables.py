@@ -87,6 +87,8 @@ def _with_missing(X: Any) -> Any:
 
 def feature_names(X: Any) -> Any:
     """The names of a data frame's columns, which must differ."""
+    if type(X) is np.ndarray:
+        return None
     columns: Any = getattr(X, "columns", None)
     if getattr(columns, "is_unique", True):
         return _get_feature_names(X)
