@@ -34,9 +34,9 @@ def d2_pinball_score(
     Parameters
     ----------
     y_true : array-like of shape (n_samples,) or (n_samples, n_outputs)
-    y_pred : array-like of shape (n_samples,), (n_samples, n_outputs), (n_samples, n_quantiles) or \
-            (n_samples, n_outputs, n_quantiles)
-        Predictions of the quantiles, the last axis in the order of `alpha`.
+    y_pred : array-like of shape (n_samples, n_quantiles) or (n_samples, n_outputs, n_quantiles)
+        Predictions of the quantiles, the last axis in the order of `alpha`. Axes of length one
+        may be left out.
     alpha : float or array-like of shape (n_quantiles,), default=0.5
         Levels of the quantiles, in (0, 1).
     sample_weight : array-like of shape (n_samples,), default=None
