@@ -1,11 +1,11 @@
 """Pickles that know which version of the package made them."""
 
-import warnings
 from typing import Any
 
 from sklearn.base import BaseEstimator
 
 from sknorm._version import __version__
+from sknorm._warnings import warn
 from sknorm.exceptions import InconsistentVersionWarning
 
 _KEY = "_sknorm_version"
@@ -21,12 +21,11 @@ class VersionedPickle(BaseEstimator):
         state = dict(state)
         version = state.pop(_KEY, "of an unknown version")
         if version != __version__:
-            warnings.warn(
+            warn(
                 InconsistentVersionWarning(
                     estimator_name=type(self).__name__,
                     current_version=__version__,
                     original_version=version,
                 ),
-                stacklevel=2,
             )
         super().__setstate__(state)

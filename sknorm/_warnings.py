@@ -8,7 +8,7 @@ from types import FrameType
 _BETWEEN = ("sknorm", "sklearn", "joblib", "contextlib", "threading", "concurrent")
 
 
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
+def warn(message: str | Warning, category: type[Warning] = UserWarning) -> None:
     """Issue a warning for the first frame that is the user's, however deep the call is."""
     warnings.warn(message, category, stacklevel=_levels())
 

@@ -1,7 +1,6 @@
 """Location and scale of a table's columns, pooled over chunks of rows and calls."""
 
 import sys
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sknorm._warnings import warn
 from sknorm.backends import Backend, resolve
 from sknorm.objective.units import exponents, weights_in_units
 
@@ -164,10 +164,9 @@ def check_range(X: Any, names: Any = None) -> None:
 
 
 def _warn_of_tiny(column: int, scale: float) -> None:
-    warnings.warn(
+    warn(
         f"Column {column} of X varies by {scale:.2g}, less than the smallest normal number "
         f"({_LEAST:.2g}), so it counts as constant. Multiply it by a power of ten.",
-        stacklevel=7,
     )
 
 

@@ -1,6 +1,5 @@
 """Held-out rows for early stopping: how they are drawn or named."""
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_test_split
 
+from sknorm._warnings import warn
 from sknorm.backends import fetched
 
 Sides = tuple[np.ndarray, np.ndarray]
@@ -125,10 +125,9 @@ def _of_splitter(rows: Any, how: Any, count: int) -> Sides:
     if pair is None:
         raise ValueError(f"validation_fraction={_shown(how)} gives no split.")
     if 2 <= len(pair[0]) < count // 2:
-        warnings.warn(
+        warn(
             f"validation_fraction={_shown(how)} leaves {len(pair[0])} of {count} rows for "
             "training. Use a splitter that trains on more of them, or pass the held-out rows.",
-            stacklevel=8,
         )
     return pair
 

@@ -1,6 +1,5 @@
 """The pinball loss of several quantiles at once, as a share of what a constant would have."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import sklearn.metrics
 from sklearn.exceptions import UndefinedMetricWarning
 
 from sknorm._sklearn import _Scorer
+from sknorm._warnings import warn
 from sknorm.backends import fetched
 
 # Where models that hold another one keep it once they are fitted.
@@ -82,7 +82,7 @@ def d2_pinball_score(
         )
     if rows < 2:
         message = "D^2 is not defined for a single row, and NaN."
-        warnings.warn(message, UndefinedMetricWarning, stacklevel=2)
+        warn(message, UndefinedMetricWarning)
         return float("nan")
     predicted = predicted.reshape(shape)
     weights = None if sample_weight is None else weight

@@ -1,6 +1,5 @@
 """Scores of predictions, computed by the library and on the device that holds them."""
 
-import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, overload
 
@@ -11,6 +10,7 @@ from sklearn.metrics import make_scorer
 from sklearn.utils.multiclass import type_of_target
 
 from sknorm._typing import Scorer
+from sknorm._warnings import warn
 
 _AVERAGES = ("macro", "micro", "weighted", None)
 _MULTI_CLASS = ("raise", "ovr", "ovo")
@@ -219,11 +219,10 @@ def _averaged(areas: list[Any], support: Any, average: str | None) -> Any:
     if support is not None:  # without any, the mean is zero whatever the areas are
         undefined = undefined & xp.any(support > 0)
     if bool(undefined):
-        warnings.warn(
+        warn(
             "Only one class is present in y_true, or in a column of it, among the rows of "
             "positive sample_weight. The area under the ROC curve is not defined then, and NaN.",
             UndefinedMetricWarning,
-            stacklevel=4,
         )
     if average is None:
         return np.array([float(area) for area in areas])

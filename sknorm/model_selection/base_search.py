@@ -25,6 +25,7 @@ from sknorm._sklearn import (
     _warn_or_raise_about_fit_failures,
 )
 from sknorm._typing import Flag, Integer
+from sknorm._warnings import warn
 from sknorm.backends import collect
 from sknorm.estimators.repeated_warnings import told_once
 from sknorm.model_selection.evaluation import Context
@@ -196,14 +197,13 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         """Set what the search has found."""
         _warn_or_raise_about_fit_failures(results, self.error_score)
         if unfinished := sum(result["unfinished"] for result in results):
-            warnings.warn(
+            warn(
                 f"In {unfinished} of {len(results)} fits, max_iter was reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=4,
             )
         if unscored := [text for result in results if (text := result.get("unscored"))]:
-            warnings.warn(f"In {len(unscored)} of {len(results)} fits, {unscored[0]}", stacklevel=4)
+            warn(f"In {len(unscored)} of {len(results)} fits, {unscored[0]}")
         if callable(self.scoring):
             _insert_error_scores(results, self.error_score)
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
@@ -255,7 +255,7 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             "Nothing was refitted."
         )
         if interrupted:
-            warnings.warn(text, stacklevel=4)
+            warn(text)
         else:
             fault.add_note(text)
 

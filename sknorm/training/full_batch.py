@@ -1,11 +1,11 @@
 """Training on all rows at once with L-BFGS, member by member."""
 
 import time
-import warnings
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from sknorm._warnings import warn
 from sknorm.kernels.codes import ELASTIC_NET
 from sknorm.network.members import Members
 from sknorm.network.network import Network
@@ -144,11 +144,10 @@ class _Search:
         if not self.network.is_finite()[0]:
             self.diverged = True
             self.network.assign([0], self.stopping.network, [0])
-            warnings.warn(
+            warn(
                 "L-BFGS came to weights that are not finite; the best before are kept. Scale "
                 "the inputs and targets.",
                 RuntimeWarning,
-                stacklevel=2,
             )
         set_population_statistics(self.network, self.data, self.rows)
         return minimum
@@ -221,9 +220,8 @@ def _ridge(network: Network, alpha: float) -> np.ndarray:
 
 
 def _warn(minimum: Minimum) -> None:
-    warnings.warn(
+    warn(
         f"lbfgs failed to converge after {minimum.iterations} iteration(s): {minimum.message}. "
         "Increase max_iter or max_fun to improve the convergence, or scale the data.",
         ConvergenceWarning,
-        stacklevel=7,  # who called fit: two wrappers of scikit-learn's lie between
     )

@@ -1,12 +1,12 @@
 """What training is asked to do, and what it leaves behind."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sknorm._warnings import warn
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
 from sknorm.optim import SGD, Adam
@@ -130,17 +130,16 @@ class Observer:
 
     def diverged(self, which: str, epoch: int, loss: Any) -> None:
         """A network has come to a loss or to weights that are not finite."""
-        warnings.warn(
+        warn(
             f"Training{which} became non-finite in epoch {epoch} (loss {loss}); the best finite "
             "weights before it are kept. Lower learning_rate_init, set max_grad_norm, or scale "
             "the inputs and targets.",
             RuntimeWarning,
-            stacklevel=3,
         )
 
     def interrupted(self) -> None:
         """The user has stopped training."""
-        warnings.warn("Training interrupted by user.", stacklevel=3)
+        warn("Training interrupted by user.")
 
     def plateau(self, member: int, by_score: bool, rate: float | None) -> None:
         """A member has stopped improving: its learning rate is now ``rate``, or it leaves."""

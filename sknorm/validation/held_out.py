@@ -1,11 +1,11 @@
 """Checks of held-out rows that ``fit`` was given."""
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from sknorm import scaling
+from sknorm._warnings import warn
 from sknorm.validation.tables import check_features
 
 # Deviations, in location or in spread, that rows of one source hardly differ by in most columns;
@@ -56,14 +56,13 @@ def warn_if_far(X: Any, seen: scaling.Columns | None, X_val: Any, names: Any) ->
         return
     column = int(np.argmax(np.where(far, distance, -1.0)))
     label = f"{column}" if names is None else repr(names[column])
-    warnings.warn(
+    warn(
         f"X_val is on another scale than X in {far.sum()} of {far.size} columns: column {label} "
         f"has mean {held.mean[column]:.3g} and deviation {own[column]:.3g} in X_val, "
         f"{seen.mean[column]:.3g} and {spread[column]:.3g} in X. If a Pipeline transforms X, let "
         "it transform X_val too: Pipeline(steps, transform_input=['X_val']) under metadata "
         "routing; see 'Which rows are held out' in the user guide.",
         UserWarning,
-        stacklevel=8,
     )
 
 
