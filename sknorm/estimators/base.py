@@ -1,7 +1,5 @@
 """What the classifier and the regressor share: a ``fit`` and a ``partial_fit`` read top-down."""
 
-import operator
-import time
 from abc import ABC, abstractmethod
 from numbers import Integral
 from typing import Any, Self
@@ -17,16 +15,12 @@ from sknorm._inherited import NetworkMethods, _fit_context, with_callbacks
 from sknorm._pickling import VersionedPickle
 from sknorm._sklearn import check_same_namespace
 from sknorm._typing import Numbers
-from sknorm._warnings import warn
 from sknorm.backends import collect, fetched, in_kind, keeps_kind, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters, scoring
 from sknorm.estimators.drafts import Draft
 from sknorm.estimators.incremental import (
     Progress,
-    TakenBackError,
     check_stretched,
-    held_back,
-    joined,
 )
 from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import warn_if_infinite
@@ -38,7 +32,6 @@ from sknorm.objective.losses import Loss
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
 from sknorm.training.plan import Score
-from sknorm.training.steps import Epoch
 from sknorm.training.task import Task
 from sknorm.training.validation_loss import HeldOutLoss
 
@@ -162,93 +155,6 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             warn_if_infinite(self, prepared.rows.X)
             reporter.close()
         return self
-
-    def _partial_fit(self, draft: Draft, X: Any, y: Any, sample_weight: Any) -> Self:
-        """One epoch over the given rows, from where the last call ended."""
-        started, model = time.perf_counter(), draft.model
-        fresh = not self.__sklearn_is_fitted__()
-        validated = self._validated_parameters(fresh)
-        parameters.check_combination(self)
-        parameters.check_incremental(self)
-        rows = model._rows(X, y, sample_weight, None, fresh=fresh, partial=True)
-        progress = model._going_on(rows, fresh)
-        progress.validated = validated
-        rows, model._held_row = joined(getattr(model, "_held_row", None), rows), None
-        if len(rows) == 1 and self.normalization in ("batch", "ghost"):
-            model._held_row, model._calls_counted = held_back(rows), progress.calls
-            draft.adopt()
-            return self
-        progress.begin()
-        try:
-            epoch = model._increment(rows, progress, fresh)
-        except TakenBackError as fault:
-            if not fresh:
-                return self._told(fault)
-            message = f"partial_fit {fault.reason}, so there is no model. {fault.advice}"
-            raise ValueError(message) from None
-        attributes.set_increment(model, epoch, progress.network, len(rows), fresh)
-        model._calls_counted = progress.calls
-        draft.adopt()
-        attributes.append_increment(self, epoch, time.perf_counter() - started)
-        progress.settle(progress.calls)
-        return self
-
-    def _validated_parameters(self, fresh: bool) -> list[Any]:
-        """Parameters for ``partial_fit``, which scikit-learn checks in the first call only."""
-        values = [getattr(self, name) for name in self._parameter_constraints]
-        progress = getattr(self, "_progress", None)
-        known = [] if progress is None else progress.validated
-        same = len(known) == len(values) and all(map(operator.is_, known, values))
-        if not (fresh or same):
-            self._validate_params()
-        return values
-
-    def _told(self, fault: TakenBackError) -> Any:
-        """The model as it was, with a warning of a call that does not count."""
-        warn(
-            f"partial_fit {fault.reason}; {fault.kept}, and nothing of it counts. {fault.advice}",
-            RuntimeWarning,
-        )
-        return self
-
-    def _going_on(self, rows: Rows, fresh: bool) -> Progress:
-        """The training run of ``partial_fit``, where the last call left it, or at its start."""
-        self._backend = resolve(rows.X, self.backend, self.matmul_precision)
-        progress: Progress | None = None if fresh else getattr(self, "_progress", None)
-        if progress is not None and not progress.settle(self._calls_counted):
-            progress = None  # a shallow copy has gone on with it
-        if progress is None:
-            states = self._draw_random_states()
-            network = self._drawn_network(rows, states) if fresh else None
-            progress = Progress(states, engine.dropout_seeds(states), network=network)
-        if not fresh:
-            progress.go_on(self.network_, self._backend)
-        self._progress = progress
-        return progress
-
-    def _increment(self, rows: Rows, progress: Progress, fresh: bool) -> Epoch:
-        """Train the working network of ``partial_fit`` for an epoch.
-
-        Raises
-        ------
-        TakenBackError
-            If the call must not count.
-        """
-        dtype = self._compute_dtype(rows.X, progress.network)
-        if not fresh:
-            self._renew_units(rows, progress)
-        target = self._encode(rows.y, dtype)
-        data = self._training_data(rows, target, dtype, fresh=fresh, pooled=True)
-        if fresh:
-            self._start_outputs(progress.network, rows, self._without_outliers(target))
-        taken = np.tile(np.arange(len(rows), dtype=np.int64), (self.n_members, 1))
-        size = engine.rows_per_batch(self, len(rows))
-        batches = Batches(taken, size, self.shuffle, progress.random_states)
-        members = engine.members(self, progress.seeds)
-        schedule = engine.schedule(self, members, batches)
-        self._dropout_seeds = progress.seeds.tolist()
-        self._dropout_rates = self.dropout, self.input_dropout
-        return progress.epoch(members, batches, data, engine.plan(self), schedule)
 
     def _prepare(
         self, X: Any, y: Any, weight: Any, groups: Any, previous: Network | None

@@ -42,6 +42,7 @@ from sknorm.estimators.attributes import shallow_copy
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.drafts import Draft
+from sknorm.estimators.increments import train_on
 from sknorm.estimators.predictive import predictive
 from sknorm.estimators.rows import Rows
 from sknorm.labels import class_codes, class_weights, classes_of
@@ -254,7 +255,8 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
                 "class_weight='balanced' needs to know all rows; partial_fit sees a part. Pass the "
                 "weights as a dict, for example from sklearn.utils.class_weight."
             )
-        return self._partial_fit(draft, X, y, sample_weight)
+        train_on(draft, X, y, sample_weight)
+        return self
 
     def _name_classes(self, classes: Any) -> None:
         """Take the classes of all calls from the first one."""

@@ -38,6 +38,7 @@ from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.drafts import Draft
 from sknorm.estimators.incremental import Progress, TakenBackError
+from sknorm.estimators.increments import train_on
 from sknorm.estimators.predictive import predictive
 from sknorm.estimators.quantiles import ScoredRegressor
 from sknorm.estimators.rows import Rows
@@ -269,7 +270,8 @@ default='squared_error'
         ``fit``, the optimizer starts anew. Batch and ghost norm have no statistics of one row: a
         call with a single row keeps it for the next.
         """
-        return self._partial_fit(Draft(self), X, y, sample_weight)
+        train_on(Draft(self), X, y, sample_weight)
+        return self
 
     @overload
     def predict(

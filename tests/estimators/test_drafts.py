@@ -1,14 +1,13 @@
 """A fit that fails leaves the estimator as it was; a fitted model is what was fitted."""
 
-import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from interrupts import interrupted_at
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 
@@ -86,26 +85,6 @@ class Callback:
     def _meet(self, hook: str, context: Any) -> None:
         if self.hook in (hook, f"{context.task_name} {hook}"):
             raise BoomError(self.hook)
-
-
-@contextmanager
-def interrupted_at(call: int) -> Iterator[None]:
-    """Raise KeyboardInterrupt at the n-th call of a function of the package."""
-    left = call
-
-    def look(frame: Any, event: str, arg: Any) -> None:
-        nonlocal left
-        if event == "call" and frame.f_globals.get("__name__", "").startswith("sknorm."):
-            left -= 1
-            if left == 0:
-                sys.setprofile(None)
-                raise KeyboardInterrupt
-
-    sys.setprofile(look)
-    try:
-        yield
-    finally:
-        sys.setprofile(None)
 
 
 def stopping(scorer: Any) -> dict[str, Any]:

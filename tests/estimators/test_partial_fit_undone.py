@@ -2,14 +2,12 @@
 
 import copy
 import pickle
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from interrupts import interrupted_at
 from scipy import sparse
 
 from sknorm import MLPClassifier, MLPRegressor
@@ -42,26 +40,6 @@ def forward(fitted: Any, X: np.ndarray) -> np.ndarray:
     """The usual forward pass over ``coefs_``, of one network without a link."""
     hidden = np.maximum(X @ fitted.coefs_[0] + fitted.intercepts_[0], 0)
     return (hidden @ fitted.coefs_[1] + fitted.intercepts_[1]).ravel()
-
-
-@contextmanager
-def interrupted_at(call: int) -> Iterator[None]:
-    """Raise KeyboardInterrupt at the n-th call of a function of the package."""
-    left = call
-
-    def look(frame: Any, event: str, arg: Any) -> None:
-        nonlocal left
-        if event == "call" and frame.f_globals.get("__name__", "").startswith("sknorm."):
-            left -= 1
-            if left == 0:
-                sys.setprofile(None)
-                raise KeyboardInterrupt
-
-    sys.setprofile(look)
-    try:
-        yield
-    finally:
-        sys.setprofile(None)
 
 
 def assert_as_before(model: Any, twin: Any, X: np.ndarray, y: np.ndarray) -> None:
