@@ -70,7 +70,10 @@ def _naming_entries(estimator: Any, X: Any) -> Iterator[None]:
     try:
         yield
     except (TypeError, ValueError, OverflowError):
-        refuse_odd(estimator, X)
+        try:
+            refuse_odd(estimator, X)
+        except ValueError as named:
+            raise named from None  # it says all that the first error does
         raise
 
 
