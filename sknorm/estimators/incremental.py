@@ -47,7 +47,7 @@ class Checkpoint(NamedTuple):
 
     trained: list[Any]
     state: Any
-    moments: tuple
+    state_before: Any
     schedule: Schedule | None
     orders: list[Any]
     counts: tuple
@@ -82,6 +82,8 @@ class Progress:
         Buffers of the last call, taken up again where they fit.
     checkpoint : Checkpoint or None
         While a call has not come to its end.
+    spare : object
+        A copy of the optimizer's state in which the next checkpoint may be written.
     validated : list
         Parameters that were found to be valid in the last call.
     """
@@ -98,6 +100,7 @@ class Progress:
     network: Any = None
     steps: Steps | None = None
     checkpoint: Checkpoint | None = None
+    spare: Any = None
     validated: list[Any] = field(default_factory=list)
 
     def go_on(self, network: Network, backend: Backend) -> None:
@@ -106,15 +109,20 @@ class Progress:
         if not here:
             self.network = network.on(backend).copy()
             self.state = None if self.state is None else self.state.on(backend).copy()
-            self.steps = None
+            self.steps = self.spare = None
 
-    def begin(self) -> None:
-        """A call begins; :meth:`settle` says how it ended."""
-        everyone = list(range(len(self.seeds)))
+    def begin(self, published: Network | None) -> None:
+        """A call begins; :meth:`settle` says how it ended.
+
+        ``published`` is the estimator's own copy of the network, which nobody changes.
+        """
+        everyone, state = list(range(len(self.seeds))), self.state
+        spare = self.spare if type(self.spare) is type(state) else None
+        here = published is not None and published.backend == self.network.backend
         self.checkpoint = Checkpoint(
-            trained=[array + 0.0 for array in self._trained()],
-            state=self.state,
-            moments=() if self.state is None else self.state.snapshot(),
+            trained=_trained(published if here else self.network.copy()),
+            state=state,
+            state_before=None if state is None else state.snapshot(spare),
             schedule=None if self.schedule is None else self.schedule.take(everyone),
             orders=[state.get_state() for state in self.random_states],
             counts=(self.step, self.rows),
@@ -131,17 +139,19 @@ class Progress:
         """
         if self.checkpoint is not None and self.calls != counted:
             self._take_back(self.checkpoint)
+        if self.checkpoint is not None:
+            self.spare = self.checkpoint.state_before
         self.checkpoint = None
         return self.calls == counted
 
     def _take_back(self, before: Checkpoint) -> None:
-        for array, value in zip(self._trained(), before.trained, strict=True):
+        for array, value in zip(_trained(self.network), before.trained, strict=True):
             array[...] = value
         for state, order in zip(self.random_states, before.orders, strict=True):
             state.set_state(order)
         self.state, self.schedule, self.steps = before.state, before.schedule, None
         if self.state is not None:
-            self.state.restore(before.moments)
+            self.state.restore(before.state_before)
         self.step, self.rows = before.counts
         self.best, self.waiting = before.best, before.waiting
         self.calls -= 1
@@ -202,9 +212,10 @@ class Progress:
             self.schedule.on_plateau(member)
             self.waiting[member] = 0
 
-    def _trained(self) -> list[Any]:
-        """What an epoch changes of the network."""
-        return [self.network.parameters.flat, *self.network.statistics]
+
+def _trained(network: Any) -> list[Any]:
+    """What an epoch changes of a network."""
+    return [network.parameters.flat, *network.statistics]
 
 
 def held_back(rows: Rows) -> tuple:

@@ -44,7 +44,7 @@ def train_on(draft: Draft, X: Any, y: Any, sample_weight: Any) -> None:
         model._held_row, model._calls_counted = held_back(rows), progress.calls
         draft.adopt()
         return
-    progress.begin()
+    progress.begin(None if fresh else model.network_)
     try:
         epoch = _epoch(model, rows, progress, fresh)
     except TakenBackError as fault:

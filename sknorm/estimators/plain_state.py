@@ -34,7 +34,7 @@ _KINDS: dict[str, Any] = {
 _MADE_ANEW = {
     "Network": ("backend", "_folded"),
     "AdamState": ("scratch", "correction"),
-    "Progress": ("network", "steps", "checkpoint", "validated"),
+    "Progress": ("network", "steps", "checkpoint", "spare", "validated"),
 }
 
 

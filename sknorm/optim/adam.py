@@ -33,13 +33,17 @@ class AdamState:
         """The same state in arrays of its own, without the room for scratch values."""
         return AdamState(self.first.copy(), self.second.copy(), self.steps)
 
-    def snapshot(self) -> tuple:
-        """What :meth:`restore` goes back to."""
-        return self.first.flat + 0.0, self.second.flat + 0.0, self.steps
+    def snapshot(self, spare: "AdamState | None" = None) -> "AdamState":
+        """A copy for :meth:`restore`, in the memory of an older one if there is one."""
+        if spare is None:
+            return self.copy()
+        spare.restore(self)
+        return spare
 
-    def restore(self, snapshot: tuple) -> None:
-        """Be again what this state was, in place."""
-        self.first.flat[...], self.second.flat[...], self.steps = snapshot
+    def restore(self, other: "AdamState") -> None:
+        """Be what another state is, in place."""
+        self.first.flat[...], self.second.flat[...] = other.first.flat, other.second.flat
+        self.steps = other.steps
 
     def on(self, backend: Backend) -> "AdamState":
         """The same state as arrays of a backend, without the room for scratch values."""

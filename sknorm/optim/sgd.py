@@ -24,13 +24,16 @@ class SGDState:
         """The same state in arrays of its own."""
         return SGDState(self.velocity.copy())
 
-    def snapshot(self) -> tuple:
-        """What :meth:`restore` goes back to."""
-        return (self.velocity.flat + 0.0,)
+    def snapshot(self, spare: "SGDState | None" = None) -> "SGDState":
+        """A copy for :meth:`restore`, in the memory of an older one if there is one."""
+        if spare is None:
+            return self.copy()
+        spare.restore(self)
+        return spare
 
-    def restore(self, snapshot: tuple) -> None:
-        """Be again what this state was, in place."""
-        (self.velocity.flat[...],) = snapshot
+    def restore(self, other: "SGDState") -> None:
+        """Be what another state is, in place."""
+        self.velocity.flat[...] = other.velocity.flat
 
     def on(self, backend: Backend) -> "SGDState":
         """The same state as arrays of a backend."""
