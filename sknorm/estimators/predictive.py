@@ -13,6 +13,8 @@ from sknorm.network.folding import Noise, folded
 from sknorm.objective.losses import HELD_SHARE
 
 _FAR = 1e4  # deviations
+_SAFE = 2.0**900  # units in which no prediction leaves float64
+_ROOM = 2.0**64  # what larger ones are divided by, while they are added
 
 
 class Predictive(NamedTuple):
@@ -74,11 +76,23 @@ def predictive(
     std = xp.sqrt(squares / count) if with_std else None
     if units is None:
         return Predictive(mean, std)
-    location, scale = units_for(backend, dtype, units)
-    return Predictive(mean * scale + location, None if std is None else std * scale)
+    nowhere = np.zeros_like(units[1]), units[1]
+    spread = None if std is None else in_units(backend, std, nowhere)
+    return Predictive(in_units(backend, mean, units), spread)
 
 
-def units_for(
+def in_units(backend: Backend, values: Any, units: tuple[np.ndarray, np.ndarray]) -> Any:
+    """Outputs (n, o) as targets of this location and scale; what float64 does not hold is held."""
+    location, scale = _units_for(backend, values.dtype, units)
+    if max(np.abs(each).max(initial=0.0) for each in units) < _SAFE:
+        return values * scale + location
+    most = float(np.finfo(np.float64).max) / _ROOM
+    with np.errstate(over="ignore"):  # means under a log link may be huge by themselves
+        small = values * (scale / _ROOM) + location / _ROOM
+    return backend.xp.clip(small, -most, most) * _ROOM
+
+
+def _units_for(
     backend: Backend, dtype: Any, units: tuple[np.ndarray, np.ndarray]
 ) -> tuple[Any, Any]:
     """Location and scale for outputs of this dtype, in float64 where it does not hold targets.
@@ -89,7 +103,7 @@ def units_for(
     location, scale = (np.abs(each) for each in units)
     limits = np.finfo(np.float32 if "32" in str(dtype) else np.float64)
     most, least = float(limits.max) / 1e6, float(limits.tiny) * 1e6
-    held = np.all((scale < most) & (scale > least) & (location < _FAR * scale))
+    held = np.all((scale < most) & (scale > least) & (location / _FAR < scale))
     dtype = dtype if held else backend.xp.float64
     location, scale = (backend.asarray(each, dtype) for each in units)
     return location, scale

@@ -59,7 +59,7 @@ from sknorm.objective.losses import (
     SquaredError,
 )
 
-_LARGEST = 2.0**960  # of y: predictions may be some orders beyond all targets
+_LARGEST = 1.5e308  # of y: predictions may be somewhat beyond all targets
 
 LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,

@@ -39,7 +39,8 @@ class TargetUnits:
     @classmethod
     def of(cls, y: np.ndarray, weight: np.ndarray, loss: Loss) -> "TargetUnits":
         """Those of targets (n, n_outputs) under row weights (n,)."""
-        each = [_summary(column, weight, loss) for column in y.T]
+        with np.errstate(over="ignore", invalid="ignore"):  # units are then left as they are
+            each = [_summary(column, weight, loss) for column in y.T]
         location, spread = np.array(each, dtype=np.float64).T
         return cls(float(weight.sum()), location, spread)
 
@@ -53,7 +54,7 @@ class TargetUnits:
 
     def tamed(self, location: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Units for a first call, without what a few bad records do to its mean and deviation."""
-        spoilt = (self.spread > 0) & (scale > SPOILT_FROM * self.spread)
+        spoilt = (self.spread > 0) & (scale / SPOILT_FROM > self.spread)
         return np.where(spoilt, self.location, location), np.where(spoilt, self.spread, scale)
 
     def merged(self, other: "TargetUnits", loss: Loss) -> "TargetUnits":
@@ -69,8 +70,9 @@ class TargetUnits:
 
     def are_outgrown_by(self, pooled: "TargetUnits") -> bool:
         """Whether targets of these units are badly scaled for what is known by now."""
-        low, high = self.spread / _RENEWED_FROM, self.spread * _RENEWED_FROM
-        moved = np.abs(pooled.location - self.location) > _RENEWED_FROM * self.spread
+        with np.errstate(over="ignore", invalid="ignore"):
+            low, high = self.spread / _RENEWED_FROM, self.spread * _RENEWED_FROM
+            moved = np.abs(pooled.location - self.location) > _RENEWED_FROM * self.spread
         other = (pooled.spread < low) | (pooled.spread > high) | moved
         return bool(np.any(other & (pooled.spread > 0)) and np.isfinite(pooled.spread).all())
 
@@ -117,7 +119,8 @@ def express(
 
 def wild_value(y: np.ndarray, location: np.ndarray, scale: np.ndarray) -> float | None:
     """The first target so many scales away that no distribution explains it."""
-    far = np.abs(y - location) > _WILD_FROM * scale
+    with np.errstate(over="ignore"):
+        far = np.abs(y - location) > _WILD_FROM * scale
     return float(y[far][0]) if far.any() else None
 
 

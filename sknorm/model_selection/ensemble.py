@@ -10,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from sknorm._inherited import Scored
 from sknorm.backends import in_kind, resolve, to_host
 from sknorm.estimators import MLPClassifier, MLPRegressor
-from sknorm.estimators.predictive import units_for
+from sknorm.estimators.predictive import in_units
 from sknorm.estimators.quantiles import ScoredRegressor
 from sknorm.model_selection.base_ensemble import BaseEnsemble, last_step
 
@@ -242,8 +242,7 @@ class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
 
     def _answer(self, model: Any, value: Any) -> Any:
         backend = resolve(value)
-        location, scale = units_for(backend, value.dtype, model._target_scaling())
-        return model._shaped(value * scale + location, None)[0]
+        return model._shaped(in_units(backend, value, model._target_scaling()), None)[0]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -133,6 +133,21 @@ def test_ensemble_of_models_of_targets_that_float32_does_not_hold(binary: Table)
 
 
 @each_loss
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_targets_of_1e308_train_as_those_of_1(binary: Table, loss: str, dtype: str) -> None:
+    """And no prediction leaves float64, however far the row is."""
+    X, _ = binary
+    y = positive(X) / positive(X).max()
+    model, large = (small(MLPRegressor, loss=loss, dtype=dtype).fit(X, y * s) for s in (1, 1e308))
+    np.testing.assert_allclose(large.predict(X) / 1e308, model.predict(X), rtol=1e-4, atol=1e-5)
+    assert np.isfinite(large.predict(1e8 * X)).all()
+    assert np.isfinite(EnsembleRegressor.from_fitted([large, large]).predict(1e8 * X)).all()
+    for _ in range(2):
+        large.partial_fit(X, y * 1e308)
+    assert np.isfinite(large.predict(X)).all()
+
+
+@each_loss
 @pytest.mark.parametrize("standardize", [True, False])
 def test_targets_near_the_largest_number(binary: Table, loss: str, standardize: bool) -> None:
     X, _ = binary
