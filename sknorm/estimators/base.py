@@ -18,10 +18,7 @@ from sknorm._typing import Numbers
 from sknorm.backends import collect, fetched, in_kind, keeps_kind, resolve
 from sknorm.estimators import attributes, engine, held_out, parameters, scoring
 from sknorm.estimators.drafts import Draft
-from sknorm.estimators.incremental import (
-    Progress,
-    check_stretched,
-)
+from sknorm.estimators.incremental import Progress, check_stretched
 from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import warn_if_infinite
 from sknorm.estimators.reporting import Reporter

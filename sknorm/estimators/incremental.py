@@ -240,8 +240,7 @@ def joined(held: tuple | None, rows: Rows) -> Rows:
         table = backend.xp.concat([own, backend.asarray(rows.X)], axis=0)
     both = None
     if weight is not None or rows.weight is not None:
-        parts = [np.ones(1) if weight is None else weight, rows.weight]
-        both = np.concatenate([np.ones(len(rows)) if w is None else w for w in parts])
+        both = np.concatenate([np.ones(1) if weight is None else weight, rows.weights()])
     target = np.concatenate([y, rows.y])
     return replace(rows, X=table, y=target, weight=both, total=len(target))
 

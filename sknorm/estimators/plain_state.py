@@ -43,12 +43,11 @@ def plain_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     own = estimator.get_params(deep=False).keys()
     if progress := state.get("_progress"):
         progress.settle(state.get("_calls_counted", 0))
-    plain = {
+    return {
         name: value if name in own else to_plain(value)
         for name, value in state.items()
         if name != "_backend"  # chosen anew where the model is used
     }
-    return plain
 
 
 def from_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:

@@ -76,14 +76,20 @@ def predictive(
     std = xp.sqrt(squares / count) if with_std else None
     if units is None:
         return Predictive(mean, std)
-    nowhere = np.zeros_like(units[1]), units[1]
-    spread = None if std is None else in_units(backend, std, nowhere)
+    spread = None if std is None else in_units(backend, std, units, located=False)
     return Predictive(in_units(backend, mean, units), spread)
 
 
-def in_units(backend: Backend, values: Any, units: tuple[np.ndarray, np.ndarray]) -> Any:
-    """Outputs (n, o) as targets of this location and scale; what float64 does not hold is held."""
+def in_units(
+    backend: Backend, values: Any, units: tuple[np.ndarray, np.ndarray], *, located: bool = True
+) -> Any:
+    """Outputs (n, o) as targets of this location and scale, deviations as those of targets.
+
+    What float64 does not hold is held at its largest number.
+    """
     location, scale = _units_for(backend, values.dtype, units)
+    if not located:
+        location = backend.xp.zeros_like(location)
     if max(np.abs(each).max(initial=0.0) for each in units) < _SAFE:
         return values * scale + location
     most = float(np.finfo(np.float64).max) / _ROOM

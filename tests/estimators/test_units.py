@@ -132,6 +132,14 @@ def test_ensemble_of_models_of_targets_that_float32_does_not_hold(binary: Table)
     assert expected.max() > 1e-171
 
 
+@pytest.mark.parametrize(("location", "dtype"), [(0.0, np.float32), (1e9, np.float64)])
+def test_a_spread_has_the_dtype_of_its_mean(binary: Table, location: float, dtype: Any) -> None:
+    X = binary[0].astype(np.float32)
+    model = small(MLPRegressor, n_members=2).fit(X, positive(X) + location)
+    mean, std = model.predict(X, return_std=True)
+    assert mean.dtype == std.dtype == dtype and std.max() < 1e3
+
+
 @each_loss
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_targets_of_1e308_train_as_those_of_1(binary: Table, loss: str, dtype: str) -> None:
