@@ -19,6 +19,7 @@ templates_path = ["_templates"]
 exclude_patterns = ["_build", "_templates", "examples"]
 
 myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 4
 autosummary_generate = True
 numpydoc_show_class_members = False
 autodoc_typehints = "none"  # docstrings say it in words
