@@ -1,7 +1,6 @@
 """What scikit-learn does not do with arrays of a device, and what to do instead.
 
-The user guide says so. A gap that is closed fails its test here: then the guide's list is to be
-shortened.
+docs/devices.md says so. A gap that is closed fails its test here: then its list gets shorter.
 """
 
 import copy
