@@ -18,12 +18,12 @@ from sklearn import config_context
 from sklearn.datasets import make_classification, make_regression
 
 from sknorm.backends import resolve
+from sknorm.data.dataset import TrainingData
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
 from sknorm.network.parameters import Architecture, Parameters, zeros_like
 from sknorm.objective.losses import Loss
-from sknorm.objective.objective import BatchGradient
-from sknorm.training.data import TrainingData
+from sknorm.training.gradient import BatchGradient
 
 # Scripts that type checkers read; one of them is wrong on purpose.
 collect_ignore = ["annotations/right.py", "annotations/wrong.py"]

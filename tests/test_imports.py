@@ -13,13 +13,10 @@ import sknorm
 ROOT = Path(sknorm.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
-    "kernels", "backends", "network", "objective", "optim", "training", "estimators",
+    "kernels", "backends", "objective", "data", "network", "optim", "training", "estimators",
     "model_selection",
 ]  # fmt: skip
 LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
-    "labels": LAYERS.index("estimators"),
-    "validation": LAYERS.index("estimators"),
-    "scaling": LAYERS.index("estimators"),
     "penalties": LAYERS.index("objective"),
     "functional": LAYERS.index("network"),
     "metrics": LAYERS.index("network"),

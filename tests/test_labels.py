@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sknorm.labels import class_codes, classes_of
+from sknorm.data.labels import class_codes, classes_of
 
 RNG = np.random.default_rng(0)
 LABELS = {

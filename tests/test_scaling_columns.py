@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from sknorm import scaling
-from sknorm.scaling import Columns, columns
+from sknorm.data import statistics
+from sknorm.data.statistics import Statistics, gather
 
 FIELDS = ("weight", "mean", "variance", "low", "high", "two_valued")
 each_container = pytest.mark.parametrize("container", [np.asarray, sparse.csr_array])
@@ -32,7 +32,7 @@ def expected(X: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
     }
 
 
-def assert_same(found: Columns, wanted: dict[str, Any], size: np.ndarray) -> None:
+def assert_same(found: Statistics, wanted: dict[str, Any], size: np.ndarray) -> None:
     """Moments to rounding of values of this size, the rest exactly."""
     for name in FIELDS:
         mine, theirs = getattr(found, name), wanted[name]
@@ -63,7 +63,7 @@ def test_statistics_are_those_of_numpy(container: Any, dtype: type, weighted: bo
     rng = np.random.default_rng(0)
     X = table(rng).astype(dtype)
     weight = rng.uniform(0.01, 5.0, 200) if weighted else None
-    found = columns(container(X), weight)
+    found = gather(container(X), weight)
     wanted = expected(X, np.ones(200) if weight is None else weight)
     assert_same(found, wanted, np.abs(X).max(axis=0).astype(np.float64))
 
@@ -74,10 +74,10 @@ def test_statistics_do_not_depend_on_the_parts_looked_at(
 ) -> None:
     rng = np.random.default_rng(1)
     X, weight = table(rng), rng.uniform(0.01, 5.0, 200)
-    monkeypatch.setattr(scaling, "_rows_at_once", lambda backend, X: 6)
-    monkeypatch.setattr(scaling, "_STORED_CHUNK", 40)
+    monkeypatch.setattr(statistics, "_rows_at_once", lambda backend, X: 6)
+    monkeypatch.setattr(statistics, "_STORED_CHUNK", 40)
     size = np.abs(X).max(axis=0)
-    assert_same(columns(container(X), weight), expected(X, weight), size)
+    assert_same(gather(container(X), weight), expected(X, weight), size)
 
 
 @each_container
@@ -89,7 +89,7 @@ def test_scaling_standardizes_and_maps_two_values_to_zero_and_one(
     rng = np.random.default_rng(2)
     X = table(rng).astype(dtype)
     weight = rng.uniform(0.01, 5.0, 200) if weighted else None
-    offset, factor = columns(container(X), weight).scaling()
+    offset, factor = gather(container(X), weight).scaling()
     scaled = (X.astype(np.float64) - offset) * factor
     numeric = [0, 1, 2, 8, 9, 10]
     mean = np.average(scaled, axis=0, weights=weight)
@@ -109,13 +109,13 @@ def test_spread_survives_a_large_mean(container: Any, ratio: float) -> None:
         rng = np.random.default_rng(seed)
         X, weight = ratio + rng.normal(size=(500, 3)), rng.uniform(0.5, 2.0, 500)
         variance = expected(X - ratio, weight)["variance"]
-        np.testing.assert_allclose(columns(container(X), weight).variance, variance, rtol=1e-9)
+        np.testing.assert_allclose(gather(container(X), weight).variance, variance, rtol=1e-9)
 
 
 @pytest.mark.parametrize("two_valued", [False, True])
 def test_rounding_in_the_variance_of_a_constant_column_is_none(two_valued: bool) -> None:
     low, variance = np.array([7.0]), np.array([1e-20])
-    found = Columns(3.0, low, variance, low, low, np.array([two_valued]))
+    found = Statistics(3.0, low, variance, low, low, np.array([two_valued]))
     assert [a.tolist() for a in found.scaling()] == [[7.0], [1.0]]
 
 
@@ -127,8 +127,7 @@ def test_two_values_of_parts_are_two_values_of_the_whole_where_they_are_the_same
     sets = [[v for k, v in enumerate((-2.5, 0.0, 1.0)) if mask >> k & 1] for mask in range(1, 8)]
     first, second = zip(*itertools.product(sets, sets), strict=True)
     parts = [
-        columns(container(np.array([(6 * s)[:6] for s in side]).T), None)
-        for side in (first, second)
+        gather(container(np.array([(6 * s)[:6] for s in side]).T), None) for side in (first, second)
     ]
     together = parts[0].merged(parts[1]).two_valued
     assert together.tolist() == [len({*a, *b}) <= 2 for a, b in zip(first, second, strict=True)]
@@ -149,8 +148,8 @@ def test_column_of_large_mean_is_scaled_as_any(
     rng = np.random.default_rng(3)
     flags = rng.uniform(size=(300, 1)) < 0.3
     X = np.hstack([mean + spread * rng.normal(size=(300, 1)), mean + spread * flags]).astype(dtype)
-    whole, parts = columns(container(X), None), [container(X[k::3]) for k in range(3)]
-    first, second, third = (columns(part, None) for part in parts)
+    whole, parts = gather(container(X), None), [container(X[k::3]) for k in range(3)]
+    first, second, third = (gather(part, None) for part in parts)
     for found in (whole, first.merged(second).merged(third)):
         offset, factor = found.scaling()
         scaled = (X.astype(np.float64) - offset) * factor
@@ -163,7 +162,7 @@ def test_column_of_large_mean_is_scaled_as_any(
 def test_what_differs_by_rounding_alone_is_constant(container: Any, value: float) -> None:
     noise = 1.0 + np.random.default_rng(5).integers(0, 2, (200, 1)) * 2.0**-52
     for X in (value * noise, np.full((200, 1), value), np.full((200, 1), value, np.float32)):
-        assert columns(container(X), None).scaling()[1] == 1.0
+        assert gather(container(X), None).scaling()[1] == 1.0
 
 
 @each_container
@@ -173,9 +172,9 @@ def test_units_of_any_size_scale_alike(container: Any, power: int) -> None:
     rng = np.random.default_rng(6)
     X, weight = table(rng), rng.uniform(0.01, 5.0, 200)
     X = X[:, [0, 1, 2, 5, 6, 8]]
-    wanted = columns(container(X), weight).scaling()
-    moved = columns(container(np.ldexp(X, power)), weight)
-    parts = [columns(container(np.ldexp(X[rows], power)), weight[rows])
+    wanted = gather(container(X), weight).scaling()
+    moved = gather(container(np.ldexp(X, power)), weight)
+    parts = [gather(container(np.ldexp(X[rows], power)), weight[rows])
              for rows in (slice(None, 120), slice(120, None))]  # fmt: skip
     for found, exact in ((moved, power > -900), (parts[0].merged(parts[1]), False)):
         offset, factor = found.scaling()
@@ -187,7 +186,7 @@ def test_units_of_any_size_scale_alike(container: Any, power: int) -> None:
 @each_container
 def test_parts_of_different_units_are_pooled(container: Any) -> None:
     small, large = np.array([[1e-170], [3e-170], [0.0]]), np.array([[1.0], [2.0], [4.0]])
-    parts = [columns(container(X), None) for X in (np.zeros((3, 1)), small, large)]
+    parts = [gather(container(X), None) for X in (np.zeros((3, 1)), small, large)]
     both = parts[0].merged(parts[1])
     offset, factor = both.scaling()
     scaled = (np.vstack([np.zeros((3, 1)), small]) - offset) * factor
@@ -200,7 +199,7 @@ def test_parts_of_different_units_are_pooled(container: Any) -> None:
 def test_column_whose_deviation_has_no_reciprocal_is_constant(container: Any) -> None:
     X = np.random.default_rng(7).normal(size=(50, 2)) * np.array([1.0, 1e-310])
     with pytest.warns(UserWarning, match=r"Column 1 of X varies by .*e-31\d.*constant.*Multiply"):
-        offset, factor = columns(container(X), None).scaling()
+        offset, factor = gather(container(X), None).scaling()
     assert np.isfinite(offset).all() and factor[1] == 1.0
 
 
@@ -211,7 +210,7 @@ def test_common_factor_of_the_weights_changes_nothing_but_their_sum(
 ) -> None:
     rng = np.random.default_rng(8)
     X, weight = table(rng), rng.integers(1, 5, 200).astype(np.float64)
-    found, wanted = columns(container(X), weight * factor), columns(container(X), weight)
+    found, wanted = gather(container(X), weight * factor), gather(container(X), weight)
     assert found.weight == pytest.approx(wanted.weight * factor)
     np.testing.assert_allclose(found.scaling(), wanted.scaling(), rtol=1e-9, atol=1e-12)
     pooled, other = (c.merged(c).scaling() for c in (found, wanted))
@@ -239,8 +238,8 @@ def test_pooled_parts_are_the_whole(case: tuple[np.ndarray, np.ndarray, int]) ->
     size = np.maximum(np.abs(X).max(axis=0), 1e-300)
     wanted = expected(X, weight)
     for container in (np.asarray, sparse.csr_array):
-        first = columns(container(X[:cut]), weight[:cut])
-        second = columns(container(X[cut:]), weight[cut:])
+        first = gather(container(X[:cut]), weight[:cut])
+        second = gather(container(X[cut:]), weight[cut:])
         assert_same(first.merged(second), wanted, size)
         assert_same(second.merged(first), wanted, size)
 
@@ -250,7 +249,7 @@ def test_sparse_tables_have_the_scaling_of_dense_ones(
     case: tuple[np.ndarray, np.ndarray, int],
 ) -> None:
     X, weight, _ = case
-    dense, stored = columns(X, weight), columns(sparse.csr_array(X), weight)
+    dense, stored = gather(X, weight), gather(sparse.csr_array(X), weight)
     for mine, theirs in zip(stored.scaling(), dense.scaling(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-6, atol=1e-10)
 
@@ -260,8 +259,8 @@ def test_scaled_columns_are_finite_and_standard(
     case: tuple[np.ndarray, np.ndarray, int],
 ) -> None:
     X, weight, cut = case
-    parts = [columns(X[rows], weight[rows]) for rows in (slice(None, cut), slice(cut, None))]
-    for found in (columns(X, weight), parts[0].merged(parts[1])):
+    parts = [gather(X[rows], weight[rows]) for rows in (slice(None, cut), slice(cut, None))]
+    for found in (gather(X, weight), parts[0].merged(parts[1])):
         offset, factor = found.scaling()
         assert np.isfinite(offset).all() and np.isfinite(factor).all() and (factor > 0).all()
         scaled = (X - offset) * factor
@@ -273,9 +272,9 @@ def test_scaled_columns_are_finite_and_standard(
 def test_columns_beyond_the_range_are_named(container: Any) -> None:
     X = np.array([[1.0, 1e200], [2.0, -3e200]])
     with pytest.raises(ValueError, match=r"Column 1 of X reaches 3e\+200, whose square overflows"):
-        columns(container(X), None)
+        gather(container(X), None)
     with pytest.raises(ValueError, match=r"Column 'far' of X reaches 3e\+200"):
-        columns(container(X), None, ["near", "far"])
+        gather(container(X), None, ["near", "far"])
     with pytest.raises(ValueError, match=r"Column 'far' of X reaches 1e\+25, too large to train"):
-        scaling.check_range(container(np.array([[1.0, 1e25]])), ["near", "far"])
-    scaling.check_range(container(np.array([[1.0, -1e18]])))
+        statistics.check_range(container(np.array([[1.0, 1e25]])), ["near", "far"])
+    statistics.check_range(container(np.array([[1.0, -1e18]])))

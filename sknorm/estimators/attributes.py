@@ -8,6 +8,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
+from sknorm.estimators.fitted import Fitted, shallow_copy
+from sknorm.estimators.fitting import Training
 from sknorm.estimators.parameters import PLANNED
 from sknorm.estimators.scoring import scoring_name
 from sknorm.network.folding import fold
@@ -16,16 +18,9 @@ from sknorm.training.plan import Outcome
 from sknorm.training.steps import Epoch
 
 
-def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool) -> None:
-    """Set the attributes of a fit; curves go on where a warm start continues them."""
-    for name in ("_progress", "_held_row", "_calls_counted"):  # of partial_fit
-        estimator.__dict__.pop(name, None)
-    estimator.network_ = outcome.network
-    epochs = int(outcome.epochs.max())
-    estimator.n_iter_ = epochs
-    estimator.t_ = (estimator.t_ if continued else 0) + epochs * rows
-    estimator.n_layers_ = len(outcome.network.architecture.sizes)
-    estimator.out_activation_ = estimator._loss().output_activation
+def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) -> dict[str, Any]:
+    """The attributes of a fit over so many rows; curves go on where a warm start continues them."""
+    continued, epochs = training.continued, int(outcome.epochs.max())
     history, columns = outcome.history.as_lists(), outcome.history.columns
     losses = [_mean_of_active(row) for row in columns["loss"]]
     scores = [_mean_of_active(row) for row in columns["validation"]]
@@ -33,16 +28,23 @@ def set_outcome(estimator: Any, outcome: Outcome, rows: int, *, continued: bool)
         history = extended(estimator.history_, history, epochs, outcome.network.members)
         losses = estimator.loss_curve_ + losses
         scores = (estimator.validation_scores_ or []) + scores
-    estimator.history_, estimator.loss_curve_ = history, losses
-    estimator.loss_ = losses[-1] if losses else np.nan
     watched = bool(columns["validation"]) and bool(estimator.early_stopping)
-    estimator.validation_scores_ = scores if columns["validation"] else None
     best = _mean_of_active(outcome.best)
-    estimator.best_validation_score_ = best if watched else None
+    best_score = best if watched else None
     if scores and not watched:
-        estimator.best_validation_score_ = max(filter(np.isfinite, scores), default=np.nan)
+        best_score = max(filter(np.isfinite, scores), default=np.nan)
     lowest = min(filter(np.isfinite, [best, *losses]), default=np.nan)
-    estimator.best_loss_ = None if watched else lowest
+    return {
+        **training.attributes(outcome.network),
+        "n_iter_": epochs,
+        "t_": (estimator.t_ if continued else 0) + epochs * rows,
+        "history_": history,
+        "loss_curve_": losses,
+        "loss_": losses[-1] if losses else np.nan,
+        "best_loss_": None if watched else lowest,
+        "validation_scores_": scores if columns["validation"] else None,
+        "best_validation_score_": best_score,
+    }
 
 
 def is_unfinished(estimator: Any, outcome: Outcome) -> bool:
@@ -79,25 +81,19 @@ def warn_if_unscored(estimator: Any, outcome: Outcome) -> None:
         warn(text)
 
 
-def set_increment(estimator: Any, epoch: Epoch, network: Network, rows: int, fresh: bool) -> None:
-    """Set the attributes after one epoch of ``partial_fit``, but for the curves.
-
-    ``network`` goes on being trained; the estimator gets a copy.
-    """
+def of_increment(estimator: Any, epoch: Epoch, rows: int, *, fresh: bool) -> dict[str, Any]:
+    """The attributes after one epoch of ``partial_fit``; curves are yet to be appended to."""
     loss = float(np.mean(epoch.loss + epoch.penalty))
-    if fresh:
-        estimator.loss_curve_, estimator.history_, estimator.t_ = [], {}, 0
-        estimator.best_loss_ = np.inf
-        estimator.n_layers_ = len(network.architecture.sizes)
-    estimator.out_activation_ = estimator._loss().output_activation
-    estimator.validation_scores_ = estimator.best_validation_score_ = None
-    estimator.network_, estimator.n_iter_ = network.copy(), 1
-    estimator.t_ += rows
-    estimator.loss_ = loss
-    if estimator.verbose:
-        print(f"Iteration 1, loss = {loss:.8f}")
-    best = estimator.best_loss_
-    estimator.best_loss_ = loss if best is None else min(best, loss)
+    best = None if fresh else estimator.best_loss_
+    return {
+        **({"loss_curve_": [], "history_": {}} if fresh else {}),
+        "n_iter_": 1,
+        "t_": (0 if fresh else estimator.t_) + rows,
+        "loss_": loss,
+        "best_loss_": loss if best is None else min(best, loss),
+        "validation_scores_": None,
+        "best_validation_score_": None,
+    }
 
 
 def append_increment(estimator: Any, epoch: Epoch, seconds: float) -> None:
@@ -135,14 +131,6 @@ def _nothing(members: int) -> Any:
     return np.nan if members == 1 else np.full(members, np.nan)
 
 
-def shallow_copy(estimator: Any) -> Any:
-    """A copy whose arrays stay where they are, unlike those of a pickle."""
-    kind: Any = type(estimator)
-    new = kind.__new__(kind)
-    new.__dict__.update(estimator.__dict__)
-    return new
-
-
 def copied(estimator: Any) -> Any:
     """A shallow copy for users, whose curves go on by themselves."""
     new = shallow_copy(estimator)
@@ -164,20 +152,18 @@ def moved(estimator: Any, converter: Callable[[Any], Any]) -> Any:
     return new
 
 
-def plain_network(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def plain_network(fitted: Fitted) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights and biases with norms and the scaling of inputs and targets folded in."""
-    estimator = shallow_copy(estimator)  # that no fit of another thread changes
-    network = estimator.network_
+    network, columns, target = fitted.network, fitted.columns, fitted.target
     inference, to_numpy = fold(network), network.backend.to_numpy
     dtype = to_numpy(network.parameters.bias).dtype
     weights = [to_numpy(w).astype(np.float64) for w in inference.weights]
     biases = [to_numpy(b).astype(np.float64) for b in inference.biases]
     if network.architecture.normalization != "layer":
-        scales = estimator._scales
-        weights[0] = weights[0] * scales.factor[:, None]
-        biases[0] = biases[0] - np.einsum("i,kij->kj", scales.offset, weights[0])
-    location, scale = estimator._target_scaling()
-    if estimator.out_activation_ == "exp":  # exp(raw) * scale = exp(raw + log scale)
+        weights[0] = weights[0] * columns.factor[:, None]
+        biases[0] = biases[0] - np.einsum("i,kij->kj", columns.offset, weights[0])
+    location, scale = target.units
+    if target.loss.output_activation == "exp":  # exp(raw) * scale = exp(raw + log scale)
         biases[-1] = biases[-1] + np.log(scale)
     else:
         weights[-1], biases[-1] = weights[-1] * scale, biases[-1] * scale + location

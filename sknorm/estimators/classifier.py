@@ -1,16 +1,13 @@
 """The classifier."""
 
 from numbers import Real
+from types import SimpleNamespace
 from typing import Any, Literal, Self, overload
 
 import numpy as np
 from array_api_compat import array_namespace
-from scipy import sparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils import column_or_1d
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
-from sknorm import validation
 from sknorm._inherited import ClassifierMethods, _fit_context, available_if
 from sknorm._sklearn import Interval, StrOptions, _check_partial_fit_first_call
 from sknorm._typing import (
@@ -36,22 +33,15 @@ from sknorm._typing import (
     Solver,
     ValidationFraction,
 )
-from sknorm.backends import fetched, in_kind, is_on_host, to_host
-from sknorm.estimators import held_out
-from sknorm.estimators.attributes import shallow_copy
+from sknorm.backends import fetched, in_kind
+from sknorm.data.classes import ClassTarget, IndicatorTarget, check_classes, weigh_classes
+from sknorm.data.rows import Rows
+from sknorm.data.targets import Target
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
-from sknorm.estimators.drafts import Draft
+from sknorm.estimators.fitted import shallow_copy
+from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
-from sknorm.estimators.predictive import predictive
-from sknorm.estimators.rows import Rows
-from sknorm.labels import class_codes, class_weights, classes_of
-from sknorm.objective.losses import (
-    BinaryLogLoss,
-    Loss,
-    MulticlassLogLoss,
-    SoftMulticlassLogLoss,
-)
 
 
 @documented
@@ -105,7 +95,6 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
     True
     """
 
-    classes_: np.ndarray
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -248,26 +237,37 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         ``fit``, the optimizer starts anew. Batch and ghost norm have no statistics of one row: a
         call with a single row keeps it for the next.
         """
-        draft = Draft(self)
-        draft.model._name_classes(fetched(classes))
+        known = self._named_classes(fetched(classes))
         if self.class_weight == "balanced":
             raise ValueError(
                 "class_weight='balanced' needs to know all rows; partial_fit sees a part. Pass the "
                 "weights as a dict, for example from sklearn.utils.class_weight."
             )
-        train_on(draft, X, y, sample_weight)
+        train_on(self, Given(X, y, sample_weight, partial=True, classes=known))
         return self
 
-    def _name_classes(self, classes: Any) -> None:
-        """Take the classes of all calls from the first one."""
-        known: Any = getattr(self, "classes_", None)
-        same = known is not None and np.array_equal(classes, known)
-        if not same and _check_partial_fit_first_call(self, classes):
-            self.classes_ = np.asarray(self.classes_)
-            if len(self.classes_) < 2:
-                raise ValueError(
-                    f"classes must name at least 2 classes, got {self.classes_.tolist()}."
-                )
+    def _named_classes(self, classes: Any) -> np.ndarray:
+        """The classes of all calls, which the first one names."""
+        known = self._classes() if self.__sklearn_is_fitted__() else None
+        if known is not None and np.array_equal(classes, known):
+            return known
+        named = SimpleNamespace() if known is None else SimpleNamespace(classes_=known)
+        if not _check_partial_fit_first_call(named, classes):
+            assert known is not None
+            return known
+        found = np.asarray(named.classes_)
+        if len(found) < 2:
+            raise ValueError(f"classes must name at least 2 classes, got {found.tolist()}.")
+        return found
+
+    def _classes(self) -> np.ndarray:
+        target: Any = self._fitted.target
+        return target.classes
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Class labels, (n_classes,)."""
+        return self._classes()
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict class labels.
@@ -283,16 +283,8 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         """
         model = shallow_copy(self)  # that no fit of another thread changes
         probability, _ = model._probabilities(X, "predict")
-        xp = array_namespace(probability)
-        if model._multilabel:
-            labels = xp.astype(probability > 0.5, xp.int64)
-            sparse_labels = model._multilabel == "sparse"
-            return sparse.csr_matrix(to_host(labels)) if sparse_labels else in_kind(labels, X)
-        index, classes = xp.argmax(probability, axis=1), model.classes_
-        if is_on_host(index) or classes.dtype.kind not in "biuf":
-            labels = classes[to_host(index)]  # on the host, as labels may be strings
-            return in_kind(labels, X) if labels.dtype.kind in "biuf" else labels
-        return in_kind(xp.take(in_kind(classes, probability), index), X)
+        target: Any = model._fitted.target
+        return target.decode(probability, X)
 
     @overload
     def predict_proba(
@@ -355,102 +347,25 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         self, X: Any, method: str, return_std: bool = False, n_samples: Integer | None = None
     ) -> tuple[Any, Any]:
         """Probabilities and their spread, or None, where they were computed."""
-        checked = self._checked(X, method)
-        probability, std = predictive(self, checked, n_samples, return_std)
-        if probability.shape[1] == 1 and not self._multilabel:
-            xp = array_namespace(probability)
-            probability = xp.concat([1.0 - probability, probability], axis=1)
-            std = None if std is None else xp.concat([std, std], axis=1)
-        return probability, std
+        probability, std = self._predict(X, method, return_std, n_samples)
+        target: Any = self._fitted.target
+        return target.probabilities(probability), None if std is None else target.spread(std)
 
     def _check_target(self, y: Any) -> Any:
-        self._sparse_target = sparse.issparse(y)
-        if self._sparse_target:
-            y = y.toarray()
-        if isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "biuU":
-            return y  # labels beyond doubt; a closer look takes longer than a training step
-        validation.check_labels(np.asarray(y))
-        if type_of_target(y, input_name="y").startswith("multilabel"):
-            return np.asarray(y)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        return y
+        return check_classes(y)
 
-    def _weigh(self, rows: Rows, partial: bool) -> np.ndarray | None:
+    def _weigh(self, rows: Rows, given: Given) -> np.ndarray | None:
+        complete = given.partial or rows.positions is None
+        how = self.class_weight
+        return weigh_classes(how, rows.y, rows.weight, given.classes, complete=complete)
+
+    def _learn_target(self, rows: Rows, given: Given) -> Target:
         if rows.y.ndim == 2:
-            if self.class_weight is not None:
-                raise ValueError(
-                    f"class_weight={self.class_weight!r} is ambiguous with multilabel targets, "
-                    "whose rows belong to several labels at once. Pass sample_weight instead."
-                )
-            return rows.weight
-        if self.class_weight is None:
-            return rows.weight
-        classes = self.classes_ if partial else classes_of(rows.y)
-        codes = class_codes(rows.y, classes, "y")
-        complete = partial or rows.positions is None
-        return class_weights(self.class_weight, classes, codes, rows.weight, complete=complete)
+            return IndicatorTarget.learn(rows.y, given.classes, sparse=rows.sparse_y)
+        return ClassTarget.learn(rows.y, given.classes, soft=bool(self.mixup_alpha > 0))
 
-    def _learn_target(self, rows: Rows, partial: bool) -> None:
-        y = rows.y
-        self._multilabel = ("sparse" if self._sparse_target else "dense") if y.ndim == 2 else ""
-        if self._multilabel:
-            if not partial:
-                self.classes_ = np.arange(y.shape[1])
-            self.n_outputs_ = len(self.classes_)
-            return
-        if not partial:
-            self.classes_ = classes_of(y)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"MLPClassifier needs at least 2 classes, but y holds only the class "
-                f"{self.classes_.tolist()[0]!r}, one class (rows of weight zero do not count)."
-            )
-        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
-
-    def _check_same_task(self, rows: Rows) -> None:
-        if rows.y.ndim == 1 and not np.array_equal(found := classes_of(rows.y), self.classes_):
-            raise ValueError(
-                "warm_start can only be used where `y` has the same classes as in the previous "
-                f"call to fit. Previously got {self.classes_}, `y` has {found}"
-            )
-
-    def _encode(self, y: Any, dtype: Any, name: str = "y") -> np.ndarray:
-        if bool(self._multilabel) != (y.ndim == 2):
-            kinds = ["one label a row", "a label indicator matrix"]
-            raise ValueError(
-                f"{name} holds {kinds[y.ndim == 2]}, but the model was given "
-                f"{kinds[bool(self._multilabel)]} before. Pass targets of one kind."
-            )
-        if self._multilabel:
-            if y.shape[1] != self.n_outputs_:
-                raise ValueError(f"{name} has {y.shape[1]} labels, expected {self.n_outputs_}.")
-            return np.ascontiguousarray(y, dtype=dtype)
-        codes = class_codes(y, self.classes_, name)
-        if len(self.classes_) == 2:
-            return codes[:, None].astype(dtype)
-        if self.mixup_alpha > 0:
-            return np.eye(len(self.classes_), dtype=dtype)[codes]
-        return codes[:, None].astype(np.int64)
-
-    def _chosen_loss(self) -> Loss:
-        if self._multilabel or len(self.classes_) == 2:
-            return BinaryLogLoss()
-        kind = SoftMulticlassLogLoss if self.mixup_alpha > 0 else MulticlassLogLoss
-        return kind(len(self.classes_))
-
-    def _check_same_outputs(self, chosen: Loss) -> None:
-        """The classes decide on the outputs, whatever the loss."""
-
-    def _stratify(self, rows: Rows) -> Any:
-        """Stratify where every class has a row for each side."""
-        fraction: Any = self.validation_fraction
-        if self._multilabel or not isinstance(fraction, Real):
-            return None
-        counts = np.unique(rows.y, return_counts=True)[1]
-        held = held_out.held_count(len(rows), float(fraction))
-        possible = counts.min() >= 2 and min(held, len(rows) - held) >= len(counts)
-        return rows.y if possible else None
+    def _go_on_with(self, target: Any) -> Target:
+        return target.softened(self.mixup_alpha > 0)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,6 +1,6 @@
 """What ``partial_fit`` carries from one call to the next."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,14 +8,13 @@ from numpy.random import RandomState
 from scipy import sparse
 
 from sknorm._warnings import warn
-from sknorm.backends import Backend, resolve, to_host
-from sknorm.estimators.rows import Rows
+from sknorm.backends import Backend, to_host
+from sknorm.data.dataset import TrainingData
+from sknorm.data.statistics import Statistics
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.optim.schedules import Schedule
-from sknorm.scaling import Columns
 from sknorm.training.batches import Batches
-from sknorm.training.data import TrainingData
 from sknorm.training.plan import Plan
 from sknorm.training.steps import Epoch, Steps
 from sknorm.training.stopping import diverged
@@ -218,34 +217,7 @@ def _trained(network: Any) -> list[Any]:
     return [network.parameters.flat, *network.statistics]
 
 
-def held_back(rows: Rows) -> tuple:
-    """Copies of a single row's table, target and weight on the host, to wait for others.
-
-    A norm has no statistics of one row.
-    """
-    X = rows.X.toarray() if sparse.issparse(rows.X) else to_host(rows.X).copy()
-    return X, rows.y.copy(), None if rows.weight is None else rows.weight.copy()
-
-
-def joined(held: tuple | None, rows: Rows) -> Rows:
-    """The rows, after the one that waited for them."""
-    if held is None or held[1].shape[1:] != rows.y.shape[1:]:  # other targets are refused later
-        return rows
-    X, y, weight = held
-    if sparse.issparse(rows.X):
-        table = sparse.vstack([sparse.csr_array(X, dtype=rows.X.dtype), rows.X], format="csr")
-    else:
-        backend = resolve(rows.X)
-        own = backend.asarray(X, dtype=rows.X.dtype)
-        table = backend.xp.concat([own, backend.asarray(rows.X)], axis=0)
-    both = None
-    if weight is not None or rows.weight is not None:
-        both = np.concatenate([np.ones(1) if weight is None else weight, rows.weights()])
-    target = np.concatenate([y, rows.y])
-    return replace(rows, X=table, y=target, weight=both, total=len(target))
-
-
-def check_stretched(X: Any, before: Columns, after: Columns, names: Any) -> None:
+def check_stretched(X: Any, before: Statistics, after: Statistics, names: Any) -> None:
     """Look at a column that one call has stretched until earlier rows are all alike in it.
 
     Raises

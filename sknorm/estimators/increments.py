@@ -2,89 +2,195 @@
 
 import operator
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sknorm._warnings import warn
-from sknorm.backends import resolve
-from sknorm.estimators import attributes, engine, parameters
-from sknorm.estimators.drafts import Draft
-from sknorm.estimators.incremental import Progress, TakenBackError, held_back, joined
-from sknorm.estimators.rows import Rows
+from sknorm.backends import Backend, keeps_kind
+from sknorm.data.columns import Columns
+from sknorm.data.dataset import TrainingData
+from sknorm.data.rows import Rows
+from sknorm.data.table import resolve_table
+from sknorm.data.targets import Target
+from sknorm.estimators import attributes, build, parameters
+from sknorm.estimators.fitted import Fitted, adopt, fitted_attributes
+from sknorm.estimators.fitting import (
+    Given,
+    Prepared,
+    check_rows,
+    compute_dtype,
+    initial_network,
+    learn_columns,
+    learn_target,
+    random_states,
+)
+from sknorm.estimators.incremental import Progress, TakenBackError, check_stretched
+from sknorm.network.network import Network
 from sknorm.training.batches import Batches
 from sknorm.training.steps import Epoch
 
+_HOPELESS_FROM = 10.0  # times the scale, from where on nothing of what was learned shows
 
-def train_on(draft: Draft, X: Any, y: Any, sample_weight: Any) -> None:
-    """Train the draft for an epoch, and let its estimator adopt it if the call counts.
 
-    Parameters
+@dataclass(frozen=True)
+class Increments:
+    """The training run of ``partial_fit`` as an estimator has adopted it.
+
+    Attributes
     ----------
-    draft : Draft
-        A classifier's knows the classes.
-    X, y, sample_weight : object
-        As ``partial_fit`` takes them.
+    progress : Progress
+        Goes on with each call, whether it will count or not.
+    calls : int
+        Calls that have counted.
+    member_seeds : tuple of int
+        See :class:`sknorm.estimators.fitted.Fitted`.
+    waiting : Rows or None
+        A single row that waits for others: a norm has no statistics of it.
+    """
+
+    progress: Progress
+    calls: int
+    member_seeds: tuple[int, ...]
+    waiting: Rows | None = None
+
+
+def train_on(estimator: Any, given: Given) -> None:
+    """Train for an epoch, and let the estimator adopt what it gives if the call counts.
 
     Raises
     ------
     ValueError
         If the input is malformed, or a first call diverges.
     """
-    started, model, estimator = time.perf_counter(), draft.model, draft.estimator
-    fresh = not estimator.__sklearn_is_fitted__()
-    validated = _validated_parameters(estimator, fresh)
+    started = time.perf_counter()
+    previous = estimator._fitted if estimator.__sklearn_is_fitted__() else None
+    before: Increments | None = getattr(estimator, "_increments", None)
+    validated = _validate_parameters(estimator, previous, before)
     parameters.check_combination(estimator)
     parameters.check_incremental(estimator)
-    rows = model._rows(X, y, sample_weight, None, fresh=fresh, partial=True)
-    progress = _going_on(model, rows, fresh)
-    progress.validated = validated
-    rows, model._held_row = joined(getattr(model, "_held_row", None), rows), None
-    if len(rows) == 1 and model.normalization in ("batch", "ghost"):
-        model._held_row, model._calls_counted = held_back(rows), progress.calls
-        draft.adopt()
-        return
-    progress.begin(None if fresh else model.network_)
+    rows, header = check_rows(estimator, given, previous)
+    target = learn_target(estimator, rows, given, previous)
+    backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
+    run: Increments | None = None
+    if previous is not None:
+        run = _go_on(estimator, previous, before, backend)
+        rows = rows.after(None if before is None else before.waiting)
+        if len(rows) == 1 and estimator.normalization in ("batch", "ghost"):
+            run.progress.validated = validated
+            waiting = Increments(run.progress, run.calls, run.member_seeds, rows.copied())
+            adopt(estimator, {**header, "_increments": waiting})
+            return
     try:
-        epoch = _epoch(model, rows, progress, fresh)
+        if run is not None and previous is not None:
+            run.progress.begin(previous.network)
+            target = _renew(target, run.progress, rows)
+        prepared = _encode(estimator, rows, target, previous, backend)
+        if run is None:
+            run = _start(estimator, prepared)
+            run.progress.begin(None)
+        epoch = _epoch(estimator, prepared, run.progress)
     except TakenBackError as fault:
-        _tell(fault, fresh)
+        _tell(fault, fresh=previous is None)
         return
-    attributes.set_increment(model, epoch, progress.network, len(rows), fresh)
-    model._calls_counted = progress.calls
-    draft.adopt()
+    progress = run.progress
+    progress.validated = validated
+    fitted = Fitted(
+        progress.network.copy(), prepared.columns, prepared.target, estimator.dropout,
+        estimator.input_dropout, tuple(progress.seeds.tolist()), run.member_seeds,
+    )  # fmt: skip
+    adopt(
+        estimator,
+        {
+            **fitted_attributes(fitted, header, given.X if keeps_kind(given.X) else None),
+            **attributes.of_increment(estimator, epoch, len(rows), fresh=previous is None),
+            "_increments": Increments(progress, progress.calls, run.member_seeds),
+        },
+    )
     attributes.append_increment(estimator, epoch, time.perf_counter() - started)
     progress.settle(progress.calls)
 
 
-def _validated_parameters(estimator: Any, fresh: bool) -> list[Any]:
+def _validate_parameters(
+    estimator: Any, previous: Fitted | None, before: Increments | None
+) -> list[Any]:
     """The parameters, which scikit-learn checks in the first call only."""
     values = [getattr(estimator, name) for name in estimator._parameter_constraints]
-    progress = getattr(estimator, "_progress", None)
-    known = [] if progress is None else progress.validated
+    known = [] if before is None else before.progress.validated
     same = len(known) == len(values) and all(map(operator.is_, known, values))
-    if not (fresh or same):
+    if not (previous is None or same):
         estimator._validate_params()
     return values
 
 
-def _going_on(model: Any, rows: Rows, fresh: bool) -> Progress:
-    """The training run, where the last call left it, or at its start."""
-    model._backend = resolve(rows.X, model.backend, model.matmul_precision)
-    progress: Progress | None = None if fresh else getattr(model, "_progress", None)
-    if progress is not None and not progress.settle(model._calls_counted):
-        progress = None  # a shallow copy has gone on with it
-    if progress is None:
-        states = model._draw_random_states()
-        network = model._drawn_network(rows, states) if fresh else None
-        progress = Progress(states, engine.dropout_seeds(states), network=network)
-    if not fresh:
-        progress.go_on(model.network_, model._backend)
-    model._progress = progress
-    return progress
+def _go_on(
+    estimator: Any, previous: Fitted, before: Increments | None, backend: Backend
+) -> Increments:
+    """The training run, where the last call that counted left it."""
+    run = before
+    if run is not None and not run.progress.settle(run.calls):
+        run = None  # a shallow copy has gone on with it
+    if run is None:
+        states, member_seeds = random_states(estimator)
+        run = Increments(Progress(states, build.dropout_seeds(states)), 0, member_seeds)
+    run.progress.go_on(previous.network, backend)
+    return run
 
 
-def _epoch(model: Any, rows: Rows, progress: Progress, fresh: bool) -> Epoch:
+def _start(estimator: Any, prepared: Prepared) -> Increments:
+    """A training run at its beginning."""
+    states, member_seeds = random_states(estimator)
+    encoded = prepared.target.without_outliers(prepared.encoded)
+    network = initial_network(estimator, prepared._replace(encoded=encoded), states, None)
+    return Increments(
+        Progress(states, build.dropout_seeds(states), network=network), 0, member_seeds
+    )
+
+
+def _renew(target: Target, progress: Progress, rows: Rows) -> Target:
+    """The target in the units of all calls, in which the network then predicts what it did.
+
+    Raises
+    ------
+    TakenBackError
+        If a value of y is far from all others.
+    """
+    weight = rows.weights()
+    new, moved = target.renewed(rows.y, weight)
+    if moved:
+        _express(progress.network, target, new, new.best_constant(rows.y, weight))
+        progress.start_anew()
+    if (value := new.wild_value(rows.y)) is not None:
+        raise TakenBackError(
+            f"met y={value:.3g}, far from all targets so far",
+            "the weights before the call are kept",
+            "Drop the row if the value stands for a missing one.",
+        )
+    return new
+
+
+def _encode(
+    estimator: Any, rows: Rows, target: Target, previous: Fitted | None, backend: Backend
+) -> Prepared:
+    """The rows, encoded by what all calls say of the columns."""
+    dtype = compute_dtype(estimator, rows.X, previous)
+    encoded = target.encode(rows.y, dtype)
+    columns = _pool_columns(estimator, rows, previous)
+    data = TrainingData.encode(backend, rows, encoded, columns, dtype)
+    return Prepared(rows, columns, target, encoded, data, backend, dtype, {}, None)
+
+
+def _pool_columns(estimator: Any, rows: Rows, previous: Fitted | None) -> Columns:
+    if previous is None:
+        return learn_columns(estimator, rows, None)
+    before, pooled = previous.columns, previous.columns.pooled(rows.X, rows.weight, rows.names)
+    if before.statistics is not None and pooled.statistics is not None:
+        check_stretched(rows.X, before.statistics, pooled.statistics, rows.names)
+    return pooled
+
+
+def _epoch(estimator: Any, prepared: Prepared, progress: Progress) -> Epoch:
     """Train the working network for an epoch.
 
     Raises
@@ -92,24 +198,40 @@ def _epoch(model: Any, rows: Rows, progress: Progress, fresh: bool) -> Epoch:
     TakenBackError
         If the call must not count.
     """
-    dtype = model._compute_dtype(rows.X, progress.network)
-    if not fresh:
-        model._renew_units(rows, progress)
-    target = model._encode(rows.y, dtype)
-    data = model._training_data(rows, target, dtype, fresh=fresh, pooled=True)
-    if fresh:
-        model._start_outputs(progress.network, rows, model._without_outliers(target))
-    taken = np.tile(np.arange(len(rows), dtype=np.int64), (model.n_members, 1))
-    size = engine.rows_per_batch(model, len(rows))
-    batches = Batches(taken, size, model.shuffle, progress.random_states)
-    members = engine.members(model, progress.seeds)
-    schedule = engine.schedule(model, members, batches)
-    model._dropout_seeds = progress.seeds.tolist()
-    model._dropout_rates = model.dropout, model.input_dropout
-    return progress.epoch(members, batches, data, engine.plan(model), schedule)
+    count = len(prepared.rows)
+    taken = np.tile(np.arange(count, dtype=np.int64), (estimator.n_members, 1))
+    size = build.rows_per_batch(estimator, count)
+    batches = Batches(taken, size, estimator.shuffle, progress.random_states)
+    members = build.members(estimator, progress.seeds)
+    schedule = build.schedule(estimator, members, batches)
+    plan = build.plan(estimator, prepared.target.loss)
+    epoch = progress.epoch(members, batches, prepared.data, plan, schedule)
+    if estimator.verbose:
+        print(f"Iteration 1, loss = {float(np.mean(epoch.loss + epoch.penalty)):.8f}")
+    return epoch
 
 
-def _tell(fault: TakenBackError, fresh: bool) -> None:
+def _express(network: Network, old: Target, new: Target, start: np.ndarray) -> None:
+    """Let a network predict in new units what it predicted in old ones, in place.
+
+    Where the scale has grown so much that nothing of what was learned shows, outputs are at
+    ``start`` instead, the raw outputs of the best constant prediction.
+    """
+    backend, parameters = network.backend, network.parameters
+    (old_location, old_scale), (location, scale) = old.units, new.units
+    ratio, shift = old_scale / scale, (old_location - location) / scale
+    bias = backend.to_numpy(parameters.bias).astype(np.float64)
+    if new.loss.output_activation == "exp":
+        bias = bias + np.log(ratio)
+    else:
+        bias = bias * ratio + shift
+        weight = parameters.weights[-1]
+        weight *= backend.asarray(ratio, dtype=weight.dtype)
+    bias = np.where(ratio < 1.0 / _HOPELESS_FROM, start, bias)
+    parameters.bias[...] = backend.asarray(bias, dtype=parameters.bias.dtype)
+
+
+def _tell(fault: TakenBackError, *, fresh: bool) -> None:
     """Say that a call does not count; after a first one there is no model."""
     if fresh:
         message = f"partial_fit {fault.reason}, so there is no model. {fault.advice}"

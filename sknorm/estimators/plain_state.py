@@ -7,11 +7,16 @@ the engine, so that a loader needs to trust the estimators alone.
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from sknorm import scaling
 from sknorm.backends import is_on_host, resolve, to_host
+from sknorm.data.classes import ClassTarget, IndicatorTarget
+from sknorm.data.columns import Columns
+from sknorm.data.numeric import NumericTarget
+from sknorm.data.rows import Rows
+from sknorm.data.statistics import Statistics
+from sknorm.data.target_units import TargetUnits
+from sknorm.estimators.fitted import Fitted
 from sknorm.estimators.incremental import Progress
-from sknorm.estimators.rows import Scales
-from sknorm.estimators.target_units import TargetUnits
+from sknorm.estimators.increments import Increments
 from sknorm.network.network import Network
 from sknorm.network.parameters import Architecture, Parameters
 from sknorm.objective import losses
@@ -23,9 +28,10 @@ _KIND = "sknorm_kind"  # marks a dict that stands for an object
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
-        Network, Parameters, Architecture, Progress, AdamState, SGDState, Scales, TargetUnits,
-        scaling.Columns, losses.SquaredError, losses.AbsoluteError, losses.Huber, losses.Quantile,
-        losses.Poisson, losses.Gamma, losses.BinaryLogLoss, losses.MulticlassLogLoss,
+        Fitted, Columns, Statistics, ClassTarget, IndicatorTarget, NumericTarget, TargetUnits,
+        Network, Parameters, Architecture, Increments, Progress, Rows, AdamState, SGDState,
+        losses.SquaredError, losses.AbsoluteError, losses.Huber, losses.Quantile, losses.Poisson,
+        losses.Gamma, losses.BinaryLogLoss, losses.MulticlassLogLoss,
         losses.SoftMulticlassLogLoss, schedules.Constant, schedules.InverseScaling,
         schedules.Adaptive, schedules.Cosine, schedules.OneCycle,
     )
@@ -41,13 +47,9 @@ _MADE_ANEW = {
 def plain_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
     """An estimator's state as it is pickled: its parameters as they are, all else plain."""
     own = estimator.get_params(deep=False).keys()
-    if progress := state.get("_progress"):
-        progress.settle(state.get("_calls_counted", 0))
-    return {
-        name: value if name in own else to_plain(value)
-        for name, value in state.items()
-        if name != "_backend"  # chosen anew where the model is used
-    }
+    if run := state.get("_increments"):
+        run.progress.settle(run.calls)
+    return {name: value if name in own else to_plain(value) for name, value in state.items()}
 
 
 def from_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:

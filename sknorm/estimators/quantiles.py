@@ -6,6 +6,7 @@ from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 
 from sknorm.metrics import d2_pinball_score
+from sknorm.objective.losses import Loss, Quantile
 
 
 class ScoredRegressor(RegressorMixin):
@@ -37,3 +38,8 @@ class ScoredRegressor(RegressorMixin):
         if predicted.ndim == 3:  # a list of one level adds an axis too
             predicted = predicted[:, :, 0]
         return r2_score(y, predicted, sample_weight=sample_weight)
+
+
+def levels_of(loss: Loss) -> tuple[float, ...] | None:
+    """The levels of a loss of quantiles; None of another loss."""
+    return loss.levels if isinstance(loss, Quantile) else None

@@ -4,10 +4,7 @@ from numbers import Real
 from typing import Any, Literal, Self, overload
 
 import numpy as np
-from array_api_compat import array_namespace
-from sklearn.utils import column_or_1d
 
-from sknorm import validation
 from sknorm._inherited import RegressorMethods, _fit_context, available_if
 from sknorm._sklearn import Interval, StrOptions
 from sknorm._typing import (
@@ -32,23 +29,16 @@ from sknorm._typing import (
     Solver,
     ValidationFraction,
 )
-from sknorm.backends import in_kind
-from sknorm.estimators.attributes import shallow_copy
+from sknorm.backends import in_kind, resolve
+from sknorm.data.numeric import NumericTarget, check_numbers
+from sknorm.data.rows import Rows
+from sknorm.data.targets import Target
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
-from sknorm.estimators.drafts import Draft
-from sknorm.estimators.incremental import Progress, TakenBackError
+from sknorm.estimators.fitted import shallow_copy
+from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
-from sknorm.estimators.predictive import predictive
-from sknorm.estimators.quantiles import ScoredRegressor
-from sknorm.estimators.rows import Rows
-from sknorm.estimators.target_units import (
-    SPOILT_FROM,
-    TargetUnits,
-    express,
-    renewed,
-    wild_value,
-)
+from sknorm.estimators.quantiles import ScoredRegressor, levels_of
 from sknorm.objective.losses import (
     AbsoluteError,
     Gamma,
@@ -58,8 +48,6 @@ from sknorm.objective.losses import (
     Quantile,
     SquaredError,
 )
-
-_LARGEST = 1.5e308  # of y: predictions may be somewhat beyond all targets
 
 LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
@@ -270,7 +258,7 @@ default='squared_error'
         ``fit``, the optimizer starts anew. Batch and ghost norm have no statistics of one row: a
         call with a single row keeps it for the next.
         """
-        train_on(Draft(self), X, y, sample_weight)
+        train_on(self, Given(X, y, sample_weight, partial=True))
         return self
 
     @overload
@@ -316,92 +304,30 @@ default='squared_error'
             measures what the networks disagree on, not the noise of the targets.
         """
         model = shallow_copy(self)  # that no fit of another thread changes
-        checked = model._checked(X, "predict")
-        value, std = predictive(model, checked, n_samples, return_std, model._target_scaling())
-        value, std = model._shaped(value, std)
+        mean, std = model._predict(X, "predict", return_std, n_samples)
+        target: Any = model._fitted.target
+        backend = resolve(mean)
+        mean = target.in_units(backend, mean)
+        std = None if std is None else target.in_units(backend, std, located=False)
+        value, std = target.decode(mean, std)
         value = in_kind(value, X)
         return (value, in_kind(std, X)) if return_std else value
 
-    def _shaped(self, value: Any, std: Any) -> tuple[Any, Any]:
-        """Outputs (n, o) and their spread in the shape of the targets; quantiles in order."""
-        xp, arrays = array_namespace(value), [value] if std is None else [value, std]
-        if self._loss().adds_axis:
-            shape = (value.shape[0], self.n_outputs_, -1)
-            arrays = [xp.reshape(a, shape) for a in arrays]
-            order = xp.argsort(arrays[0], axis=2, stable=True)
-            arrays = [xp.take_along_axis(a, order, axis=2) for a in arrays]
-        if self._single_output:
-            arrays = [a[:, 0, ...] for a in arrays]
-        return arrays[0], None if std is None else arrays[1]
-
     def _check_target(self, y: Any) -> np.ndarray:
-        hint = "MLPRegressor learns numbers; for class labels, use MLPClassifier."
-        y = validation.as_numbers(y, "y", hint)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return y
+        return check_numbers(y)
 
-    def _weigh(self, rows: Rows, partial: bool) -> np.ndarray | None:
+    def _weigh(self, rows: Rows, given: Given) -> np.ndarray | None:
         return rows.weight
 
-    def _learn_target(self, rows: Rows, partial: bool) -> None:
-        self._single_output = rows.y.ndim == 1
-        y = rows.y.reshape(len(rows), -1)
-        self.n_outputs_ = y.shape[1]
-        self._check_range(y, "y")
+    def _learn_target(self, rows: Rows, given: Given) -> Target:
         standardize = self.standardize_target
         if standardize == "auto":
             standardize = self.normalization is not None
-        location, scale = np.zeros(y.shape[1]), np.ones(y.shape[1])
-        self._units_seen: TargetUnits | None = None
-        if standardize:
-            weight = rows.weights()
-            location, scale = self._chosen_loss().target_units(y, weight)
-            self._units_seen = TargetUnits.in_use(y, weight, location, scale)
-            if partial:
-                self._units_seen = TargetUnits.of(y, weight, self._chosen_loss())
-                location, scale = self._units_seen.tamed(location, scale)
-        self._pooled_units = self._units_seen
-        self._set_target_units((location, scale), rows.like)
+        how = {"standardize": bool(standardize), "partial": given.partial}
+        return NumericTarget.learn(rows.y, rows.weights(), self._chosen_loss(), **how)
 
-    def _set_target_units(self, units: tuple[np.ndarray, np.ndarray], like: Any) -> None:
-        self._target_units = units
-        self.target_mean_, self.target_scale_ = (in_kind(a, like) for a in units)
-
-    def _without_outliers(self, target: np.ndarray) -> np.ndarray:
-        if self._units_seen is None:
-            return target
-        return np.clip(target, -SPOILT_FROM, SPOILT_FROM)
-
-    def _renew_units(self, rows: Rows, progress: Progress) -> None:
-        """Pool the targets of all calls, and move to their units where the old ones do not fit.
-
-        Predictions stay what they were, unless nothing of them would show in the new units.
-        """
-        if self._units_seen is None or self._pooled_units is None:
-            return
-        y, weight, loss = rows.y.reshape(len(rows), -1), rows.weights(), self._loss()
-        if y.shape[1] != self.n_outputs_:
-            return  # refused when it is encoded
-        pooled = self._pooled_units.merged(TargetUnits.of(y, weight, loss), loss)
-        if self._units_seen.are_outgrown_by(pooled):
-            old, new = self._target_units, renewed(self._target_units, self._units_seen, pooled)
-            start = loss.initial_bias((y - new[0]) / new[1], weight)
-            express(progress.network, loss, old, new, start)
-            progress.start_anew()
-            self._units_seen = pooled
-            self._set_target_units(new, rows.like)
-        self._pooled_units = pooled
-        location, scale = self._target_units
-        if (value := wild_value(y, location, scale)) is not None:
-            raise TakenBackError(
-                f"met y={value:.3g}, far from all targets so far",
-                "the weights before the call are kept",
-                "Drop the row if the value stands for a missing one.",
-            )
-
-    def _check_same_outputs(self, chosen: Loss) -> None:
-        fitted = self._loss()
+    def _go_on_with(self, target: Any) -> Target:
+        chosen, fitted = self._chosen_loss(), target.loss
         if chosen.output_activation != fitted.output_activation:
             names = {kind: name for name, kind in LOSSES.items()}
             raise ValueError(
@@ -414,61 +340,10 @@ default='squared_error'
                 f"quantile={self.quantile!r} cannot go on from a model of another number of "
                 "levels. Set quantile back, or fit a new estimator (warm_start=False)."
             )
-
-    def _check_same_task(self, rows: Rows) -> None:
-        """A change of the number of outputs is a change of the layers."""
-        outputs = 1 if rows.y.ndim == 1 else rows.y.shape[1]
-        if outputs != self.n_outputs_:
-            raise ValueError(
-                f"y has {outputs} outputs, but the model to go on with has {self.n_outputs_}. "
-                "Pass targets of the same kind, or fit a new estimator."
-            )
-
-    def _encode(self, y: np.ndarray, dtype: Any, name: str = "y") -> np.ndarray:
-        y = y.reshape(len(y), -1)
-        if y.shape[1] != self.n_outputs_:
-            raise ValueError(f"{name} has {y.shape[1]} outputs, expected {self.n_outputs_}.")
-        self._check_range(y, name)
-        location, scale = self._target_units
-        with np.errstate(over="ignore"):  # looked into below
-            encoded = np.ascontiguousarray((y - location) / scale, dtype=dtype)
-        if not np.isfinite(encoded).all():
-            row, target = (int(i[0]) for i in np.nonzero(~np.isfinite(encoded)))
-            raise ValueError(
-                f"{name} holds {y[row, target]:.3g} at row {row}, too far from the other targets "
-                f"for {np.dtype(dtype).name}: they are trained on as (y - {location[target]:.3g}) "
-                f"/ {scale[target]:.3g}. Rescale or drop it, or set dtype='float64' or "
-                "standardize_target=True."
-            )
-        return encoded
-
-    def _check_range(self, y: np.ndarray, name: str) -> None:
-        """Refuse targets on which the loss is not defined."""
-        low, largest = y.min(initial=np.inf), np.abs(y).max(initial=0.0)
-        if largest > _LARGEST:
-            raise ValueError(
-                f"{name} reaches {largest:.3g}: predictions of its size, and their errors, "
-                "overflow float64. Rescale it, for example to y / 1e300."
-            )
-        if self.loss == "poisson" and low < 0:
-            raise ValueError(
-                f"loss='poisson' needs targets that are not negative, but {name} holds {low:g} at "
-                f"row {int(np.argmin(y.min(axis=1)))}. Use another loss, or shift the targets."
-            )
-        if self.loss == "gamma" and low <= 0:
-            raise ValueError(
-                f"loss='gamma' needs positive targets, but {name} holds {low:g} at row "
-                f"{int(np.argmin(y.min(axis=1)))}. Use loss='poisson' or another loss."
-            )
-
-    def _target_scaling(self) -> tuple[Any, Any]:
-        repeats = self._loss().outputs(self.n_outputs_) // self.n_outputs_
-        location, scale = self._target_units
-        return np.repeat(location, repeats), np.repeat(scale, repeats)
+        return target.under(chosen)
 
     def _fitted_levels(self) -> tuple[float, ...] | None:
-        loss = self._loss()
-        return loss.levels if isinstance(loss, Quantile) else None
+        return levels_of(self._fitted.target.loss)
 
     def _chosen_loss(self) -> Loss:
         given: Any = self.quantile

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sknorm.estimators.drafts import Draft
+from sknorm.estimators.fitting import Given, Training
 from sknorm.network.network import Network
 from sknorm.training.plan import Observer
 
@@ -13,16 +13,17 @@ class Reporter(Observer):
 
     Parameters
     ----------
-    draft : Draft
-        Whose model has the attributes that predictions need, but for its network.
-    X, y, metadata : object
-        What ``fit`` was given; callbacks may score on it.
+    estimator : estimator
+        Being fitted.
+    training : Training
+    given : Given
+        Callbacks may score on it.
     """
 
-    def __init__(self, draft: Draft, X: Any, y: Any, metadata: dict | None) -> None:
-        self.draft = draft
-        estimator = self.estimator = draft.estimator
-        self.given = {"X": X, "y": y, "metadata": metadata}
+    def __init__(self, estimator: Any, training: Training, given: Given) -> None:
+        self.estimator, self.training = estimator, training
+        metadata = None if given.weight is None else {"sample_weight": given.weight}
+        self.given = {"X": given.X, "y": given.y, "metadata": metadata}
         count = estimator.max_iter
         if estimator.solver == "lbfgs":  # member after member; SciPy announces one that never runs
             count = (count + 1) * estimator.n_members
@@ -70,14 +71,7 @@ class Reporter(Observer):
 
     def _attributes(self, epoch: int, loss: float, network: Network) -> dict[str, Any]:
         """What makes a copy of the estimator one that is fitted so far."""
-        return {
-            **self.draft.learned(),
-            "network_": network,
-            "n_iter_": epoch + 1,
-            "loss_": loss,
-            "n_layers_": len(network.architecture.sizes),
-            "out_activation_": self.draft.model._loss().output_activation,
-        }
+        return {**self.training.attributes(network), "n_iter_": epoch + 1, "loss_": loss}
 
     def _end_open_task(self) -> None:
         """End an epoch that began, but came to nothing."""

@@ -13,6 +13,8 @@ from sklearn.metrics import check_scoring
 
 from sknorm._sklearn import _BaseScorer, _PassthroughScorer
 from sknorm.backends import fetched
+from sknorm.data.rows import Rows
+from sknorm.data.table import View, materialize, take
 from sknorm.estimators.repeated_warnings import RepeatedWarnings
 from sknorm.network.network import Network
 
@@ -33,23 +35,22 @@ class HeldOutScore:
 
     Parameters
     ----------
-    estimator : estimator
-        With the attributes that predictions need, but for its network.
-    X, y, weight : arrays of n_samples rows; weight may be None
-    rows : int64 array of shape (K, n)
+    estimator : fitted estimator
+        Its network is any, and is not asked.
+    rows : Rows
+    held : int64 array of shape (K, n)
         Held-out rows of each member of the whole stack.
+    continued : bool
+        Whether training goes on from an earlier fit, whose weights are scored first.
     """
 
-    def __init__(
-        self, estimator: Any, X: Any, y: Any, weight: np.ndarray | None, rows: np.ndarray
-    ) -> None:
-        self.estimator, self.y, self.rows = estimator, y, rows
-        self.X = fetched(X)  # scorers know one library at a time
+    def __init__(self, estimator: Any, rows: Rows, held: np.ndarray, continued: bool) -> None:
+        self.estimator, self.y, self.rows = estimator, rows.y, held
+        self.X = rows.X if isinstance(rows.X, View) else fetched(rows.X)
         self.scorer = check_scoring(estimator, scoring=estimator.scoring)
-        self.weight = weight if takes_weights(self.scorer) else None
+        self.weight = rows.weight if takes_weights(self.scorer) else None
         self.warnings = RepeatedWarnings()
-        continues = estimator.warm_start and estimator.__sklearn_is_fitted__()
-        self.epochs = np.full(len(rows), -1 if continues else 0)  # it begins with a look
+        self.epochs = np.full(len(held), -1 if continued else 0)
         self.remarks: dict[int, str] = {}
 
     def __call__(self, stack: Network, active: list[int]) -> np.ndarray:
@@ -78,7 +79,9 @@ class HeldOutScore:
 
     def _score(self, network: Network, member: int) -> float:
         held = self.rows[member]  # copied again each time, not held as often as there are members
-        view, X = _view(self.estimator, network), self.X[held]
+        view = copy.copy(self.estimator)
+        view._fitted = view._fitted.having(network)
+        X = fetched(materialize(take(self.X, held)))  # scorers know one library at a time
         self.epochs[member] += 1
         try:
             with np.errstate(over="ignore", invalid="ignore"), self.warnings.held_back() as caught:
@@ -159,15 +162,6 @@ def scoring_name(scoring: Any) -> str:
         return f"scoring={scoring!r}"
     text = getattr(scoring, "__name__", None) or repr(scoring)
     return f"scoring={text if len(text) <= 80 else type(scoring).__name__}"
-
-
-def _view(estimator: Any, network: Network) -> Any:
-    """The estimator with another network, without the names of columns that tables lack."""
-    view = copy.copy(estimator)
-    view.network_ = network
-    view.input_mean_ = estimator._scales.offset  # as the tables that it is to score, on the host
-    view.__dict__.pop("feature_names_in_", None)
-    return view
 
 
 def _as_number(value: Any) -> float:

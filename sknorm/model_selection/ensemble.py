@@ -4,14 +4,13 @@ from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace
-from scipy import sparse
 from sklearn.base import ClassifierMixin
 
 from sknorm._inherited import Scored
-from sknorm.backends import in_kind, resolve, to_host
+from sknorm.backends import resolve
 from sknorm.estimators import MLPClassifier, MLPRegressor
-from sknorm.estimators.predictive import in_units
-from sknorm.estimators.quantiles import ScoredRegressor
+from sknorm.estimators.fitted import fitted_of
+from sknorm.estimators.quantiles import ScoredRegressor, levels_of
 from sknorm.model_selection.base_ensemble import BaseEnsemble, last_step
 
 
@@ -125,21 +124,16 @@ class EnsembleClassifier(Scored, ClassifierMixin, BaseEnsemble):
             Labels out of ``classes_``, the first of those that tie; for multilabel targets an
             indicator matrix of the labels whose probability is above one half.
         """
-        probability = self._average(X, "predict")
-        xp, multilabel = array_namespace(probability), last_step(self.estimators_[0])._multilabel
-        if multilabel:
-            labels = xp.astype(probability > 0.5, xp.int64)
-            return sparse.csr_matrix(to_host(labels)) if multilabel == "sparse" else labels
-        labels = self.classes_[to_host(xp.argmax(probability, axis=1))]
-        return in_kind(labels, X) if labels.dtype.kind in "biuf" else labels
+        target: Any = fitted_of(last_step(self.estimators_[0])).target
+        return target.decode(self._average(X, "predict"), X)
 
     def _traits(self, model: Any) -> dict[str, Any]:
-        return {"classes_": model.classes_.tolist(), "kind of labels": bool(model._multilabel)}
+        kind = type(fitted_of(model).target)
+        return {"classes_": model.classes_.tolist(), "kind of labels": kind.__name__}
 
     def _answer(self, model: Any, value: Any) -> Any:
-        if value.shape[1] > 1 or model._multilabel:
-            return value
-        return array_namespace(value).concat([1.0 - value, value], axis=1)
+        target: Any = fitted_of(model).target
+        return target.probabilities(value)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -234,15 +228,16 @@ class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
         return last_step(self.estimators_[0]).quantile
 
     def _fitted_levels(self) -> tuple[float, ...] | None:
-        return last_step(self.estimators_[0])._fitted_levels()
+        return levels_of(fitted_of(last_step(self.estimators_[0])).target.loss)
 
     def _traits(self, model: Any) -> dict[str, Any]:
-        levels = list(model._fitted_levels()) if model._loss().adds_axis else []
+        loss: Any = fitted_of(model).target.loss
+        levels = list(loss.levels) if loss.adds_axis else []
         return {"n_outputs_": model.n_outputs_, "quantile": levels}
 
     def _answer(self, model: Any, value: Any) -> Any:
-        backend = resolve(value)
-        return model._shaped(in_units(backend, value, model._target_scaling()), None)[0]
+        target: Any = fitted_of(model).target
+        return target.decode(target.in_units(resolve(value), value))[0]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,15 +3,16 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import clone
 
-from sknorm import validation
 from sknorm._sklearn import _BaseScorer, _MultimetricScorer, _num_samples, _PassthroughScorer
 from sknorm._typing import Integer
-from sknorm.estimators.rows import brought, engine_table
+from sknorm.backends import resolve
+from sknorm.data.table import engine_table
+from sknorm.estimators.fitted import shallow_copy
+from sknorm.estimators.fitting import check_table_to_fit
 from sknorm.model_selection.inputs import Fold, Once, taken
 
 Results = list[dict[str, Any]]  # of jobs, in the form of scikit-learn's ``_fit_and_score``
@@ -169,6 +170,30 @@ class Context:
         return self.error_score
 
 
+class Checked(NamedTuple):
+    """A table that was checked.
+
+    Attributes
+    ----------
+    checked : array of shape (N, n_features), or sparse in CSR format
+    engine : object
+        The same as kernels take it.
+    header : dict
+        The attributes about columns that scikit-learn sets.
+    """
+
+    checked: Any
+    engine: Any
+    header: dict[str, Any]
+
+    def headed(self, network: Any) -> Any:
+        """A copy of a network that knows the columns."""
+        new = shallow_copy(network)
+        for name, value in self.header.items():
+            setattr(new, name, value)
+        return new
+
+
 class Table:
     """The whole table as the networks of a backend take it, made once.
 
@@ -181,8 +206,10 @@ class Table:
         self.X = X
         self._made: dict[str, Any] = {}
 
-    def __call__(self, network: Any, splits: Sequence[tuple[np.ndarray, np.ndarray]] = ()) -> Any:
-        """The table in the backend of a prepared network; rows that no fold trains on may be any.
+    def __call__(
+        self, network: Any, splits: Sequence[tuple[np.ndarray, np.ndarray]] = ()
+    ) -> Checked:
+        """The table for a network; rows that no fold trains on may be any.
 
         Raises
         ------
@@ -199,16 +226,19 @@ class Table:
             raise made.with_traceback(None)
         return made
 
-    def _make(self, network: Any, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> Any:
+    def _make(self, network: Any, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> Checked:
         try:
-            X = self._checked(network, self.X)
+            return self._checked(network, self.X)
         except ValueError:
-            X = self._checked(network, taken(self.X, self._usable(splits)))
-        return engine_table(network._backend, X)
+            return self._checked(network, taken(self.X, self._usable(splits)))
 
     @staticmethod
-    def _checked(network: Any, X: Any) -> Any:
-        return validation.check_features(clone(network), brought(X, network.backend), reset=True)
+    def _checked(network: Any, X: Any) -> Checked:
+        X, header = check_table_to_fit(network, X)
+        if isinstance(X, np.ndarray):
+            X = np.ascontiguousarray(X)
+        backend = resolve(X, network.backend, network.matmul_precision)
+        return Checked(X, engine_table(backend, X), header)
 
     def _usable(self, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """All rows, with one that is trained on in the places of those that are not."""

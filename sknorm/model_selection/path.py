@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sknorm._typing import Integer, Number, Numbers
 from sknorm.backends import collect
 from sknorm.estimators import MLPClassifier, MLPRegressor
+from sknorm.estimators.fitting import fits_on_path
 from sknorm.estimators.repeated_warnings import told_once
 
 _FACTOR = 4.0  # between the alphas that the search for the strongest one tries
@@ -123,19 +124,12 @@ def regularization_path(
         model.set_params(alpha=float(alpha))
         if fitted and not _active(model).any():
             model = clone(model)
-        model._is_on_path = True
-        model.fit(X, y, **fit_params)
-        fitted.append(_detached(model).set_params(warm_start=estimator.warm_start))
+        with fits_on_path():
+            model.fit(X, y, **fit_params)
+        fitted.append(copy.deepcopy(model).set_params(warm_start=estimator.warm_start))
     active = np.stack([_active(each) for each in fitted])
     sparsity = np.stack([each.sparsity_ for each in fitted])
     return RegularizationPath(steps, fitted, active, sparsity, _entry_order(fitted, active))
-
-
-def _detached(model: Any) -> Any:
-    """A copy that shares nothing with the path, and goes on as any other model."""
-    fitted = copy.deepcopy(model)
-    del fitted._is_on_path
-    return fitted
 
 
 def _largest_alpha(model: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> float:
@@ -143,8 +137,8 @@ def _largest_alpha(model: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> fl
 
     def leaves_nothing(alpha: float) -> bool:
         trial = clone(model).set_params(alpha=alpha, warm_start=False)
-        trial._is_on_path = True
-        network = trial.fit(X, y, **fit_params).network_
+        with fits_on_path():
+            network = trial.fit(X, y, **fit_params).network_
         first = network.backend.to_numpy(network.parameters.weights[0])
         allowed = 0 if trial.normalization is None else 1
         return int(np.count_nonzero(first, axis=1).max()) <= allowed

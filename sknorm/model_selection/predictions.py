@@ -1,6 +1,5 @@
 """Out-of-fold predictions of a search's candidates, and how they are scored."""
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 from sklearn.base import is_classifier
 
 from sknorm.backends import fetched
+from sknorm.estimators.fitted import without_network
 from sknorm.model_selection.answers import answering_classifier, answering_regressor
 from sknorm.model_selection.inputs import last_step
 
@@ -24,9 +24,8 @@ def predicted(model: Any, X: Any, error_score: Any) -> dict[str, Any]:
         if error_score == "raise":
             raise
         return {}
-    like = None if classifies else copy.copy(last_step(model))
-    if like is not None:
-        vars(like).pop("network_", None)  # as many as there are fits would fill the memory
+    # Networks of as many models as there are fits would fill the memory.
+    like = None if classifies else without_network(last_step(model))
     classes = np.asarray(model.classes_) if classifies else None
     return {"predictions": np.asarray(values), "classes": classes, "like": like}
 

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends import Backend, resolve
+from sknorm.data.columns import Columns
+from sknorm.data.table import engine_table
 from sknorm.estimators.base import BaseMLP
-from sknorm.estimators.rows import Scales, engine_table
+from sknorm.estimators.fitted import fitted_of
+from sknorm.estimators.predictive import check_table
 from sknorm.model_selection.overrides import has_own_code
 from sknorm.network.folding import FoldedNetwork, folded
 
@@ -35,16 +38,16 @@ def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any
         it was computed and in X's float dtype.
     """
     first = members[0]
-    checked = first._checked(X, method)
+    checked = check_table(first, X, method)
     backend = resolve(checked, first.backend, first.matmul_precision)
-    xp, dtype, scales = backend.xp, backend.dtype(checked.dtype), first._scales
-    offset, factor = backend.asarray(scales.offset), backend.asarray(scales.factor)
+    xp, dtype, columns = backend.xp, backend.dtype(checked.dtype), fitted_of(first).columns
+    offset, factor = backend.asarray(columns.offset), backend.asarray(columns.factor)
     raw = joined(members, backend).raw(engine_table(backend, checked), offset, factor)
     start = 0
     for member in members:
         stop = start + member.network_.members
         own = xp.astype(raw[start:stop, ...], dtype, copy=False)
-        values = member._loss().inverse_link(own, xp)
+        values = fitted_of(member).target.loss.inverse_link(own, xp)
         yield values[0, ...] if stop - start == 1 else xp.mean(values, axis=0)
         start = stop
 
@@ -60,7 +63,7 @@ def stacks(members: Sequence[Any]) -> list[list[int]]:
         group = groups.setdefault(key, [place])
         if group[0] == place:
             continue
-        if _near(member._scales, members[group[0]]._scales):
+        if _near(fitted_of(member).columns, fitted_of(members[group[0]]).columns):
             group.append(place)
         else:
             groups[place] = [place]
@@ -71,22 +74,22 @@ def _signature(member: Any, place: int) -> Hashable:
     """What models have in common that can be predicted in one pass; its place, if it is not."""
     if not isinstance(member, BaseMLP) or has_own_code(member):
         return place
-    network, scales = member.network_, member._scales
+    network, columns = member.network_, fitted_of(member).columns
     if network.parameters.flat.shape[0] >= _LARGE * network.members:
         return place
     architecture = network.architecture
     fixed: Hashable = None
     if architecture.normalization == "layer":  # has no place for another scaling
-        fixed = (architecture.norm_epsilon, scales.offset.tobytes(), scales.factor.tobytes())
+        fixed = (architecture.norm_epsilon, columns.offset.tobytes(), columns.factor.tobytes())
     return (
         architecture.sizes, architecture.activation, architecture.residual,
         network.parameters.flat.dtype, member.backend, member.matmul_precision, fixed,
     )  # fmt: skip
 
 
-def _near(own: Scales, other: Scales) -> bool:
+def _near(own: Columns, other: Columns) -> bool:
     """Whether inputs under another scaling keep the digits that they have under their own."""
-    if _equal(own, other):
+    if own.scales_as(other):
         return True
     with np.errstate(over="ignore"):  # infinity is far, too
         distance = np.abs(own.offset - other.offset) * own.factor
@@ -94,14 +97,10 @@ def _near(own: Scales, other: Scales) -> bool:
     return bool(distance.max() <= _FAR and ratio.max() <= _UNLIKE)
 
 
-def _equal(own: Scales, other: Scales) -> bool:
-    return np.array_equal(own.offset, other.offset) and np.array_equal(own.factor, other.factor)
-
-
 def joined(members: Sequence[Any], backend: Backend) -> FoldedNetwork:
     """The networks of several models in one stack, for inputs as the first model scales them."""
-    scales = members[0]._scales
-    parts = [_rescaled(folded(m.network_, backend), m._scales, scales) for m in members]
+    columns = fitted_of(members[0]).columns
+    parts = [_rescaled(folded(m.network_, backend), fitted_of(m).columns, columns) for m in members]
 
     def joint(arrays: Iterator[tuple]) -> list[Any]:
         return [backend.xp.concat(layer, axis=0) for layer in arrays]
@@ -114,12 +113,12 @@ def joined(members: Sequence[Any], backend: Backend) -> FoldedNetwork:
     )
 
 
-def _rescaled(network: FoldedNetwork, own: Scales, other: Scales) -> FoldedNetwork:
+def _rescaled(network: FoldedNetwork, own: Columns, other: Columns) -> FoldedNetwork:
     r"""The same function of inputs under another scaling, which goes into the first layer.
 
     .. math:: (x - o) f = \tfrac{f}{f'} (x - o') f' + (o' - o) f
     """
-    if _equal(own, other):
+    if own.scales_as(other):
         return network
     ratio, shift = own.factor / other.factor, (other.offset - own.offset) * own.factor
     backend, xp = network.backend, network.backend.xp

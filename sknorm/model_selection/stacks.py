@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sknorm.estimators.rows import Prepared
+from sknorm.estimators.attributes import of_outcome
+from sknorm.estimators.fitted import adopt
+from sknorm.estimators.fitting import Prepared, Training
 from sknorm.model_selection.evaluation import Job
 from sknorm.model_selection.inputs import Inputs
 from sknorm.model_selection.progress import Progress
@@ -24,15 +26,12 @@ class Lead(NamedTuple):
     ----------
     prepared : Prepared
         Its data stand on the common table.
-    learnt : dict
-        What fitted estimators know of it.
     rows : int64 array
         Rows of the common table that are trained on.
     table : array
     """
 
     prepared: Prepared
-    learnt: dict[str, Any]
     rows: np.ndarray
     table: Any
 
@@ -47,6 +46,7 @@ class Entry:
     network : estimator
         Becomes fitted.
     inputs : Inputs
+    training : Training
     task : Task or None
         None once it is in a stack, which holds its networks.
     rows : int
@@ -61,11 +61,16 @@ class Entry:
     job: Job
     network: Any
     inputs: Inputs
+    training: Training
     task: Task | None
     rows: int
     lead: Lead
     seconds: float
     failure: Exception | None = None
+
+    def settle(self, outcome: Outcome) -> None:
+        """Let the network be what training left behind."""
+        adopt(self.network, of_outcome(self.network, self.training, outcome, self.rows))
 
 
 class Stack:

@@ -5,9 +5,7 @@ import inspect
 import time
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
 from functools import partial
-from numbers import Real
 from traceback import format_exc
 from typing import Any
 
@@ -17,10 +15,12 @@ from sklearn.utils import check_random_state
 
 from sknorm._sklearn import _num_samples, _score
 from sknorm.backends import Backend, side_by_side
+from sknorm.data.table import View
 from sknorm.estimators import attributes
-from sknorm.estimators.rows import Prepared
+from sknorm.estimators.fitted import adopt, shallow_copy
+from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
 from sknorm.model_selection.alone import fit_alone
-from sknorm.model_selection.evaluation import Context, Job, Table, Unit
+from sknorm.model_selection.evaluation import Checked, Context, Job, Table, Unit
 from sknorm.model_selection.inputs import Inputs, assembled, rows_of, taken
 from sknorm.model_selection.predictions import predicted
 from sknorm.model_selection.progress import Progress
@@ -143,7 +143,7 @@ class Work:
             whole = each.settle()
             for entry, places in zip(each.entries, each.places, strict=True):
                 network, candidate, outcome = entry.network, entry.job.candidate, whole.take(places)
-                attributes.set_outcome(network, outcome, entry.rows, continued=False)
+                entry.settle(outcome)
                 attributes.warn_if_unfinished(network, outcome)
                 attributes.warn_if_unscored(network, outcome)
                 if outcome.diverged.any():
@@ -177,10 +177,10 @@ class Work:
         network = _fresh(candidate.network)
         given = _arguments(network, inputs)
         lead = self._lead(job, network, inputs, given)
-        network.__dict__.update(lead.learnt)
-        task = network._task(lead.prepared, None, tuple(given.get(name) for name in _GIVEN))
+        held = HeldOut(*(given.get(name) for name in _GIVEN))
+        training, task = plan_training(network, lead.prepared, None, held)
         seconds = time.perf_counter() - started
-        return Entry(job, network, inputs, task, task.rows, lead, seconds)
+        return Entry(job, network, inputs, training, task, task.rows, lead, seconds)
 
     def _inputs_of(self, job: Job) -> Inputs:
         if job.split not in self._inputs:
@@ -193,51 +193,31 @@ class Work:
         return self._inputs[job.split]
 
     def _lead(self, job: Job, network: Any, inputs: Inputs, given: dict[str, Any]) -> Lead:
-        candidate = job.candidate
-        key = job.split, candidate.preparation
+        key = job.split, job.candidate.preparation
         if key not in self._leads:
+            table, rows = self._placed(network, inputs, job.split)
+            network = table.headed(network)
+            plain, own = self.unit.prefix is None, self.context.splits[job.split][0]
+            y = taken(self.y, own) if plain else inputs.train()[1]
+            view = View(table.checked, rows, table.engine)
             weight, groups = given.get("sample_weight"), given.get("groups")
-            X, y = inputs.train()
-            prepared = network._prepare(X, y, weight, groups, None)
-            table, rows = self._placed(network, X, job.split)
+            prepared = prepare(network, Given(view, y, weight, groups))
             if prepared.rows.positions is not None:
                 rows = rows[prepared.rows.positions]
-            learnt = {k: v for k, v in network.__dict__.items() if k not in candidate.names}
-            self._leads[key] = Lead(self._on(table, prepared, network), learnt, rows, table)
+            self._leads[key] = Lead(prepared, rows, table.engine)
         return self._leads[key]
 
-    def _placed(self, network: Any, X: Any, split: int) -> tuple[Any, np.ndarray]:
-        """The table that a fold's training rows X are in, and where they are in it."""
+    def _placed(self, network: Any, inputs: Inputs, split: int) -> tuple[Checked, np.ndarray]:
+        """The table that a fold's training rows are in, and where they are in it."""
         if self.unit.prefix is None:
             try:
                 table = self.table(network, self.context.splits)
                 return table, self.context.splits[split][0]
             except ValueError:  # of a row of another fold, which fails for it
                 pass
+        X, _ = inputs.train()
         own = self._own_tables.setdefault(split, Table(X))
         return own(network), np.arange(_num_samples(X))
-
-    def _on(self, table: Any, prepared: Prepared, network: Any) -> Prepared:
-        """The prepared data as a view of the common table, without a copy of their rows."""
-        backend, scales = network._backend, network._scales
-        data = replace(
-            prepared.data,
-            X=table,
-            offset=backend.asarray(scales.offset[None, :]),
-            factor=backend.asarray(scales.factor[None, :]),
-        )
-        rows = prepared.rows
-        if not self._looks_at_rows():
-            rows = replace(rows, X=np.broadcast_to(np.zeros(()), rows.X.shape))
-        return prepared._replace(data=data, rows=rows)
-
-    def _looks_at_rows(self) -> bool:
-        """Whether a candidate's scorer or splitter, rather than the engine, reads the table."""
-        networks = [job.candidate.network for job in self.unit.jobs]
-        return any(
-            network.scoring != "loss" or not isinstance(network.validation_fraction, Real)
-            for network in networks
-        )
 
     def _cut(self, entries: list[Entry]) -> list[list[Entry]]:
         """Entries in parts whose stacks fit into memory."""
@@ -283,7 +263,7 @@ class Work:
                 f"Training became non-finite in epoch {epoch}. Lower learning_rate_init, set "
                 "max_grad_norm, or scale the inputs and targets."
             )
-        attributes.set_outcome(entry.network, outcome, entry.rows, continued=False)
+        entry.settle(outcome)
         result: dict[str, Any] = {"job": entry.job, "fit_error": None}
         result["unfinished"] = attributes.is_unfinished(entry.network, outcome)
         result["unscored"] = attributes.missing_scores(entry.network, outcome)
@@ -306,10 +286,8 @@ class Work:
         """A job's test scores if training ended now."""
         if entry.failure is not None:
             raise entry.failure
-        view = copy.copy(entry.network)
-        view.network_ = network
-        view.n_layers_ = len(network.architecture.sizes)
-        view.out_activation_ = view._loss().output_activation
+        view = shallow_copy(entry.network)
+        adopt(view, entry.training.attributes(network))
         return self._scores(view, entry, test=True)
 
     def _scores(self, network: Any, entry: Entry, test: bool) -> Any:

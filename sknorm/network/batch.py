@@ -1,32 +1,15 @@
 """Rows of a table in arrays of their own: dense tables, or sparse ones a batch at a time."""
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from sknorm.backends import Backend
-
-
-class SparseRows(NamedTuple):
-    """A sparse table in CSR format, as arrays of one backend, without duplicate entries."""
-
-    values: Any
-    columns: Any
-    starts: Any
-    shape: tuple[int, int]
+from sknorm.data.table import SparseRows, gathering
 
 
 def rows_at_once(backend: Backend, members: int, width: int) -> int:
     """Rows to compute together for networks whose widest layer, or table, has this width."""
     values = max(1 << 20, backend.chunk_bytes // 8)
     return max(16, min(values >> 8, values // (members * max(1, width))))
-
-
-def gathering(kernels: Any, X: Any, y: Any, weight: Any) -> Callable[..., None]:
-    """The gathering kernel, bound to a dense or sparse table; rows come out dense."""
-    if isinstance(X, SparseRows):
-        return partial(kernels.gather_sparse, X.values, X.columns, X.starts, y, weight)
-    return partial(kernels.gather, X, y, weight)
 
 
 def gathered(network: Any, data: Any, rows: Any) -> tuple[Any, Any, Any]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from sknorm.network.batch import SparseRows
+from sknorm.data.table import SparseRows
 
 _SPARSE = 0.1  # share of stored entries from which on BLAS multiplies dense rows sooner
 _FAR = 1e3  # offsets, in units of the columns' scale, above which too many digits would cancel

@@ -1,8 +1,8 @@
 """Stochastic weight averaging: the mean of the weights over the last epochs."""
 
+from sknorm.data.dataset import TrainingData
 from sknorm.network.network import Network
 from sknorm.network.population import set_population_statistics
-from sknorm.training.data import TrainingData
 
 
 class Averaging:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from sknorm.backends import Backend
+from sknorm.data.dataset import TrainingData
 from sknorm.network.block import ghost_groups
 from sknorm.network.network import Network
 from sknorm.network.parameters import Architecture
 from sknorm.optim import SGD
 from sknorm.training.batches import Batches
-from sknorm.training.data import TrainingData
 from sknorm.training.plan import Plan
 
 _WIDE = 8  # bytes of sums and statistics, which are float64, and of the indices of rows

@@ -6,14 +6,14 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
+from sknorm.data.dataset import TrainingData
 from sknorm.kernels.codes import ELASTIC_NET
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import zeros_like
 from sknorm.network.population import set_population_statistics
-from sknorm.objective.objective import BatchGradient
 from sknorm.optim.lbfgs import Minimum, lbfgs
-from sknorm.training.data import TrainingData
+from sknorm.training.gradient import BatchGradient
 from sknorm.training.history import History
 from sknorm.training.plan import Observer, Outcome, Plan, Score, fault
 from sknorm.training.stopping import Stopping

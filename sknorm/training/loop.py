@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from sknorm.data.dataset import TrainingData
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.population import set_population_statistics
 from sknorm.optim.schedules import Schedule
 from sknorm.training.averaging import Averaging
 from sknorm.training.batches import Batches
-from sknorm.training.data import TrainingData
 from sknorm.training.footprint import advising
 from sknorm.training.history import History
 from sknorm.training.plan import Observer, Outcome, Plan, Score, fault

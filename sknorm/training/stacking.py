@@ -9,11 +9,11 @@ import numpy as np
 from numpy.random import RandomState
 
 from sknorm.backends import Backend
+from sknorm.data.dataset import TrainingData
 from sknorm.network.members import join_members
 from sknorm.network.network import Network, join_networks
 from sknorm.optim.schedules import join_schedules
 from sknorm.training.batches import Batches
-from sknorm.training.data import TrainingData
 from sknorm.training.plan import Plan, Score, fault
 from sknorm.training.task import Task
 from sknorm.training.validation_loss import HeldOutLoss

@@ -7,18 +7,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace
 
-from sknorm.network.batch import SparseRows
+from sknorm.data.dataset import TrainingData
+from sknorm.data.table import SparseRows
 from sknorm.network.initializers import column_radius
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, zeros_like
-from sknorm.objective.augmentation import shares
-from sknorm.objective.objective import BatchGradient
 from sknorm.objective.penalties import PENALTIES
 from sknorm.optim.proximal import PROXIMAL_STEPS, SpectralStep
 from sknorm.optim.schedules import Schedule
+from sknorm.training.augmentation import shares
 from sknorm.training.batches import Batches
-from sknorm.training.data import TrainingData
+from sknorm.training.gradient import BatchGradient
 from sknorm.training.plan import Plan, total_penalty
 from sknorm.training.replays import Replays
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from sknorm.data.dataset import TrainingData
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
-from sknorm.training.data import TrainingData
 from sknorm.training.full_batch import train_full_batch
 from sknorm.training.loop import Run, train
 from sknorm.training.plan import Observer, Outcome, Plan, Score

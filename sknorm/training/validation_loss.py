@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from sknorm.data.dataset import TrainingData
 from sknorm.network.batch import gathered, rows_at_once
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
-from sknorm.training.data import TrainingData
 
 
 class HeldOutLoss:

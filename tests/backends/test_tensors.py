@@ -10,7 +10,7 @@ from stand_ins import Cupy, Device, JaxArray, Tensor, TorchTensor, installed
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.backends import fetched, in_kind, is_on_host, resolve, to_host
-from sknorm.estimators.rows import Rows, brought
+from sknorm.data.table import move_table
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -47,11 +47,11 @@ def assert_answers(found: Any, expected: np.ndarray, kind: type) -> None:
 def test_tables_are_taken_without_a_copy(cupy: Cupy, kind: type[Tensor]) -> None:
     tensor = kind(X)
     assert not is_on_host(tensor)
-    table = brought(tensor, "auto")
+    table = move_table(tensor, "auto")
     assert type(table) is type(tensor.values) and table.device == Device()
     table[0, 0] = -7.0
     assert float(to_host(tensor)[0, 0]) == -7.0
-    assert cupy.taken == 1 and brought(table, "auto") is not None and cupy.taken == 1
+    assert cupy.taken == 1 and move_table(table, "auto") is not None and cupy.taken == 1
 
 
 @kinds
@@ -166,7 +166,7 @@ def test_the_host_computes_where_it_is_told_to(kind: type[Tensor], cupy: Cupy) -
 def test_tensors_of_the_host_are_numpys(kind: type[Tensor], cupy: Cupy) -> None:
     tensor = kind(X, "cpu")
     assert is_on_host(tensor) and resolve(tensor) is resolve(X)
-    for array in (fetched(tensor), brought(tensor, "auto"), brought(tensor, "cupy")):
+    for array in (fetched(tensor), move_table(tensor, "auto"), move_table(tensor, "cupy")):
         assert type(array) is np.ndarray and np.shares_memory(array, fetched(tensor))
     model = MLPRegressor(**settings()).fit(tensor, kind(SIGNAL, "cpu"))
     expected = MLPRegressor(**settings()).fit(X, SIGNAL).predict(X)
@@ -181,17 +181,6 @@ def test_answers_are_in_kind_whatever_they_are(kind: type[Tensor], cupy: Cupy) -
     for values in (fixed, resolve(kind(X)).asarray(fixed)):
         assert_answers(in_kind(values, kind(X)), fixed, kind)
     assert type(in_kind(kind(X).values, kind(X, "cpu"))) is np.ndarray
-
-
-@kinds
-def test_rows_remember_what_fit_was_given(kind: type[Tensor], cupy: Cupy) -> None:
-    tensor = kind(X)
-    rows = Rows(brought(tensor, "auto"), SIGNAL, None, None, None, 48, tensor)
-    assert rows.like is rows.weighted(WEIGHT, 2).like is tensor
-    some = rows.weighted(np.where(SIGNAL > 0, 1.0, 0.0), 2)
-    assert len(some) < 48 and some.like is tensor
-    plain = Rows(X, SIGNAL, None, None, None, 48)
-    assert plain.like is X
 
 
 def real(library: str, values: np.ndarray, place: str, dtype: str = "float32") -> Any:
@@ -238,7 +227,7 @@ def test_real_gradients_are_refused(place: str) -> None:
 @libraries
 def test_real_tables_are_taken_without_a_copy(library: str) -> None:
     tensor = real(library, X, "cuda")
-    table = brought(tensor, "auto")
+    table = move_table(tensor, "auto")
     assert pointer(table) == pointer(tensor)
     assert pointer(in_kind(table, tensor)) == pointer(tensor)
 

@@ -10,8 +10,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.objective.augmentation import Augmentation
 from sknorm.objective.losses import SquaredError
+from sknorm.training.augmentation import Augmentation
 
 Table = tuple[np.ndarray, np.ndarray]
 

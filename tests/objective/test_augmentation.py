@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sknorm.objective.augmentation import Augmentation
+from sknorm.training.augmentation import Augmentation
 
 ALPHA = np.array([0.2, 0.0, 1.0, 3.0])
 

@@ -23,12 +23,13 @@ from test_parity_of_backends import (
     table,
 )
 
-from sknorm import MLPClassifier, MLPRegressor, scaling
+from sknorm import MLPClassifier, MLPRegressor
 from sknorm.backends import to_host
 from sknorm.backends.base import join_kernels
 from sknorm.backends.cupy import SWITCH
 from sknorm.backends.portable import PortableBackend
-from sknorm.estimators import base
+from sknorm.data import statistics
+from sknorm.data import table as tables
 from sknorm.kernels import cuda
 from sknorm.kernels.cuda import launcher
 
@@ -111,7 +112,7 @@ def fit_on_host(monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) ->
     def fit(model: Any, *rows: np.ndarray) -> Any:
         backend = HostCudaBackend()
         with pytest.MonkeyPatch.context() as patch:
-            for module in (base, scaling):
+            for module in (tables, statistics):
                 patch.setattr(module, "resolve", lambda *_: backend)
             model.fit(*rows)
         assert model.network_.backend.called & set(cuda.__all__)

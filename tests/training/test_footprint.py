@@ -11,13 +11,13 @@ import pytest
 from sknorm.backends import Backend, resolve
 from sknorm.backends.numpy import NumpyBackend
 from sknorm.backends.portable import PortableBackend
+from sknorm.data.dataset import TrainingData
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
 from sknorm.network.parameters import Architecture
 from sknorm.objective.losses import MulticlassLogLoss, SquaredError
 from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
-from sknorm.training.data import TrainingData
 from sknorm.training.footprint import Footprint, advising
 from sknorm.training.loop import train
 from sknorm.training.plan import Plan

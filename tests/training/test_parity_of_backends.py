@@ -12,7 +12,8 @@ import pytest
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.backends import to_host
 from sknorm.backends.portable import PortableBackend
-from sknorm.estimators import base
+from sknorm.data import table as tables
+from sknorm.estimators.fitted import fitted_of
 from sknorm.objective import losses
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -109,7 +110,7 @@ def table(dtype: str) -> dict[str, np.ndarray]:
 def portable_kernels() -> Iterator[None]:
     """The reference kernels in place of the compiled ones, on NumPy arrays."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "resolve", lambda *_: PortableBackend(compat_numpy, "cpu"))
+        patch.setattr(tables, "resolve", lambda *_: PortableBackend(compat_numpy, "cpu"))
         yield
 
 
@@ -194,11 +195,11 @@ def test_sharp_decisions_are_the_same(name: str) -> None:
 
 def test_all_losses_are_compared() -> None:
     """Each loss class is that of one of the fits above."""
-    models = [MLPRegressor(**settings(changed)) for changed in REGRESSORS.values()]
-    used = {type(model._chosen_loss()) for model in models}
-    data = table("float64")
-    for target, changed in CLASSIFIERS.values():
-        model = MLPClassifier(**settings({**changed, "max_iter": 1}))
-        used.add(type(model.fit(data["X"], data[target])._loss()))
+    data, used = table("float64"), set()
+    fits = [(MLPRegressor, "positive", changed) for changed in REGRESSORS.values()]
+    fits += [(MLPClassifier, *each) for each in CLASSIFIERS.values()]
+    for kind, target, changed in fits:
+        model = kind(**settings({**changed, "max_iter": 1})).fit(data["X"], data[target])
+        used.add(type(fitted_of(model).target.loss))
     kinds = [v for v in vars(losses).values() if isinstance(v, type)]
     assert used == {k for k in kinds if issubclass(k, losses.Loss)} - {losses.Loss}

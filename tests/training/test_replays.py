@@ -19,7 +19,7 @@ from test_parity_of_backends import GROUP, L1, SGD, TOLERANCE, assert_same_model
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.backends import resolve
 from sknorm.backends.cupy import SWITCH, CupyBackend
-from sknorm.estimators import base
+from sknorm.data import table as tables
 from sknorm.kernels.cuda import launcher
 from sknorm.kernels.cuda.recorder import GraphRecorder
 from sknorm.training import steps
@@ -154,7 +154,7 @@ def fitted(model: Any, backend: Any, rows: int = ROWS) -> Any:
     if isinstance(model, MLPClassifier):
         y = np.digitize(y, [-1.0, 1.0])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "resolve", lambda *_: backend)
+        patch.setattr(tables, "resolve", lambda *_: backend)
         return model.fit(X, y, rng.uniform(0.5, 2.0, rows))
 
 

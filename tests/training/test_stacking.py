@@ -12,7 +12,8 @@ from scipy import sparse
 from sklearn.base import clone
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.estimators.rows import engine_table
+from sknorm.data.table import engine_table
+from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
 from sknorm.training.plan import Outcome
 from sknorm.training.stacking import JointScore, signature, stack
 from sknorm.training.task import Task
@@ -56,11 +57,9 @@ def run(
     settings = {"hidden_layer_sizes": (7,), "max_iter": 14, "batch_size": 16, "random_state": 0}
     model = kind(**{**settings, "learning_rate_init": 0.05, "tol": 0.0, **changed})
     y = TARGETS[target]
-    prepared = model._prepare(
-        X[rows], y[rows], None if weight is None else weight[rows], None, None
-    )
-    given = (None, None, None) if given is None else (given[0], y[: len(given[0])], None)
-    task = model._task(prepared, None, given)
+    prepared = prepare(model, Given(X[rows], y[rows], None if weight is None else weight[rows]))
+    held = HeldOut() if given is None else HeldOut(given[0], y[: len(given[0])])
+    _, task = plan_training(model, prepared, None, held)
     kept = prepared.rows.positions
     return Run(model, rows if kept is None else rows[kept], task)
 

@@ -13,7 +13,7 @@ from array_api_strict._array_object import Array
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.backends.portable import PortableBackend
-from sknorm.estimators import base
+from sknorm.data import table as tables
 from sknorm.estimators.reporting import Reporter
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -74,7 +74,7 @@ class Traffic:
             self.phases.append(Counter())
             self._begin(reporter)
 
-        patch.setattr(base, "resolve", lambda *_: backend)
+        patch.setattr(tables, "resolve", lambda *_: backend)
         patch.setattr(strict, "asarray", counted_upload)
         patch.setattr(Reporter, "epoch_begins", begin)
         for name in ("__bool__", "__int__", "__float__", "__index__", "__complex__", "__array__"):
@@ -218,6 +218,6 @@ def test_predictions_stay_on_the_device(traffic: Traffic, return_std: bool) -> N
 def test_counters_see_what_they_count(traffic: Traffic) -> None:
     X, _ = device_table()
     assert traffic.now["uploads of X"] == 1
-    backend = base.resolve(X)
+    backend = tables.resolve(X)
     assert bool(backend.xp.all(X == X)) and float(X[0, 0]) == float(backend.to_numpy(X)[0, 0])
     assert (traffic.now["looks"], traffic.now["to_numpy"], traffic.now["reads"]) == (2, 1, 1)

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from sknorm import scaling
 from sknorm._warnings import warn
-from sknorm.validation.tables import check_features
+from sknorm.data.checks.tables import check_features
+from sknorm.data.statistics import Statistics, gather
 
 # Deviations, in location or in spread, that rows of one source hardly differ by in most columns;
 # those that columns of mean 0 and deviation 1 differ by from others; and rows that tell.
@@ -38,15 +38,15 @@ def check_validation(estimator: Any, X: Any, y: Any) -> tuple[Any, Any]:
         raise kind(f"X_val or y_val: {error}") from error
 
 
-def warn_if_far(X: Any, seen: scaling.Columns | None, X_val: Any, names: Any) -> None:
+def warn_if_far(X: Any, seen: Statistics | None, X_val: Any, names: Any) -> None:
     """Warn of held-out rows that are not on the scale of X in most columns.
 
     A Pipeline transforms X, but X_val only where it is told to. ``seen`` is what is known of the
     columns of X, if it is.
     """
     try:
-        seen = scaling.columns(X, None) if seen is None else seen
-        held = scaling.columns(X_val, None)
+        seen = gather(X, None) if seen is None else seen
+        held = gather(X_val, None)
     except ValueError:  # of values whose squares overflow, where no scaling is asked for
         return
     spread, own = (np.sqrt(np.maximum(each.variance, 0.0)) for each in (seen, held))
@@ -67,7 +67,11 @@ def warn_if_far(X: Any, seen: scaling.Columns | None, X_val: Any, names: Any) ->
 
 
 def _are_far(
-    seen: scaling.Columns, spread: np.ndarray, distance: np.ndarray, own: np.ndarray, rows: int
+    seen: Statistics,
+    spread: np.ndarray,
+    distance: np.ndarray,
+    own: np.ndarray,
+    rows: int,
 ) -> np.ndarray:
     """Columns on another scale, if most are: of all, or of those that a scaler left behind."""
     varies = spread > 0

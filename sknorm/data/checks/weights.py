@@ -8,7 +8,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 
 from sknorm._sklearn import _check_sample_weight
 from sknorm.backends import fetched, is_on_host
-from sknorm.validation.targets import as_numbers, check_entries
+from sknorm.data.checks.targets import as_numbers, check_entries
 
 
 def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:

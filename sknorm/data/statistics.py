@@ -12,6 +12,7 @@ from scipy import sparse
 
 from sknorm._warnings import warn
 from sknorm.backends import Backend, resolve
+from sknorm.data.table import chunk, materialize, whole
 from sknorm.objective.units import exponents, weights_in_units
 
 _STORED_CHUNK = 1 << 17  # of a sparse table, with their columns and weights
@@ -20,7 +21,7 @@ _LEAST = sys.float_info.min  # whose reciprocal is finite, too
 
 
 @dataclass(frozen=True)
-class Columns:
+class Statistics:
     """What is known of the columns of a table; all arrays are float64 of shape (n_features,).
 
     Attributes
@@ -52,7 +53,7 @@ class Columns:
         """Weighted standard deviation."""
         return np.ldexp(np.sqrt(np.maximum(self.variance, 0.0)), self.exponent)
 
-    def merged(self, other: "Columns") -> "Columns":
+    def merged(self, other: "Statistics") -> "Statistics":
         """What is known of both tables' rows together (Chan, Golub and LeVeque, 1979)."""
         share = 1.0 / (1.0 + self.weight / other.weight)
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
@@ -68,7 +69,7 @@ class Columns:
             two_valued &= (part.high == low) | (part.high == high)
         weight = min(self.weight + other.weight, sys.float_info.max)
         mean = self.mean + share * (other.mean - self.mean)
-        return Columns(weight, mean, variance, low, high, two_valued)
+        return Statistics(weight, mean, variance, low, high, two_valued)
 
     def scaling(self) -> tuple[np.ndarray, np.ndarray]:
         """Offset and factor that standardize each column.
@@ -90,7 +91,7 @@ class Columns:
         return np.where(indicator & ~tiny, self.low, self.mean), 1.0 / scale
 
 
-def columns(X: Any, weight: np.ndarray | None, names: Any = None) -> Columns:
+def gather(X: Any, weight: np.ndarray | None, names: Any = None) -> Statistics:
     """Look through a dense table, or a sparse one in CSR format.
 
     Raises
@@ -99,15 +100,16 @@ def columns(X: Any, weight: np.ndarray | None, names: Any = None) -> Columns:
         If a column's values are so large that their squares overflow.
     """
     units, unit = (None, 1.0) if weight is None else weights_in_units(weight)
-    if sparse.issparse(X):
+    if sparse.issparse(whole(X)):
+        X = materialize(X)
         found = _sparse_columns(X, np.ones(X.shape[0]) if units is None else units, names)
     else:
         found = _dense_columns(X, units, names)
     return replace(found, weight=min(found.weight * unit, sys.float_info.max))
 
 
-def _dense_columns(X: Any, weight: np.ndarray | None, names: Any) -> Columns:
-    backend = resolve(X)
+def _dense_columns(X: Any, weight: np.ndarray | None, names: Any) -> Statistics:
+    backend = resolve(whole(X))
     extremes = backend.asarray(np.full((1, 2, X.shape[1]), np.inf) * np.array([[1.0], [-1.0]]))
     with np.errstate(over="ignore", invalid="ignore"):  # looked into below
         total, mean, variance = _pooled_moments(backend, X, weight, extremes)
@@ -118,7 +120,7 @@ def _dense_columns(X: Any, weight: np.ndarray | None, names: Any) -> Columns:
         total, mean, variance = _pooled_moments(backend, X, weight, extremes, exponent)
         mean = np.ldexp(mean, exponent)
     two_valued = _is_two_valued(backend, X, low, high)
-    return Columns(total, mean, variance, low, high, two_valued)
+    return Statistics(total, mean, variance, low, high, two_valued)
 
 
 def _pooled_moments(
@@ -133,14 +135,14 @@ def _pooled_moments(
     Without an exponent, the chunks' extremes are taken in the same pass.
     """
     total, mean, variance = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
-    for chunk, w in _weighted_chunks(backend, X, weight):
+    for values, w in _weighted_chunks(backend, X, weight):
         count, out = float(w.sum()), backend.asarray(np.zeros((1, 2, X.shape[1])))
         if exponent is None:
-            backend.kernels.column_extremes(chunk, extremes)
+            backend.kernels.column_extremes(values, extremes)
         else:
             for half in (exponent // 2, exponent - exponent // 2):  # 2^1074 is beyond float64
-                chunk = chunk * backend.asarray(np.ldexp(1.0, -half))
-        backend.kernels.column_moments(chunk, backend.asarray(w[None]), out)
+                values = values * backend.asarray(np.ldexp(1.0, -half))
+        backend.kernels.column_moments(values, backend.asarray(w[None]), out)
         moments, share = backend.to_numpy(out), count / (total + count)
         delta = moments[0, 0] - mean
         variance = (1 - share) * (variance + share * delta * delta) + share * moments[0, 1]
@@ -181,7 +183,7 @@ def _check_squares(low: np.ndarray, high: np.ndarray, rows: int, names: Any) -> 
         )
 
 
-def _sparse_columns(X: Any, weight: np.ndarray, names: Any) -> Columns:
+def _sparse_columns(X: Any, weight: np.ndarray, names: Any) -> Statistics:
     """The same from the stored values alone, in sums over columns."""
     width = X.shape[1]
     low, high = _extremes(X)
@@ -206,7 +208,7 @@ def _sparse_columns(X: Any, weight: np.ndarray, names: Any) -> Columns:
     rest, spread = rest / count, spread / count
     two_valued = (others == 0) & (full | (low == 0) | (high == 0))
     mean = np.ldexp(mean + rest, exponent)
-    return Columns(count, mean, spread - rest**2, low, high, two_valued)
+    return Statistics(count, mean, spread - rest**2, low, high, two_valued)
 
 
 def _stored_chunks(
@@ -224,6 +226,7 @@ def _stored_chunks(
 
 def _extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:
     """Least and largest value of each column; of a sparse table, its zeros included."""
+    X = materialize(X)
     if not sparse.issparse(X):
         backend = resolve(X)
         least, most = backend.xp.min(X, axis=0), backend.xp.max(X, axis=0)
@@ -239,8 +242,8 @@ def _is_two_valued(backend: Backend, X: Any, low: np.ndarray, high: np.ndarray) 
     most = _rows_at_once(backend, X)
     start, rows = 0, min(16, most)  # most tables show in a few rows that none is
     while start < X.shape[0] and indicator.any():
-        chunk = X[start : min(start + rows, X.shape[0]), :]
-        found = xp.all((chunk == lowest) | (chunk == highest), axis=0)
+        values = chunk(X, start, min(start + rows, X.shape[0]))
+        found = xp.all((values == lowest) | (values == highest), axis=0)
         indicator &= backend.to_numpy(found)
         start, rows = start + rows, min(4 * rows, most)
     return indicator
@@ -258,6 +261,6 @@ def _weighted_chunks(
     rows = _rows_at_once(backend, X)
     for start in range(0, X.shape[0], rows):
         stop = min(start + rows, X.shape[0])
-        chunk = backend.asarray(X[start:stop, :], dtype=backend.xp.float64)
-        part = np.ones(chunk.shape[0]) if weight is None else weight[start:stop]
-        yield chunk[None, ...], part
+        values = backend.asarray(chunk(X, start, stop), dtype=backend.xp.float64)
+        part = np.ones(values.shape[0]) if weight is None else weight[start:stop]
+        yield values[None, ...], part

@@ -1,24 +1,27 @@
 """The engine's objects, built from an estimator's parameters."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
 
 from sknorm._warnings import warn
+from sknorm.data.targets import Target
 from sknorm.estimators.parameters import PLANNED, hidden_sizes
 from sknorm.network import members as stack
+from sknorm.network.network import Network
 from sknorm.network.parameters import Architecture
+from sknorm.objective.losses import Loss
 from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
 from sknorm.training.plan import Plan
 
 
-def architecture(estimator: Any, features: int) -> Architecture:
+def architecture(estimator: Any, target: Target, features: int) -> Architecture:
     """The network's shape."""
-    outputs = estimator._loss().outputs(estimator.n_outputs_)
     return Architecture(
-        sizes=(features, *hidden_sizes(estimator.hidden_layer_sizes), outputs),
+        sizes=(features, *hidden_sizes(estimator.hidden_layer_sizes), target.raw_outputs),
         activation=estimator.activation,
         normalization=estimator.normalization,
         norm_epsilon=float(estimator.norm_epsilon),
@@ -54,10 +57,10 @@ def members(estimator: Any, seed: np.ndarray) -> stack.Members:
     )
 
 
-def plan(estimator: Any, *, continued: bool = False, rows_before: int = 0) -> Plan:
-    """How long and by which rules to train."""
+def plan(estimator: Any, loss: Loss, *, continued: bool = False, on_path: bool = False) -> Plan:
+    """How long and by which rules to train; ``on_path`` as part of a regularization path."""
     return Plan(
-        loss=estimator._loss(),
+        loss=loss,
         penalty=estimator.penalty,
         optimizer=optimizer(estimator),
         max_iter=estimator.max_iter,
@@ -67,9 +70,9 @@ def plan(estimator: Any, *, continued: bool = False, rows_before: int = 0) -> Pl
         norm_statistics=estimator.norm_statistics,
         averaged=float(estimator.swa_fraction),
         keeps_best=bool(estimator.early_stopping),
-        watches_start=continued and not estimator._is_on_path,
-        until_loss=estimator._is_on_path,
-        rows_before=rows_before,
+        watches_start=continued and not on_path,
+        until_loss=on_path,
+        rows_before=estimator.t_ if continued else 0,
     )
 
 
@@ -112,3 +115,24 @@ def _dropout_seed(random_state: RandomState) -> int:
     twin = RandomState()
     twin.set_state(random_state.get_state())
     return int(twin.randint(0, 2**32, dtype=np.uint32))
+
+
+def check_continues(previous: Network, asked_for: Architecture, members: int) -> None:
+    """Raise a ValueError if a network cannot go on under other parameters."""
+    if previous.members != members:
+        raise ValueError(
+            f"n_members={members}, but the model to go on with has {previous.members}. Keep it, "
+            "or fit a new estimator (warm_start=False)."
+        )
+    old = previous.architecture
+    changed = [f.name for f in fields(old) if getattr(old, f.name) != getattr(asked_for, f.name)]
+    if changed:
+        names = ["hidden_layer_sizes" if name == "sizes" else name for name in changed]
+        found = ", ".join(
+            f"{name} was {getattr(old, field)}, is {getattr(asked_for, field)}"
+            for name, field in zip(names, changed, strict=True)
+        )
+        raise ValueError(
+            f"The model cannot go on training under other layers: {found}. Keep {names[0]} and "
+            "the kind of target, or fit a new estimator (warm_start=False)."
+        )

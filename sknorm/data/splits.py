@@ -12,12 +12,15 @@ from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_te
 
 from sknorm._warnings import warn
 from sknorm.backends import fetched
+from sknorm.data.rows import Rows
+from sknorm.data.table import materialize
+from sknorm.data.targets import Target
 
 Sides = tuple[np.ndarray, np.ndarray]
 
 
 def split(
-    rows: Any, how: Any, stratify: Any, random_states: list[RandomState]
+    rows: Rows, how: Any, target: Target, random_states: list[RandomState]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Training rows (K, n) and held-out rows (K, m).
 
@@ -30,8 +33,8 @@ def split(
         groups; or a splitter, one of whose splits all members take: the first, but the last of
         splits in time; or the held-out rows themselves, as indices, a mask, or (training,
         held-out) pairs, of which one counts in the same way.
-    stratify : ndarray or None
-        Labels whose shares a random split should keep.
+    target : Target
+        Knows whether a random split should keep the shares of the labels.
     random_states : list of K RandomState
 
     Raises
@@ -41,6 +44,7 @@ def split(
     """
     count = len(rows)
     if isinstance(how, Real):
+        stratify = target.stratify(rows.y, _held_count(count, float(how)))
         parts = [_draw(rows, float(how), stratify, state) for state in random_states]
         sizes = {len(held) for _, held in parts}
         if len(sizes) > 1:  # groups of different sizes: all members take the first split
@@ -57,14 +61,14 @@ def split(
     return np.stack(training), np.stack(held)
 
 
-def held_count(count: int, fraction: float) -> int:
+def _held_count(count: int, fraction: float) -> int:
     """Rows that a share of ``count`` holds out."""
     return int(np.ceil(fraction * count))
 
 
-def _draw(rows: Any, fraction: float, stratify: Any, state: RandomState) -> Sides:
+def _draw(rows: Rows, fraction: float, stratify: Any, state: RandomState) -> Sides:
     order = np.arange(len(rows), dtype=np.int64)
-    held = held_count(len(rows), fraction)
+    held = _held_count(len(rows), fraction)
     if min(held, len(rows) - held) < 2:
         return order[held:], order[:held]  # refused by the caller
     if rows.groups is None:
@@ -91,7 +95,7 @@ def is_large(count: int) -> bool:
     return count >= 2_050
 
 
-def _given(rows: Any, how: Any, count: int) -> Sides:
+def _given(rows: Rows, how: Any, count: int) -> Sides:
     """The sides that a splitter or an iterable of indices names."""
     total, how = rows.total, fetched(how)
     sides = list(how) if isinstance(how, Iterable) else []
@@ -110,7 +114,7 @@ def _given(rows: Any, how: Any, count: int) -> Sides:
     return first, second
 
 
-def _of_splitter(rows: Any, how: Any, count: int) -> Sides:
+def _of_splitter(rows: Rows, how: Any, count: int) -> Sides:
     """The sides of a splitter's split of the rows that count."""
     if isinstance(how, PredefinedSplit):  # which names the rows that were given to ``fit``
         if len(how.test_fold) != rows.total:
@@ -120,7 +124,7 @@ def _of_splitter(rows: Any, how: Any, count: int) -> Sides:
             )
         if rows.positions is not None:
             how = PredefinedSplit(how.test_fold[rows.positions])
-    splits = how.split(rows.X, rows.y, rows.groups)
+    splits = how.split(materialize(rows.X), rows.y, rows.groups)
     pair = _chosen(splits, partial(_positions, total=count, kept=None))
     if pair is None:
         raise ValueError(f"validation_fraction={_shown(how)} gives no split.")

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.network.batch import gathering
+from sknorm.data.table import gathering
 from sknorm.network.block import BLOCKS, Block, Linear
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
-from sknorm.objective.augmentation import Augmentation
 from sknorm.objective.losses import Loss
+from sknorm.training.augmentation import Augmentation
 
 
 class BatchGradient:
@@ -38,7 +38,7 @@ class BatchGradient:
     members : Members
     loss : Loss
     data : TrainingData
-        Rows, targets and weights, as :class:`sknorm.training.data.TrainingData`.
+        Rows, targets and weights, as :class:`sknorm.data.dataset.TrainingData`.
     rows : int
         Rows of a batch.
     mean_weight : float64 array of shape (K,)

@@ -12,8 +12,8 @@ from sklearn.utils.validation import validate_data
 
 from sknorm._sklearn import _check_feature_names, _check_n_features, _get_feature_names
 from sknorm.backends import fetched, is_on_host, to_host
-from sknorm.validation.entries import label_of, refusal, refuse_dates, refuse_odd
-from sknorm.validation.targets import check_entries
+from sknorm.data.checks.entries import label_of, refusal, refuse_dates, refuse_odd
+from sknorm.data.checks.targets import check_entries
 
 _CHUNK = 1 << 20  # values that are looked at together
 _NO_TARGETS = "no_validation"  # as scikit-learn calls it
@@ -31,7 +31,7 @@ def check_features(
     """
     if not is_on_host(X):
         X = _check_device_features(estimator, X, reset, at_least)
-        return X if _is_left_out(y) else (X, _check_host_targets(estimator, X, y))
+        return X if _is_left_out(y) else (X, check_targets(estimator, X, y))
     y = fetched(y)
     if not reset and _is_plain(estimator, X, y) and X.shape[0] >= at_least:
         check_finite(estimator, X)
@@ -112,12 +112,7 @@ def _check_device_features(estimator: Any, X: Any, reset: bool, at_least: int) -
         if xp.isdtype(X.dtype, "complex floating"):
             raise ValueError("Complex data not supported")
         X = xp.astype(X, xp.float64)
-    if X.shape[0] < at_least or X.shape[1] == 0:
-        raise ValueError(
-            f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) (shape="
-            f"{X.shape}) while a minimum of {at_least} sample(s) and 1 feature is required by "
-            f"{type(estimator).__name__}."
-        )
+    check_count(estimator, X, at_least)
     _check_feature_names(estimator, X, reset=reset)
     _check_n_features(estimator, X, reset=reset)
     if not bool(to_host(xp.all(xp.isfinite(X)))):
@@ -128,7 +123,17 @@ def _check_device_features(estimator: Any, X: Any, reset: bool, at_least: int) -
     return X
 
 
-def _check_host_targets(estimator: Any, X: Any, y: Any) -> Any:
+def check_count(estimator: Any, X: Any, at_least: int) -> None:
+    """Raise a ValueError if a table has too few rows, or no columns."""
+    if X.shape[0] < at_least or X.shape[1] == 0:
+        raise ValueError(
+            f"Found array with {X.shape[0]} sample(s) and {X.shape[1]} feature(s) (shape="
+            f"{X.shape}) while a minimum of {at_least} sample(s) and 1 feature is required by "
+            f"{type(estimator).__name__}."
+        )
+
+
+def check_targets(estimator: Any, X: Any, y: Any) -> Any:
     """Targets of a table on a device, on the host: they are encoded there."""
     if y is None:
         raise ValueError(

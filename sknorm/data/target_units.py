@@ -5,14 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
 
 # Pairs of quantiles, and how many deviations of a normal distribution lie between them. The first
 # pair that differs measures the spread: one bad record in a hundred does not move it.
 _RANGES = ((0.25, 0.75, 1.349), (0.05, 0.95, 3.290), (0.01, 0.99, 4.653))
 _RENEWED_FROM = 2.0  # times the spread, or spreads of the location, that units may be off
-_HOPELESS_FROM = 10.0  # from there on nothing of what was learned shows in the new units
 SPOILT_FROM = 100.0  # times the robust spread that no deviation is
 _WILD_FROM = 1e10  # spreads from the location that no target lies at
 
@@ -77,7 +75,7 @@ class TargetUnits:
         return bool(np.any(other & (pooled.spread > 0)) and np.isfinite(pooled.spread).all())
 
 
-def renewed(
+def renew(
     units: tuple[np.ndarray, np.ndarray], seen: TargetUnits, pooled: TargetUnits
 ) -> tuple[np.ndarray, np.ndarray]:
     """Location and scale in use, which stand to ``pooled`` as they stood to ``seen``."""
@@ -88,33 +86,6 @@ def renewed(
     kept = pooled.spread == 0
     new = pooled.location + offset, scale * growth
     return np.where(kept, location, new[0]), np.where(kept, scale, new[1])
-
-
-def express(
-    network: Network,
-    loss: Loss,
-    old: tuple[np.ndarray, np.ndarray],
-    new: tuple[np.ndarray, np.ndarray],
-    start: np.ndarray,
-) -> None:
-    """Let a network predict in new units what it predicted in old ones, in place.
-
-    Where the scale has grown so much that nothing of what was learned shows, outputs are at
-    ``start`` instead, the raw outputs of the best constant prediction.
-    """
-    backend, parameters = network.backend, network.parameters
-    repeats = parameters.bias.shape[1] // len(old[1])
-    ratio, shift = (old[1] / new[1], (old[0] - new[0]) / new[1])
-    ratio, shift = np.repeat(ratio, repeats), np.repeat(shift, repeats)
-    bias = backend.to_numpy(parameters.bias).astype(np.float64)
-    if _is_log(loss):
-        bias = bias + np.log(ratio)
-    else:
-        bias = bias * ratio + shift
-        weight = parameters.weights[-1]
-        weight *= backend.asarray(ratio, dtype=weight.dtype)
-    bias = np.where(ratio < 1.0 / _HOPELESS_FROM, start, bias)
-    parameters.bias[...] = backend.asarray(bias, dtype=parameters.bias.dtype)
 
 
 def wild_value(y: np.ndarray, location: np.ndarray, scale: np.ndarray) -> float | None:

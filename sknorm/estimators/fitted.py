@@ -1,0 +1,112 @@
+"""What a fitted estimator knows, as one value, and how an estimator comes to it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sknorm.backends import in_kind
+from sknorm.data.columns import Columns
+from sknorm.data.targets import Target
+from sknorm.network.network import Network
+
+_MAYBE = ("feature_names_in_", "_increments")  # attributes that not every fit has
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that predictions need.
+
+    Attributes
+    ----------
+    network : Network
+    columns : Columns
+    target : Target
+    dropout, input_dropout : float
+        Rates of training, for Monte-Carlo samples.
+    mask_seeds : tuple of K int
+        Keys of the dropout masks.
+    member_seeds : tuple of K int
+        Seeds with which each member alone would become the same; empty for a single one.
+    """
+
+    network: Network
+    columns: Columns
+    target: Target
+    dropout: float
+    input_dropout: float
+    mask_seeds: tuple[int, ...]
+    member_seeds: tuple[int, ...] = ()
+
+    def having(self, network: Network) -> "Fitted":
+        """The same with another network."""
+        return replace(self, network=network)
+
+    @property
+    def wide_dtype(self) -> Any:
+        """float64 if the network computes in it, else float32."""
+        return np.float64 if "64" in str(self.network.parameters.flat.dtype) else np.float32
+
+
+def fitted_of(estimator: Any) -> Fitted:
+    """What a fitted estimator knows."""
+    fitted: Fitted = estimator._fitted
+    return fitted
+
+
+def without_network(estimator: Any) -> Any:
+    """A shallow copy of a fitted estimator that cannot predict, and takes no memory."""
+    new: Any = shallow_copy(estimator)
+    new._fitted = replace(new._fitted, network=None)
+    return new
+
+
+def fitted_attributes(fitted: Fitted, header: dict[str, Any], like: Any) -> dict[str, Any]:
+    """What an estimator holds of a fit, beside curves; arrays are of the library of ``like``.
+
+    ``header`` are the attributes about columns that scikit-learn has set.
+    """
+    columns = fitted.columns
+    return {
+        **header,
+        "_fitted": fitted,
+        "input_mean_": in_kind(columns.offset, like),
+        "input_scale_": in_kind(1.0 / columns.factor, like),
+        **fitted.target.attributes(like),
+    }
+
+
+def shallow_copy(estimator: Any) -> Any:
+    """A copy whose arrays stay where they are, unlike those of a pickle.
+
+    What a method reads of it belongs together, whatever fits of other threads change meanwhile.
+    """
+    kind: Any = type(estimator)
+    new = kind.__new__(kind)
+    new.__dict__.update(estimator.__dict__)
+    return new
+
+
+def adopt(estimator: Any, learned: dict[str, Any]) -> dict[str, Any]:
+    """Give an estimator what was learned; returns the attributes that it had.
+
+    All attributes change at once, so that a thread that predicts meanwhile sees either the old
+    model or the new one.
+    """
+    own = estimator.__dict__
+    gone = [name for name in _MAYBE if name not in learned]
+    estimator.__dict__ = {k: v for k, v in own.items() if k not in gone} | learned
+    return own
+
+
+@contextmanager
+def adopted(estimator: Any, learned: dict[str, Any]) -> Iterator[None]:
+    """Give an estimator what was learned; an error in the block takes it back."""
+    own = adopt(estimator, learned)
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__ = own
+        raise

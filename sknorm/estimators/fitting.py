@@ -1,0 +1,340 @@
+"""From what ``fit`` is given to a training run: check, learn, encode, draw. Nothing is set."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+from scipy import sparse
+from sklearn.utils import check_random_state
+
+from sknorm.backends import Backend, keeps_kind
+from sknorm.data import checks, splits
+from sknorm.data.columns import Columns
+from sknorm.data.dataset import TrainingData
+from sknorm.data.rows import Rows
+from sknorm.data.table import View, move_table, resolve_table
+from sknorm.data.targets import Target
+from sknorm.estimators import build
+from sknorm.estimators.fitted import Fitted, fitted_attributes, shallow_copy
+from sknorm.estimators.scoring import HeldOutScore
+from sknorm.network import initializers
+from sknorm.network.network import Network, initialize, revive
+from sknorm.training.batches import Batches
+from sknorm.training.plan import Score
+from sknorm.training.task import Task
+from sknorm.training.validation_loss import HeldOutLoss
+
+_SMALL = 100_000  # values of X under which float64 costs nothing
+_HEADER = ("n_features_in_", "feature_names_in_")
+# Whether fits are those of a regularization path: the weights that one begins with are those of
+# another alpha, and it takes more epochs to leave them than a score has patience for.
+_ON_PATH: ContextVar[bool] = ContextVar("_ON_PATH", default=False)
+
+
+class Given(NamedTuple):
+    """What ``fit`` or ``partial_fit`` is given.
+
+    Attributes
+    ----------
+    X, y, weight, groups : object
+        X may be a View of a table that is checked.
+    partial : bool
+        Whether these are some of the rows only.
+    classes : ndarray or None
+        Of all rows, as ``partial_fit`` is told them.
+    """
+
+    X: Any
+    y: Any
+    weight: Any = None
+    groups: Any = None
+    partial: bool = False
+    classes: np.ndarray | None = None
+
+
+class HeldOut(NamedTuple):
+    """Held-out rows that ``fit`` is given."""
+
+    X: Any = None
+    y: Any = None
+    weight: Any = None
+
+
+class Prepared(NamedTuple):
+    """A table that is ready for training, before anything is drawn at random.
+
+    Attributes
+    ----------
+    rows : Rows
+    columns : Columns
+    target : Target
+    encoded : array of shape (n_samples, n_targets)
+        Targets as the loss's kernel takes them.
+    data : TrainingData
+    backend : Backend
+    dtype : dtype
+        In which the networks compute.
+    header : dict
+        The attributes about columns that scikit-learn sets.
+    like : object
+        An array of the library and on the device of what ``fit`` was given; None is NumPy's.
+    """
+
+    rows: Rows
+    columns: Columns
+    target: Target
+    encoded: np.ndarray
+    data: TrainingData
+    backend: Backend
+    dtype: Any
+    header: dict[str, Any]
+    like: Any
+
+
+class Training(NamedTuple):
+    """What is known of a fit before it is run.
+
+    Attributes
+    ----------
+    prepared : Prepared
+    fitted : Fitted
+        With the network that training starts from.
+    continued : bool
+        Whether it goes on from an earlier fit.
+    """
+
+    prepared: Prepared
+    fitted: Fitted
+    continued: bool
+
+    def attributes(self, network: Network) -> dict[str, Any]:
+        """What makes an estimator one that is fitted so far."""
+        header, like = self.prepared.header, self.prepared.like
+        return fitted_attributes(self.fitted.having(network), header, like)
+
+
+@contextmanager
+def fits_on_path() -> Iterator[None]:
+    """Let fits in the block be those of a regularization path."""
+    token = _ON_PATH.set(True)
+    try:
+        yield
+    finally:
+        _ON_PATH.reset(token)
+
+
+def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Prepared:
+    """Check a table, learn what it says of the task and its columns, and encode it."""
+    rows, header = check_rows(estimator, given, previous)
+    target = learn_target(estimator, rows, given, previous)
+    dtype = compute_dtype(estimator, rows.X, previous)
+    encoded = target.encode(rows.y, dtype)
+    columns = learn_columns(estimator, rows, previous)
+    backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
+    data = TrainingData.encode(backend, rows, encoded, columns, dtype)
+    like = given.X if keeps_kind(given.X) else None
+    return Prepared(rows, columns, target, encoded, data, backend, dtype, header, like)
+
+
+def check_rows(
+    estimator: Any, given: Given, previous: Fitted | None
+) -> tuple[Rows, dict[str, Any]]:
+    """Checked rows that count, and the attributes that scikit-learn's checks have set."""
+    fresh = previous is None
+    several = estimator.normalization in ("batch", "ghost") and (fresh or not given.partial)
+    at_least = 2 if several else 1  # in a later call a single row waits for others
+    checked = shallow_copy(estimator) if fresh else estimator
+    X, y, names = _checked(checked, given, fresh, at_least)
+    header = _header(checked)
+    weight = checks.check_weights(given.weight, X)
+    groups = None if given.groups is None else checks.check_groups(given.groups, X)
+    positions, total = None, int(X.shape[0])
+    sparse_y = sparse.issparse(y)
+    rows = Rows(X, estimator._check_target(y), None, groups, positions, total, names, sparse_y)
+    rows = rows.weighted(weight, at_least)
+    return rows.weighted(estimator._weigh(rows, given), at_least), header
+
+
+def _checked(estimator: Any, given: Given, fresh: bool, at_least: int) -> tuple[Any, Any, Any]:
+    """X and y as arrays, and the names of the columns."""
+    if isinstance(given.X, View):
+        checks.check_count(estimator, given.X, at_least)
+        y = checks.check_targets(estimator, given.X, given.y)
+        return given.X, y, getattr(estimator, "feature_names_in_", None)
+    X = move_table(given.X, estimator.backend)
+    names = checks.feature_names(X)
+    X, y = checks.check_features(estimator, X, reset=fresh, y=given.y, at_least=at_least)
+    checks.check_sparse_backend(X, estimator.backend)
+    return X, y, names
+
+
+def check_table_to_fit(estimator: Any, X: Any) -> tuple[Any, dict[str, Any]]:
+    """A checked table, and the attributes that scikit-learn's checks have set."""
+    checked = shallow_copy(estimator)
+    X = checks.check_features(checked, move_table(X, estimator.backend), reset=True)
+    checks.check_sparse_backend(X, estimator.backend)
+    return X, _header(checked)
+
+
+def learn_target(estimator: Any, rows: Rows, given: Given, previous: Fitted | None) -> Target:
+    """What the targets say of the task; going on, the same under the loss that is asked for."""
+    if previous is None:
+        return estimator._learn_target(rows, given)
+    if not given.partial:
+        previous.target.check_same_task(rows.y)
+    target = estimator._go_on_with(previous.target)
+    architecture = build.architecture(estimator, target, int(rows.X.shape[1]))
+    build.check_continues(previous.network, architecture, estimator.n_members)
+    return target
+
+
+def learn_columns(estimator: Any, rows: Rows, previous: Fitted | None) -> Columns:
+    """The columns of the rows; a warm start keeps those that its weights were trained under."""
+    if previous is not None and estimator.normalization is not None:
+        return previous.columns
+    standardize = estimator.normalization is not None
+    return Columns.learn(rows.X, rows.weight, rows.names, standardize=standardize)
+
+
+def _header(checked: Any) -> dict[str, Any]:
+    return {name: getattr(checked, name) for name in _HEADER if hasattr(checked, name)}
+
+
+def compute_dtype(estimator: Any, X: Any, previous: Fitted | None) -> Any:
+    """In which the networks compute."""
+    if previous is not None:
+        return previous.wide_dtype
+    if estimator.dtype == "auto":
+        small = np.prod(X.shape) < _SMALL
+        return np.float64 if "64" in str(X.dtype) and small else np.float32
+    return np.dtype(estimator.dtype).type
+
+
+def plan_training(
+    estimator: Any, prepared: Prepared, previous: Fitted | None, held: HeldOut
+) -> tuple[Training, Task]:
+    """The training run over a prepared table: draw weights, rows to hold out, and orders."""
+    continued, on_path = previous is not None, _ON_PATH.get()
+    states, member_seeds = random_states(estimator)
+    network = initial_network(estimator, prepared, states, previous)
+    if continued and on_path and estimator.early_stopping:
+        revive(network, states)
+    seeds = build.dropout_seeds(states)
+    members = build.members(estimator, seeds)
+    rates = estimator.dropout, estimator.input_dropout
+    known = network, prepared.columns, prepared.target
+    fitted = Fitted(*known, *rates, tuple(seeds.tolist()), member_seeds)
+    training = Training(prepared, fitted, continued)
+    rows, score = _validation(estimator, training, _split_states(estimator, states, previous), held)
+    plan = build.plan(estimator, prepared.target.loss, continued=continued, on_path=on_path)
+    steps = estimator.solver != "lbfgs"
+    size = build.rows_per_batch(estimator, rows.shape[1]) if steps else rows.shape[1]
+    # Those of several members are drawn here, for this run alone.
+    batches = Batches(rows, size, estimator.shuffle, states, private=estimator.n_members > 1)
+    schedule = build.schedule(estimator, members, batches)
+    max_fun = None if steps else estimator.max_fun
+    task = Task(network, members, batches, prepared.data, schedule, plan, score, max_fun)
+    return training, task
+
+
+def initial_network(
+    estimator: Any, prepared: Prepared, states: list[RandomState], previous: Fitted | None
+) -> Network:
+    """A copy of the network to go on with, or weights drawn as scikit-learn draws them.
+
+    With a norm, the outputs start at the best constant: nothing ties training to scikit-learn's.
+    """
+    backend, target, rows = prepared.backend, prepared.target, prepared.rows
+    if previous is not None:
+        return previous.network.on(backend).copy()
+    architecture = build.architecture(estimator, target, len(prepared.columns.offset))
+    network = initialize(backend, architecture, states, np.dtype(prepared.dtype))
+    if estimator.normalization is not None:
+        bias = network.parameters.bias
+        start = target.loss.initial_bias(prepared.encoded, rows.weights())
+        bias[...] = backend.asarray(start, dtype=bias.dtype)
+    return network
+
+
+def random_states(estimator: Any) -> tuple[list[RandomState], tuple[int, ...]]:
+    """One generator a member and its seed; a single network uses ``random_state`` itself."""
+    random_state = check_random_state(estimator.random_state)
+    if estimator.n_members == 1:
+        return [random_state], ()
+    seeds = random_state.randint(np.iinfo(np.int32).max, size=estimator.n_members).tolist()
+    return [RandomState(seed) for seed in seeds], tuple(seeds)
+
+
+def _split_states(
+    estimator: Any, states: list[RandomState], previous: Fitted | None
+) -> list[RandomState]:
+    """Generators of the split; under a warm start with a seed, those of the first fit.
+
+    Another split would hold out rows that the weights were trained on.
+    """
+    if previous is None or not isinstance(estimator.random_state, Integral):
+        return states
+    states, _ = random_states(estimator)
+    for state in states:
+        initializers.draw(previous.network.architecture, state)
+    return states
+
+
+def _validation(
+    estimator: Any, training: Training, states: list[RandomState], given: HeldOut
+) -> tuple[np.ndarray, Score | None]:
+    """Training rows (K, n), and how a stack is scored after an epoch, if it is."""
+    prepared, rows = training.prepared, training.prepared.rows
+    everything = np.tile(np.arange(len(rows), dtype=np.int64), (estimator.n_members, 1))
+    if given.X is not None:
+        return everything, _given_score(estimator, training, given)
+    stops = estimator.early_stopping
+    if stops == "auto":
+        stops = estimator.solver != "lbfgs" and splits.is_large(len(rows))
+    if not stops:
+        return everything, None
+    how = estimator.validation_fraction
+    trained, held = splits.split(rows, how, prepared.target, states)
+    return trained, _score(estimator, training, prepared.data, rows, held)
+
+
+def _given_score(estimator: Any, training: Training, given: HeldOut) -> Score:
+    """Scores on held-out rows that ``fit`` was given."""
+    prepared, columns = training.prepared, training.prepared.columns
+    checked = shallow_copy(estimator)
+    checked.__dict__ |= prepared.header
+    X, y = checks.check_validation(checked, move_table(given.X, estimator.backend), given.y)
+    checks.warn_if_far(prepared.rows.X, columns.statistics, X, prepared.rows.names)
+    with splits.about("sample_weight_val"):
+        weight = checks.check_weights(given.weight, X)
+    with splits.about("y_val"):
+        y = estimator._check_target(y)
+    rows = Rows(X, y, None, None, None, int(X.shape[0])).weighted(weight, 1)
+    encoded = prepared.target.encode(rows.y, prepared.dtype, "y_val")
+    data = TrainingData.encode(prepared.backend, rows, encoded, columns, prepared.dtype)
+    held = np.tile(np.arange(len(rows), dtype=np.int64), (estimator.n_members, 1))
+    return _score(estimator, training, data, rows, held)
+
+
+def _score(
+    estimator: Any, training: Training, data: TrainingData, rows: Rows, held: np.ndarray
+) -> Score:
+    if estimator.scoring == "loss":
+        return HeldOutLoss(training.prepared.target.loss, data, held)
+    return HeldOutScore(_scored_model(estimator, training), rows, held, training.continued)
+
+
+def _scored_model(estimator: Any, training: Training) -> Any:
+    """The estimator as scorers see it: fitted so far, and without the names of columns.
+
+    The tables that it is to score have none, and are on the host.
+    """
+    model, prepared = shallow_copy(estimator), training.prepared
+    header = {name: value for name, value in prepared.header.items() if "names" not in name}
+    model.__dict__.pop("feature_names_in_", None)
+    model.__dict__ |= fitted_attributes(training.fitted, header, None)
+    return model
