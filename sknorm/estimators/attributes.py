@@ -8,9 +8,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
+from sknorm.estimators.combinations import PLANNED
 from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.fitting import Training
-from sknorm.estimators.parameters import PLANNED
 from sknorm.estimators.scoring import scoring_name
 from sknorm.network.folding import fold
 from sknorm.network.network import Network

@@ -13,7 +13,8 @@ from sknorm.backends import resolve
 from sknorm.data import checks
 from sknorm.data.rows import Rows
 from sknorm.data.targets import Target
-from sknorm.estimators import attributes, parameters
+from sknorm.estimators import attributes
+from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted
 from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
 from sknorm.estimators.plain_state import from_state, plain_state
@@ -30,7 +31,6 @@ from sknorm.network.network import Network
 class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     """Parameters, training and raw predictions of the multi-layer perceptrons."""
 
-    _parameter_constraints: dict = parameters.CONSTRAINTS
     _fitted: Fitted
 
     history_: dict[str, list[Any]]
@@ -107,7 +107,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             If a parameter is out of its range, or if X, y or the weights are malformed; the
             message names the parameter or column and says what to do.
         """
-        parameters.check_combination(self)
+        check_combination(self)
         checks.check_pair(X_val, y_val, sample_weight_val)
         given = Given(X, y, sample_weight, groups)
         previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None

@@ -8,7 +8,7 @@ from numpy.random import RandomState
 
 from sknorm._warnings import warn
 from sknorm.data.targets import Target
-from sknorm.estimators.parameters import PLANNED, hidden_sizes
+from sknorm.estimators.combinations import PLANNED, hidden_sizes
 from sknorm.network import members as stack
 from sknorm.network.network import Network
 from sknorm.network.parameters import Architecture

@@ -1,6 +1,5 @@
 """The classifier."""
 
-from numbers import Real
 from types import SimpleNamespace
 from typing import Any, Literal, Self, overload
 
@@ -9,7 +8,7 @@ from array_api_compat import array_namespace
 from sklearn.base import ClassifierMixin
 
 from sknorm._inherited import ClassifierMethods, _fit_context, available_if
-from sknorm._sklearn import Interval, StrOptions, _check_partial_fit_first_call
+from sknorm._sklearn import _check_partial_fit_first_call
 from sknorm._typing import (
     Activation,
     BackendName,
@@ -42,6 +41,7 @@ from sknorm.estimators.documentation import documented
 from sknorm.estimators.fitted import shallow_copy
 from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
+from sknorm.estimators.parameters import constraints_of
 
 
 @documented
@@ -55,14 +55,6 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
     Parameters
     ----------
     {parameters}
-    class_weight : dict, 'balanced' or None, default=None
-        Weights of the classes, times ``sample_weight``. 'balanced' makes the classes' total
-        weights equal. Classes that a dict does not name weigh one; it may name classes that y
-        lacks, as a fold may, if it names all that y holds. Not for multilabel targets.
-    label_smoothing : float, default=0.0
-        Share of a target's mass that training spreads evenly over the classes, in [0, 1).
-        Early stopping watches the loss without it.
-    {tail}
 
     Attributes
     ----------
@@ -94,12 +86,6 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
     >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.95
     True
     """
-
-    _parameter_constraints: dict = {
-        **BaseMLP._parameter_constraints,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "label_smoothing": [Interval(Real, 0, 1, closed="left")],
-    }
 
     def __init__(
         self,
@@ -195,6 +181,8 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         self.backend = backend
         self.matmul_precision = matmul_precision
         self.dtype = dtype
+
+    _parameter_constraints: dict = constraints_of(__init__)
 
     @available_if(BaseMLP._takes_partial_fits)
     @_fit_context(prefer_skip_nested_validation=True)

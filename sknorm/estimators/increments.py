@@ -14,7 +14,7 @@ from sknorm.data.dataset import TrainingData
 from sknorm.data.rows import Rows
 from sknorm.data.table import resolve_table
 from sknorm.data.targets import Target
-from sknorm.estimators import attributes, build, parameters
+from sknorm.estimators import attributes, build, combinations
 from sknorm.estimators.fitted import Fitted, adopt, fitted_attributes
 from sknorm.estimators.fitting import (
     Given,
@@ -68,8 +68,8 @@ def train_on(estimator: Any, given: Given) -> None:
     previous = estimator._fitted if estimator.__sklearn_is_fitted__() else None
     before: Increments | None = getattr(estimator, "_increments", None)
     validated = _validate_parameters(estimator, previous, before)
-    parameters.check_combination(estimator)
-    parameters.check_incremental(estimator)
+    combinations.check_combination(estimator)
+    combinations.check_incremental(estimator)
     rows, header = check_rows(estimator, given, previous)
     target = learn_target(estimator, rows, given, previous)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)

@@ -1,181 +1,264 @@
-"""Constraints of the parameters that the estimators share, and of their combinations."""
+"""The parameters of the estimators, in one table: kind, default, meaning, whether members differ.
 
+Constraints, docstrings and what a search needs to know follow from it; a test compares it with
+the signatures.
+"""
+
+import ast
+import re
+from inspect import signature
 from numbers import Integral, Real
-from typing import Any
+from textwrap import dedent, indent
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.metrics import get_scorer_names
 
 from sknorm._sklearn import HasMethods, Interval, Options, StrOptions
-from sknorm._warnings import warn
 from sknorm.backends import NAMES, PRECISIONS
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.parameters import NORMALIZATIONS
+from sknorm.objective.losses import LOSSES
 from sknorm.objective.penalties import PENALTIES
 
-_PATIENCE = 10  # the default of n_iter_no_change
-PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
 
-CONSTRAINTS: dict[str, list] = {
-    "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-    "activation": [StrOptions(set(ACTIVATIONS))],
-    "solver": [StrOptions({"sgd", "adam", "adamw", "lbfgs"})],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-    "penalty": [StrOptions(set(PENALTIES))],
-    "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *PLANNED})],
-    "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-    "power_t": [Interval(Real, 0, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
-    "shuffle": ["boolean"],
-    "random_state": ["random_state"],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "verbose": ["verbose"],
-    "warm_start": ["boolean"],
-    "momentum": [Interval(Real, 0, 1, closed="both")],
-    "nesterovs_momentum": ["boolean"],
-    "early_stopping": [StrOptions({"auto"}), "boolean"],
-    "validation_fraction": [
-        Interval(Real, 0, 1, closed="left"),
-        HasMethods(["split"]),
-        HasMethods(["__iter__"]),
-    ],
-    "scoring": [StrOptions({"loss"} | set(get_scorer_names())), callable, None],
-    "beta_1": [Interval(Real, 0, 1, closed="left")],
-    "beta_2": [Interval(Real, 0, 1, closed="left")],
-    "epsilon": [Interval(Real, 0, None, closed="neither")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-    "max_fun": [Interval(Integral, 1, None, closed="left")],
-    "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
-    "normalization": [StrOptions(set(NORMALIZATIONS)), None],
-    "norm_momentum": [Interval(Real, 0, 1, closed="right")],
-    "norm_epsilon": [Interval(Real, 0, None, closed="neither")],
-    "norm_affine": ["boolean"],
-    "norm_statistics": [StrOptions({"running", "cumulative", "population"})],
-    "ghost_batch_size": [Interval(Integral, 2, None, closed="left")],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "input_dropout": [Interval(Real, 0, 1, closed="left")],
-    "input_noise": [Interval(Real, 0, None, closed="left")],
-    "mixup_alpha": [Interval(Real, 0, None, closed="left")],
-    "residual": ["boolean"],
-    "swa_fraction": [Interval(Real, 0, 1, closed="both")],
-    "n_members": [Interval(Integral, 1, 1 << 20, closed="both")],
-    "backend": [StrOptions(set(NAMES))],
-    "matmul_precision": [StrOptions(set(PRECISIONS))],
-    "dtype": [StrOptions({"auto", "float32", "float64"})],
+def _options(names: Any) -> str:
+    return "{" + ", ".join(map(repr, names)) + "}"
+
+
+# A kind is alternatives of CONSTRAINTS, quoted texts, sets of them, or None. A star is for
+# hyperparameters: the members of a stack may differ in them.
+TABLE = f"""
+loss : {_options(LOSSES)} = 'squared_error'
+    What is learned of the targets: their mean ('squared_error', half of it; 'poisson' and
+    'gamma' for counts and positive amounts, half their deviance through a log link), their
+    median ('absolute_error'), a mean that outliers hardly move ('huber'), or quantiles.
+hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) = (100,)
+    Widths of the hidden layers.
+activation : {_options(ACTIVATIONS)} = 'relu'
+    Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
+solver : {{'sgd', 'adam', 'adamw', 'lbfgs'}} = 'adam'
+    'sgd' with momentum, 'adam' with the penalty in its gradient and the proximal step in its
+    metric, 'adamw' with the whole penalty decoupled from the adaptive step sizes, 'lbfgs' on
+    all rows at once (SciPy's L-BFGS-B; smooth objectives without random parts only). It leaves
+    weights before a norm out of the penalty, under which they would shrink without end.
+alpha* : float >= 0 = 1e-4
+    Strength of the penalty; see above for what it means.
+batch_size : int >= 1 or 'auto' = 'auto'
+    Largest number of rows of a batch; n rows make ``ceil(n / batch_size)`` batches whose
+    sizes differ by at most one. 'auto' is 64 below 4,000 rows, 128 below 20,000, else 256.
+learning_rate : {{'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}} = 'constant'
+    Schedule. 'invscaling' and 'adaptive' are scikit-learn's and act with 'sgd' only.
+    'cosine' falls to zero over ``max_iter`` epochs; 'one_cycle' first rises over 30% of them.
+learning_rate_init* : float > 0 = 1e-3
+    Initial (or, under 'one_cycle', largest) step size.
+power_t : float >= 0 = 0.5
+    Exponent of 'invscaling'.
+max_iter : int >= 1 = 200
+    Largest number of epochs, or of iterations of 'lbfgs'.
+shuffle : bool = True
+    Whether each epoch draws a new order of the rows.
+random_state* : int or RandomState instance or None = None
+    Initial weights, splits, orders and dropout masks. The same seed gives the same model bit
+    for bit, whatever the number of threads.
+tol : float >= 0 = 1e-4
+    Improvement of the loss or score that counts; under 'lbfgs' the largest entry of the
+    gradient at which training ends, if the objective has not stopped falling before.
+verbose* : bool or int = False
+    Whether to print the loss of each epoch.
+warm_start : bool = False
+    Whether ``fit`` goes on from the weights, the scaling of the columns and the curves of the
+    last fit, with a new optimizer. A loss with another link is refused.
+momentum : float in [0, 1] = 0.9
+    Momentum of 'sgd'.
+nesterovs_momentum : bool = True
+    Whether that is Nesterov's.
+early_stopping : bool or 'auto' = 'auto'
+    Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
+    improves, and to keep the weights of the best epoch. 'auto' does so above 2,000 rows, rounded
+    to hundreds.
+validation_fraction : float in [0, 1) or CV splitter or iterable = 0.1
+    Share of rows held out, whole ``groups`` at a time where ``fit`` was given some; or a
+    splitter; or the held-out rows as indices or as a mask, or (training, held-out) pairs of
+    indices. The first split or pair counts, but of those in time, such as TimeSeriesSplit's, the
+    last, if it trains on as many rows.
+beta_1 : float in [0, 1) = 0.9
+    Decay rate of Adam's first moments.
+beta_2 : float in [0, 1) = 0.999
+    Decay rate of Adam's second moments.
+epsilon : float > 0 = 1e-8
+    Numerical stability of Adam.
+n_iter_no_change : int >= 1 or inf = 10
+    Epochs without improvement before a network has converged; ``numpy.inf`` never ends training.
+    'cosine' and 'one_cycle' go on to ``max_iter`` all the same.
+max_fun : int >= 1 = 15000
+    Largest number of evaluations of the objective by 'lbfgs'.
+normalization : {_options(NORMALIZATIONS)} or None = 'batch'
+    Norm between each hidden Linear and its activation: batch norm (Ioffe and Szegedy, 2015),
+    ghost batch norm with statistics over sub-batches (Hoffer et al., 2017), layer norm (Ba et
+    al., 2016), or none. Under layer norm, a layer has two units or more.
+norm_momentum* : float in (0, 1] = 0.1
+    Weight of a new batch in the running statistics, as in PyTorch.
+norm_epsilon : float > 0 = 1e-5
+    Added to the variance before its root.
+norm_affine : bool = True
+    Whether norms learn a scale and a shift.
+norm_statistics : {{'running', 'cumulative', 'population'}} = 'running'
+    What standardizes at prediction: the exponential average over batches, the plain average
+    over the batches of the last epoch, or the exact statistics of the training rows under the
+    final weights.
+ghost_batch_size : int >= 2 = 64
+    Largest number of rows of a sub-batch under 'ghost'.
+dropout* : float in [0, 1) = 0.0
+    Probability with which hidden units are dropped in training.
+input_dropout* : float in [0, 1) = 0.0
+    Probability with which inputs are dropped in training.
+input_noise* : float >= 0 = 0.0
+    Standard deviation of the normal noise that training adds to the inputs, after their
+    standardization.
+mixup_alpha* : float >= 0 = 0.0
+    Training on convex combinations of pairs of rows, with shares of a beta distribution whose
+    parameters are both this (Zhang et al., 2018, mixup); 0 is none, 0.1 to 0.4 is usual.
+residual : bool = False
+    Whether a hidden layer's input is added to its output where their widths agree (He et al.,
+    2016, Deep residual learning).
+swa_fraction : float in [0, 1] = 0.0
+    Share of the epochs, at the end, whose weights are averaged (Izmailov et al., 2018,
+    Averaging weights leads to wider optima). With it training uses up ``max_iter``; with early
+    stopping the average is taken where it scores at least as well as the best epoch.
+penalty : {_options(PENALTIES)} = 'elasticnet'
+    What alpha multiplies: the elastic net above; the number of weights that are not zero;
+    the sum over the features of the norms of their outgoing weights in the first layer, times
+    the root of that layer's width (Yuan and Lin, 2006), which switches whole features off; or
+    the sum of the singular values of each layer's weights (not with solver 'adam').
+l1_ratio* : float in [0, 1] = 0.0
+    Share of the L1 norm in the elastic net.
+class_weight* : dict or 'balanced' or None = None
+    Weights of the classes, times ``sample_weight``. 'balanced' makes the classes' total
+    weights equal. Classes that a dict does not name weigh one; it may name classes that y
+    lacks, as a fold may, if it names all that y holds. Not for multilabel targets.
+label_smoothing* : float in [0, 1) = 0.0
+    Share of a target's mass that training spreads evenly over the classes.
+    Early stopping watches the loss without it.
+standardize_target : bool or 'auto' = 'auto'
+    Whether to train on targets in units of their own, so that step sizes and alpha mean the
+    same in any unit: of weighted mean 0 and deviation 1, or of median 0 and normalized
+    interquartile range 1 under the losses that are robust against outliers, or of mean 1
+    under those with a log link. 'auto' does so with a norm, not without.
+quantile : float or list of float = 0.5
+    Level or increasing levels in (0, 1) that ``loss='quantile'`` estimates; several at once
+    share the network, and add an axis to the predictions.
+huber_delta : float > 0 = 1.35
+    Where ``loss='huber'`` turns from squared to absolute, in the units of training.
+scoring : str or callable or None = 'loss'
+    What early stopping watches: the loss of the held-out rows, a scikit-learn scorer, or the
+    estimator's ``score`` (None). Scorers that take no ``sample_weight`` score without. Without any
+    score that is a finite number, training goes by the training loss and keeps the last weights.
+max_grad_norm : float > 0 or None = None
+    Euclidean norm to which the gradient is clipped.
+n_members : int in [1, 2**20] = 1
+    Number of differently seeded networks that are trained together and averaged.
+backend : {_options(NAMES)} = 'auto'
+    Where to compute: where X is, with the kernels of its array library ('auto'), on the host, or
+    with CuPy on a CUDA device, to which tables of the host are uploaded once a call. CuPy also
+    computes where X is a tensor of PyTorch or JAX on a CUDA device, without a copy of it. Methods
+    return arrays of the library and on the device of what they are given.
+matmul_precision : {_options(PRECISIONS)} = 'highest'
+    Precision of products of float32 matrices on CUDA devices: with all their digits, or, under
+    'high', of operands rounded to TF32 (10 bits after the first), for which newer devices have
+    faster units. Without effect on float64 and on the host.
+dtype : {{'auto', 'float32', 'float64'}} = 'auto'
+    Precision of training and prediction. 'auto' is float32, but float64 where X is float64
+    and holds fewer than 100,000 values, so that it costs nothing.
+"""
+
+CONSTRAINTS: dict[str, Any] = {
+    "None": None,
+    "bool": "boolean",
+    "int": Interval(Integral, None, None, closed="neither"),
+    "int >= 1": Interval(Integral, 1, None, closed="left"),
+    "int >= 2": Interval(Integral, 2, None, closed="left"),
+    "int in [1, 2**20]": Interval(Integral, 1, 1 << 20, closed="both"),
+    "inf": Options(Real, {np.inf}),
+    "float": Real,
+    "float >= 0": Interval(Real, 0, None, closed="left"),
+    "float > 0": Interval(Real, 0, None, closed="neither"),
+    "float in [0, 1]": Interval(Real, 0, 1, closed="both"),
+    "float in [0, 1)": Interval(Real, 0, 1, closed="left"),
+    "float in (0, 1]": Interval(Real, 0, 1, closed="right"),
+    "list of float": "array-like",
+    "array-like of shape (n_layers - 2,)": "array-like",
+    "RandomState instance": "random_state",
+    "CV splitter": HasMethods(["split"]),
+    "iterable": HasMethods(["__iter__"]),
+    "dict": dict,
+    "str": StrOptions({"loss", *get_scorer_names()}),
+    "callable": callable,
 }
-
-_WIDEST = 1 << 31
-RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")
-
-
-def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
-    """Widths of the hidden layers; one number is one layer."""
-    sizes = list(hidden_layer_sizes) if np.iterable(hidden_layer_sizes) else [hidden_layer_sizes]
-    if any(isinstance(d, bool) or not isinstance(d, Integral) or d <= 0 for d in sizes):
-        raise ValueError(
-            f"hidden_layer_sizes must be > 0, got {sizes}: one positive integer a layer."
-        )
-    if max(sizes, default=0) >= _WIDEST:
-        raise ValueError(
-            f"hidden_layer_sizes must be below 2**31, got {sizes}: no memory holds such a layer."
-        )
-    return tuple(int(d) for d in sizes)
+# Those that the preparation of a table depends on, before anything is drawn or trained.
+_OF_TARGETS = {"loss", "quantile", "huber_delta", "standardize_target", "class_weight"}
+PREPARING = _OF_TARGETS | {"mixup_alpha", "normalization", "dtype", "backend"}
 
 
-def check_combination(estimator: Any) -> None:
-    """Refuse, before training, what a solver or penalty cannot do.
+class Parameter(NamedTuple):
+    """A parameter of an estimator.
 
-    Raises
-    ------
-    ValueError
-        Naming the parameters, and what to choose instead.
+    Attributes
+    ----------
+    name : str
+    kind : str
+        Alternatives, as the docstring has them.
+    default : object
+    text : str
+        What it means.
+    differs : bool
+        Whether the members of a stack may differ in it.
     """
-    if isinstance(estimator.validation_fraction, str):
-        raise ValueError(
-            f"validation_fraction={estimator.validation_fraction!r} is a string; pass a share of "
-            "the rows in (0, 1), a CV splitter, or row indices."
-        )
-    _check_layer_norm(estimator)
-    if estimator.penalty != "elasticnet" and estimator.l1_ratio > 0:
-        warn(
-            f"l1_ratio={estimator.l1_ratio} acts with penalty='elasticnet' only; it is ignored "
-            f"under penalty={estimator.penalty!r}."
-        )
-    _check_patience(estimator)
-    if estimator.solver == "lbfgs":
-        _check_lbfgs(estimator)
-    has_step = PENALTIES[estimator.penalty].diagonal_metric
-    if estimator.solver == "adam" and estimator.alpha > 0 and not has_step:
-        raise ValueError(
-            f"penalty={estimator.penalty!r} has no proximal step in the metric of solver='adam', "
-            "whose step differs by coordinate. Use solver='adamw', which decouples the penalty, or "
-            "'sgd'."
-        )
+
+    name: str
+    kind: str
+    default: Any
+    text: str
+    differs: bool
+
+    @property
+    def constraints(self) -> list[Any]:
+        """What scikit-learn checks values by."""
+        if self.name == "verbose":
+            return ["verbose"]
+        if self.name == "random_state":
+            return ["random_state"]
+        return [_constraint(each) for each in self.kind.split(" or ")]
+
+    @property
+    def docstring(self) -> str:
+        """The entry of a numpydoc section."""
+        head = f"{self.name} : {self.kind.replace(' or ', ', ', self.kind.count(' or ') - 1)}"
+        return f"{head}, default={self.default!r}\n{indent(self.text, ' ' * 4)}"
 
 
-def check_incremental(estimator: Any) -> None:
-    """Refuse what needs to know the end of training, or all rows, in ``partial_fit``."""
-    if estimator.early_stopping is True:
-        raise ValueError(
-            "partial_fit does not support early_stopping=True: it sees no held-out rows. Set it "
-            "to False or 'auto', and score the model between calls."
-        )
-    for parameter, reason in (
-        ("learning_rate", estimator.learning_rate in PLANNED),
-        ("swa_fraction", estimator.swa_fraction > 0),
-        ("norm_statistics", estimator.norm_statistics == "population"),
-    ):
-        if reason:
-            raise ValueError(
-                f"partial_fit does not support {parameter}={getattr(estimator, parameter)!r}, "
-                "which needs to know all steps or all rows of training. Use fit, or the default."
-            )
+def _constraint(kind: str) -> Any:
+    if kind[0] == "{":
+        return StrOptions(ast.literal_eval(kind))
+    return StrOptions({ast.literal_eval(kind)}) if kind[0] == "'" else CONSTRAINTS[kind]
 
 
-def _check_patience(estimator: Any) -> None:
-    """Warn of patience that somebody asked for, where it ends nothing."""
-    patience, longest = estimator.n_iter_no_change, estimator.max_iter
-    asked_for = estimator.early_stopping is True or patience != _PATIENCE
-    if estimator.learning_rate in PLANNED and asked_for and patience < longest:
-        warn(
-            f"n_iter_no_change={patience} ends nothing under learning_rate="
-            f"{estimator.learning_rate!r}, which is planned over all max_iter={longest} epochs; "
-            "early stopping chooses the best of them. Lower max_iter for a shorter training, or "
-            "set n_iter_no_change=numpy.inf to say so."
-        )
+def _read(entry: str) -> Parameter:
+    head, text = entry.split("\n", 1)
+    name, kind, default = re.fullmatch(r"(\w+\*?) : (.*) = (.*)", head).groups()  # type: ignore[union-attr]
+    plain = name.removesuffix("*")
+    return Parameter(plain, kind, ast.literal_eval(default), dedent(text).strip(), plain != name)
 
 
-def _check_layer_norm(estimator: Any) -> None:
-    if estimator.normalization == "layer" and 1 in hidden_sizes(estimator.hidden_layer_sizes):
-        raise ValueError(
-            f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} has a layer of one unit, which "
-            "normalization='layer' makes the same for all rows, so that nothing can be learned. "
-            "Give the layer more units, or use normalization='batch' or None."
-        )
+PARAMETERS = {each.name: each for each in map(_read, re.split(r"\n(?=\w)", TABLE.strip()))}
 
 
-def _check_lbfgs(estimator: Any) -> None:
-    if estimator.alpha > 0 and estimator.penalty != "elasticnet":
-        raise ValueError(
-            f"solver='lbfgs' needs a smooth objective, but penalty={estimator.penalty!r} is not "
-            "smooth. Use solver='adam', 'adamw' or 'sgd', or penalty='elasticnet', l1_ratio=0."
-        )
-    if estimator.alpha > 0 and estimator.l1_ratio > 0:
-        raise ValueError(
-            f"solver='lbfgs' needs a smooth objective, but l1_ratio={estimator.l1_ratio} adds an "
-            "L1 norm. Set l1_ratio=0, or use solver='adam', 'adamw' or 'sgd'."
-        )
-    for parameter in RANDOM:
-        if (value := getattr(estimator, parameter)) > 0:
-            raise ValueError(
-                f"solver='lbfgs' needs an objective that is the same at each evaluation, but "
-                f"{parameter}={value} is random. Set it to 0, or use solver='adam'."
-            )
-    for parameter in ("swa_fraction", "max_grad_norm"):
-        if value := getattr(estimator, parameter):
-            raise ValueError(
-                f"{parameter}={value} acts on the steps of 'sgd', 'adam' and 'adamw'; "
-                "solver='lbfgs' has none. Leave it at its default."
-            )
+def parameters_of(cls: type) -> list[Parameter]:
+    """Those that a class's constructor takes, in its order."""
+    return [PARAMETERS[name] for name in signature(cls).parameters]
+
+
+def constraints_of(constructor: Any) -> dict[str, list[Any]]:
+    """What scikit-learn checks the parameters of a constructor by."""
+    names = [name for name in signature(constructor).parameters if name != "self"]
+    return {name: PARAMETERS[name].constraints for name in names}

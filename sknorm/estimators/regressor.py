@@ -1,12 +1,10 @@
 """The regressor."""
 
-from numbers import Real
 from typing import Any, Literal, Self, overload
 
 import numpy as np
 
 from sknorm._inherited import RegressorMethods, _fit_context, available_if
-from sknorm._sklearn import Interval, StrOptions
 from sknorm._typing import (
     Activation,
     BackendName,
@@ -38,25 +36,9 @@ from sknorm.estimators.documentation import documented
 from sknorm.estimators.fitted import shallow_copy
 from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
+from sknorm.estimators.parameters import constraints_of
 from sknorm.estimators.quantiles import ScoredRegressor, levels_of
-from sknorm.objective.losses import (
-    AbsoluteError,
-    Gamma,
-    Huber,
-    Loss,
-    Poisson,
-    Quantile,
-    SquaredError,
-)
-
-LOSSES: dict[str, type[Loss]] = {
-    "squared_error": SquaredError,
-    "absolute_error": AbsoluteError,
-    "huber": Huber,
-    "quantile": Quantile,
-    "poisson": Poisson,
-    "gamma": Gamma,
-}
+from sknorm.objective.losses import LOSSES, Huber, Loss, Quantile
 
 
 @documented
@@ -70,23 +52,7 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
 
     Parameters
     ----------
-    loss : {'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma'}, \
-default='squared_error'
-        What is learned of the targets: their mean ('squared_error', half of it; 'poisson' and
-        'gamma' for counts and positive amounts, half their deviance through a log link), their
-        median ('absolute_error'), a mean that outliers hardly move ('huber'), or quantiles.
     {parameters}
-    standardize_target : bool or 'auto', default='auto'
-        Whether to train on targets in units of their own, so that step sizes and alpha mean the
-        same in any unit: of weighted mean 0 and deviation 1, or of median 0 and normalized
-        interquartile range 1 under the losses that are robust against outliers, or of mean 1
-        under those with a log link. 'auto' does so with a norm, not without.
-    quantile : float or list of float, default=0.5
-        Level or increasing levels in (0, 1) that ``loss='quantile'`` estimates; several at once
-        share the network, and add an axis to the predictions.
-    huber_delta : float, default=1.35
-        Where ``loss='huber'`` turns from squared to absolute, in the units of training.
-    {tail}
 
     Attributes
     ----------
@@ -118,13 +84,6 @@ default='squared_error'
 
     target_mean_: np.ndarray
     target_scale_: np.ndarray
-    _parameter_constraints: dict = {
-        **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(LOSSES))],
-        "standardize_target": [StrOptions({"auto"}), "boolean"],
-        "quantile": [Real, "array-like"],
-        "huber_delta": [Interval(Real, 0, None, closed="neither")],
-    }
 
     def __init__(
         self,
@@ -224,6 +183,8 @@ default='squared_error'
         self.backend = backend
         self.matmul_precision = matmul_precision
         self.dtype = dtype
+
+    _parameter_constraints: dict = constraints_of(__init__)
 
     @available_if(BaseMLP._takes_partial_fits)
     @_fit_context(prefer_skip_nested_validation=True)

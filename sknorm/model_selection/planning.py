@@ -13,19 +13,15 @@ from sklearn.base import BaseEstimator, clone
 
 from sknorm._sklearn import _num_features
 from sknorm.backends import is_on_host
-from sknorm.estimators.parameters import CONSTRAINTS, check_combination, hidden_sizes
+from sknorm.estimators.combinations import check_combination, hidden_sizes
+from sknorm.estimators.parameters import PARAMETERS, PREPARING
 from sknorm.model_selection.evaluation import Candidate, Context, Job, Unit
 from sknorm.model_selection.inputs import Once, check_stackable, has_prefix, last_step
 from sknorm.model_selection.overrides import all_parameters, has_own_code
 
 # Parameters that the networks of a stack may differ in.
-STACKED = {
-    "alpha", "l1_ratio", "dropout", "input_dropout", "input_noise", "mixup_alpha",
-    "label_smoothing", "learning_rate_init", "norm_momentum", "random_state", "class_weight",
-    "verbose",
-}  # fmt: skip
-# Parameters that the preparation of a table does not depend on; mixup changes the targets' kind.
-_LATER = {*CONSTRAINTS, "label_smoothing"} - {"normalization", "dtype", "backend", "mixup_alpha"}
+STACKED = {name for name, each in PARAMETERS.items() if each.differs}
+_LATER = PARAMETERS.keys() - PREPARING  # that the preparation of a table does not depend on
 # Above this, the parameters and gradients of a stack leave the caches. Well below it, the kernels
 # of stacks that are trained on several threads are so short that they wait for the interpreter.
 _CACHE_BYTES = 1 << 23

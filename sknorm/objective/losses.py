@@ -297,6 +297,17 @@ class SoftMulticlassLogLoss(MulticlassLogLoss):
         return np.log(np.maximum(np.average(y, axis=0, weights=weight), 1e-3))
 
 
+# What the regressor's parameter may be.
+LOSSES: dict[str, type[Loss]] = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "quantile": Quantile,
+    "poisson": Poisson,
+    "gamma": Gamma,
+}
+
+
 def _in_units(weight: np.ndarray) -> np.ndarray:
     units, _ = weights_in_units(weight)
     return np.ones(len(weight)) if units is None else units

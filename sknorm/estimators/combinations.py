@@ -1,0 +1,127 @@
+"""Combinations of parameters that no training run can follow."""
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from sknorm._warnings import warn
+from sknorm.estimators.parameters import PARAMETERS
+from sknorm.objective.penalties import PENALTIES
+
+PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
+_WIDEST = 1 << 31
+RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")
+
+
+def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
+    """Widths of the hidden layers; one number is one layer."""
+    sizes = list(hidden_layer_sizes) if np.iterable(hidden_layer_sizes) else [hidden_layer_sizes]
+    if any(isinstance(d, bool) or not isinstance(d, Integral) or d <= 0 for d in sizes):
+        raise ValueError(
+            f"hidden_layer_sizes must be > 0, got {sizes}: one positive integer a layer."
+        )
+    if max(sizes, default=0) >= _WIDEST:
+        raise ValueError(
+            f"hidden_layer_sizes must be below 2**31, got {sizes}: no memory holds such a layer."
+        )
+    return tuple(int(d) for d in sizes)
+
+
+def check_combination(estimator: Any) -> None:
+    """Refuse, before training, what a solver or penalty cannot do.
+
+    Raises
+    ------
+    ValueError
+        Naming the parameters, and what to choose instead.
+    """
+    if isinstance(estimator.validation_fraction, str):
+        raise ValueError(
+            f"validation_fraction={estimator.validation_fraction!r} is a string; pass a share of "
+            "the rows in (0, 1), a CV splitter, or row indices."
+        )
+    _check_layer_norm(estimator)
+    if estimator.penalty != "elasticnet" and estimator.l1_ratio > 0:
+        warn(
+            f"l1_ratio={estimator.l1_ratio} acts with penalty='elasticnet' only; it is ignored "
+            f"under penalty={estimator.penalty!r}."
+        )
+    _check_patience(estimator)
+    if estimator.solver == "lbfgs":
+        _check_lbfgs(estimator)
+    has_step = PENALTIES[estimator.penalty].diagonal_metric
+    if estimator.solver == "adam" and estimator.alpha > 0 and not has_step:
+        raise ValueError(
+            f"penalty={estimator.penalty!r} has no proximal step in the metric of solver='adam', "
+            "whose step differs by coordinate. Use solver='adamw', which decouples the penalty, or "
+            "'sgd'."
+        )
+
+
+def check_incremental(estimator: Any) -> None:
+    """Refuse what needs to know the end of training, or all rows, in ``partial_fit``."""
+    if estimator.early_stopping is True:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True: it sees no held-out rows. Set it "
+            "to False or 'auto', and score the model between calls."
+        )
+    for parameter, reason in (
+        ("learning_rate", estimator.learning_rate in PLANNED),
+        ("swa_fraction", estimator.swa_fraction > 0),
+        ("norm_statistics", estimator.norm_statistics == "population"),
+    ):
+        if reason:
+            raise ValueError(
+                f"partial_fit does not support {parameter}={getattr(estimator, parameter)!r}, "
+                "which needs to know all steps or all rows of training. Use fit, or the default."
+            )
+
+
+def _check_patience(estimator: Any) -> None:
+    """Warn of patience that somebody asked for, where it ends nothing."""
+    patience, longest = estimator.n_iter_no_change, estimator.max_iter
+    asked_for = (
+        estimator.early_stopping is True or patience != PARAMETERS["n_iter_no_change"].default
+    )
+    if estimator.learning_rate in PLANNED and asked_for and patience < longest:
+        warn(
+            f"n_iter_no_change={patience} ends nothing under learning_rate="
+            f"{estimator.learning_rate!r}, which is planned over all max_iter={longest} epochs; "
+            "early stopping chooses the best of them. Lower max_iter for a shorter training, or "
+            "set n_iter_no_change=numpy.inf to say so."
+        )
+
+
+def _check_layer_norm(estimator: Any) -> None:
+    if estimator.normalization == "layer" and 1 in hidden_sizes(estimator.hidden_layer_sizes):
+        raise ValueError(
+            f"hidden_layer_sizes={estimator.hidden_layer_sizes!r} has a layer of one unit, which "
+            "normalization='layer' makes the same for all rows, so that nothing can be learned. "
+            "Give the layer more units, or use normalization='batch' or None."
+        )
+
+
+def _check_lbfgs(estimator: Any) -> None:
+    if estimator.alpha > 0 and estimator.penalty != "elasticnet":
+        raise ValueError(
+            f"solver='lbfgs' needs a smooth objective, but penalty={estimator.penalty!r} is not "
+            "smooth. Use solver='adam', 'adamw' or 'sgd', or penalty='elasticnet', l1_ratio=0."
+        )
+    if estimator.alpha > 0 and estimator.l1_ratio > 0:
+        raise ValueError(
+            f"solver='lbfgs' needs a smooth objective, but l1_ratio={estimator.l1_ratio} adds an "
+            "L1 norm. Set l1_ratio=0, or use solver='adam', 'adamw' or 'sgd'."
+        )
+    for parameter in RANDOM:
+        if (value := getattr(estimator, parameter)) > 0:
+            raise ValueError(
+                f"solver='lbfgs' needs an objective that is the same at each evaluation, but "
+                f"{parameter}={value} is random. Set it to 0, or use solver='adam'."
+            )
+    for parameter in ("swa_fraction", "max_grad_norm"):
+        if value := getattr(estimator, parameter):
+            raise ValueError(
+                f"{parameter}={value} acts on the steps of 'sgd', 'adam' and 'adamw'; "
+                "solver='lbfgs' has none. Leave it at its default."
+            )
