@@ -15,7 +15,7 @@ from sknorm.data.rows import Rows
 from sknorm.data.targets import Target
 from sknorm.estimators import attributes
 from sknorm.estimators.combinations import check_combination
-from sknorm.estimators.fitted import Fitted, adopted
+from sknorm.estimators.fitted import Fitted, adopted, fitted_of
 from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
 from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import (
@@ -133,22 +133,22 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     @property
     def network_(self) -> Network:
         """The fitted stack: weights as trained, and the statistics of its norms."""
-        return self._fitted.network
+        return fitted_of(self).network
 
     @property
     def n_layers_(self) -> int:
         """Number of layers, input and output included."""
-        return len(self._fitted.network.architecture.sizes)
+        return len(self.network_.architecture.sizes)
 
     @property
     def n_outputs_(self) -> int:
         """Number of outputs."""
-        return self._fitted.target.n_outputs
+        return fitted_of(self).target.n_outputs
 
     @property
     def out_activation_(self) -> str:
         """Output activation."""
-        return self._fitted.target.loss.output_activation
+        return fitted_of(self).target.loss.output_activation
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -159,12 +159,12 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         the predictions. Under layer norm, which does not fold, the weights as trained. With
         several members, arrays of shape (n_members, fan_in, fan_out).
         """
-        return attributes.plain_network(self._fitted)[0]
+        return attributes.plain_network(fitted_of(self))[0]
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """Biases of the equivalent plain network, a list of (fan_out,) arrays; see ``coefs_``."""
-        return attributes.plain_network(self._fitted)[1]
+        return attributes.plain_network(fitted_of(self))[1]
 
     @property
     def sparsity_(self) -> np.ndarray:

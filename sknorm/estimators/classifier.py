@@ -38,7 +38,7 @@ from sknorm.data.rows import Rows
 from sknorm.data.targets import Target
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
-from sknorm.estimators.fitted import shallow_copy
+from sknorm.estimators.fitted import fitted_of, shallow_copy
 from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
 from sknorm.estimators.parameters import constraints_of
@@ -249,7 +249,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         return found
 
     def _classes(self) -> np.ndarray:
-        target: Any = self._fitted.target
+        target: Any = fitted_of(self).target
         return target.classes
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 
 from sknorm.backends import in_kind
 from sknorm.data.columns import Columns
@@ -51,8 +52,19 @@ class Fitted:
 
 
 def fitted_of(estimator: Any) -> Fitted:
-    """What a fitted estimator knows."""
-    fitted: Fitted = estimator._fitted
+    """What a fitted estimator knows.
+
+    Raises
+    ------
+    NotFittedError
+        Which is an AttributeError, too.
+    """
+    fitted: Fitted | None = getattr(estimator, "_fitted", None)
+    if fitted is None:
+        raise NotFittedError(
+            f"This {type(estimator).__name__} instance is not fitted yet. Call 'fit' with "
+            "appropriate arguments before using this estimator."
+        )
     return fitted
 
 
