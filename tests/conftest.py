@@ -18,9 +18,10 @@ from sklearn import config_context
 from sklearn.datasets import make_classification, make_regression
 
 from sknorm.backends import resolve
+from sknorm.network.architecture import Architecture
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
-from sknorm.network.parameters import Architecture, Parameters, zeros_like
+from sknorm.network.parameters import Parameters, zeros_like
 from sknorm.objective.losses import Loss
 from sknorm.objective.objective import BatchGradient
 from sknorm.training.data import TrainingData

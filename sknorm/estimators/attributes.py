@@ -169,7 +169,7 @@ def plain_network(estimator: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
     estimator = shallow_copy(estimator)  # that no fit of another thread changes
     network = estimator.network_
     inference, to_numpy = fold(network), network.backend.to_numpy
-    dtype = to_numpy(network.parameters.bias).dtype
+    dtype = to_numpy(network["head.bias"]).dtype
     weights = [to_numpy(w).astype(np.float64) for w in inference.weights]
     biases = [to_numpy(b).astype(np.float64) for b in inference.biases]
     if network.architecture.normalization != "layer":

@@ -262,7 +262,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     def _start_outputs(self, network: Network, rows: Rows, target: np.ndarray) -> None:
         """Start at the best constant, with a norm: nothing ties training to scikit-learn's."""
         if self.normalization is not None:
-            bias = network.parameters.bias
+            bias = network["head.bias"]
             start = self._loss().initial_bias(target, rows.weights())
             bias[...] = self._backend.asarray(start, dtype=bias.dtype)
 

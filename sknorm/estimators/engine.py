@@ -8,7 +8,7 @@ from numpy.random import RandomState
 from sknorm._warnings import warn
 from sknorm.estimators.parameters import PLANNED, hidden_sizes
 from sknorm.network import members as stack
-from sknorm.network.parameters import Architecture
+from sknorm.network.architecture import Architecture
 from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
 from sknorm.training.plan import Plan

@@ -10,7 +10,7 @@ from sknorm._sklearn import HasMethods, Interval, Options, StrOptions
 from sknorm._warnings import warn
 from sknorm.backends import NAMES, PRECISIONS
 from sknorm.kernels.codes import ACTIVATIONS
-from sknorm.network.parameters import NORMALIZATIONS
+from sknorm.network.architecture import NORMALIZATIONS
 from sknorm.objective.penalties import PENALTIES
 
 _PATIENCE = 10  # the default of n_iter_no_change

@@ -12,8 +12,9 @@ from sknorm.backends import is_on_host, resolve, to_host
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.rows import Scales
 from sknorm.estimators.target_units import TargetUnits
+from sknorm.network.architecture import Architecture
 from sknorm.network.network import Network
-from sknorm.network.parameters import Architecture, Parameters
+from sknorm.network.parameters import Parameters
 from sknorm.objective import losses
 from sknorm.optim import schedules
 from sknorm.optim.adam import AdamState

@@ -102,19 +102,18 @@ def express(
     Where the scale has grown so much that nothing of what was learned shows, outputs are at
     ``start`` instead, the raw outputs of the best constant prediction.
     """
-    backend, parameters = network.backend, network.parameters
-    repeats = parameters.bias.shape[1] // len(old[1])
+    backend, weight, bias = network.backend, network["head.weight"], network["head.bias"]
+    repeats = bias.shape[1] // len(old[1])
     ratio, shift = (old[1] / new[1], (old[0] - new[0]) / new[1])
     ratio, shift = np.repeat(ratio, repeats), np.repeat(shift, repeats)
-    bias = backend.to_numpy(parameters.bias).astype(np.float64)
+    outputs = backend.to_numpy(bias).astype(np.float64)
     if _is_log(loss):
-        bias = bias + np.log(ratio)
+        outputs = outputs + np.log(ratio)
     else:
-        bias = bias * ratio + shift
-        weight = parameters.weights[-1]
+        outputs = outputs * ratio + shift
         weight *= backend.asarray(ratio, dtype=weight.dtype)
-    bias = np.where(ratio < 1.0 / _HOPELESS_FROM, start, bias)
-    parameters.bias[...] = backend.asarray(bias, dtype=parameters.bias.dtype)
+    outputs = np.where(ratio < 1.0 / _HOPELESS_FROM, start, outputs)
+    bias[...] = backend.asarray(outputs, dtype=bias.dtype)
 
 
 def wild_value(y: np.ndarray, location: np.ndarray, scale: np.ndarray) -> float | None:

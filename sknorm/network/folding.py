@@ -7,9 +7,9 @@ from typing import Any
 from sknorm.backends import Backend
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network import sparse
+from sknorm.network.architecture import Architecture
 from sknorm.network.batch import standardized
 from sknorm.network.network import Network
-from sknorm.network.parameters import Architecture
 
 _ROWS = 1024  # of weights that are folded together: their products in float64 stay in a cache
 
@@ -181,10 +181,10 @@ def fold(network: Network) -> FoldedNetwork:
     """
     xp, parameters = network.backend.xp, network.parameters
     architecture = network.architecture
-    hidden, dtype = architecture.hidden, parameters.flat.dtype
-    weights, shifts = list(parameters.weights), list(parameters.shifts)
+    dtype, weights = parameters.flat.dtype, parameters.weights
+    shifts: list[Any] = []
     scales: list[Any] = []
-    for layer in range(hidden):
+    for layer in range(architecture.hidden):
         scale, shift = _affine(network, layer)
         if architecture.keeps_statistics:
             moments = network.statistics[layer]
@@ -193,9 +193,9 @@ def fold(network: Network) -> FoldedNetwork:
             shift = shift - moments[:, 0, :] * gain
         elif architecture.normalization == "layer":
             scales.append(xp.astype(scale, dtype))
-        shift = xp.astype(shift, dtype)
-        shifts = [*shifts[:layer], shift, *shifts[layer + 1 :]]
-    return FoldedNetwork(network.backend, architecture, weights, [*shifts, parameters.bias], scales)
+        shifts.append(xp.astype(shift, dtype))
+    biases = [*shifts, network["head.bias"]]
+    return FoldedNetwork(network.backend, architecture, weights, biases, scales)
 
 
 def _scaled(weight: Any, gain: Any, xp: Any) -> Any:
@@ -209,14 +209,14 @@ def _scaled(weight: Any, gain: Any, xp: Any) -> Any:
 
 
 def _affine(network: Network, layer: int) -> tuple[Any, Any]:
-    """Scale and shift of a block in float64, (K, d)."""
+    """Scale and shift of a block in float64, (K, d); one and zero where it has none."""
     xp, parameters = network.backend.xp, network.parameters
-    shape = (network.members, network.architecture.sizes[layer + 1])
-    device = network.backend.device
-    scale = xp.ones(shape, dtype=xp.float64, device=device)
-    shift = xp.zeros(shape, dtype=xp.float64, device=device)
-    if parameters.scales:
-        scale = xp.astype(parameters.scales[layer], xp.float64)
-    if parameters.shifts:
-        shift = xp.astype(parameters.shifts[layer], xp.float64)
-    return scale, shift
+
+    def wide(kind: str, constant: float) -> Any:
+        learned = parameters.get(f"blocks.{layer}.{kind}")
+        if learned is not None:
+            return xp.astype(learned, xp.float64)
+        shape = (network.members, network.architecture.sizes[layer + 1])
+        return xp.full(shape, constant, dtype=xp.float64, device=network.backend.device)
+
+    return wide("scale", 1.0), wide("shift", 0.0)

@@ -1,15 +1,14 @@
 """Initial weights, drawn on the host exactly as scikit-learn's MLP draws them."""
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.random import RandomState
 
-from sknorm.network.parameters import Architecture
+from sknorm.network.architecture import Architecture
+from sknorm.network.layout import layout
 
 
-def draw(architecture: Architecture, random_state: RandomState) -> list[np.ndarray]:
-    """One network's initial parameters in float64, in the order of the architecture's shapes.
+def draw(architecture: Architecture, random_state: RandomState) -> dict[str, np.ndarray]:
+    """One network's initial parameters in float64, by name.
 
     Weights and biases are uniform within ``sqrt(6 / (fan_in + fan_out))`` (Glorot and
     Bengio, 2010), 2 in place of 6 under the logistic activation. Biases are drawn for every
@@ -17,16 +16,16 @@ def draw(architecture: Architecture, random_state: RandomState) -> list[np.ndarr
     a layer has one; scales start at one and the shifts of norms at zero.
     """
     factor = 2.0 if architecture.activation == "logistic" else 6.0
-    weights, biases = [], []
-    for fan_in, fan_out in pairwise(architecture.sizes):
-        bound = np.sqrt(factor / (fan_in + fan_out))
-        weights.append(random_state.uniform(-bound, bound, (fan_in, fan_out)))
-        biases.append(random_state.uniform(-bound, bound, fan_out))
-    if architecture.normalization is None:
-        return [*weights, *biases]
-    widths = architecture.sizes[1:-1] if architecture.norm_affine else ()
-    ones, zeros = [np.ones(d) for d in widths], [np.zeros(d) for d in widths]
-    return [*weights, *ones, *zeros, biases[-1]]
+    values: dict[str, np.ndarray] = {}
+    for segment in layout(architecture).weights:
+        fan_in, fan_out = segment.shape
+        bound, owner = np.sqrt(factor / (fan_in + fan_out)), segment.owner
+        values[segment.name] = random_state.uniform(-bound, bound, segment.shape)
+        bias = random_state.uniform(-bound, bound, fan_out)
+        values[f"{owner}.bias"] = bias
+        values[f"{owner}.scale"] = np.ones(fan_out)
+        values[f"{owner}.shift"] = np.zeros(fan_out) if segment.is_normalized else bias
+    return values
 
 
 def column_radius(architecture: Architecture, layer: int) -> float:

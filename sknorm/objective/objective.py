@@ -15,7 +15,6 @@ between batches. This module computes that term and its gradient; the optimizers
 penalty, in one pass with their step.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,12 +76,12 @@ class BatchGradient:
         )
         self.augment = Augmentation(backend, members)
         self.logits = self._buffer(len(members), rows, sizes[-1])
-        self.bias, self.dbias = network.parameters.bias, gradient.bias
+        self.bias, self.dbias = network["head.bias"], gradient["head.bias"]
         self.blocks = self._blocks(network, members, rows)
         features = self.blocks[-1].linear.out if self.blocks else self.x
-        product, weights = backend.product, network.parameters.weights[-1]
-        self._multiply = product(features, weights, self.logits)
-        self._multiply_back = product(features.mT, self.logits, gradient.weights[-1])
+        product, weight = backend.product, network["head.weight"]
+        self._multiply = product(features, weight, self.logits)
+        self._multiply_back = product(features.mT, self.logits, gradient["head.weight"])
 
     def feed(self, data: Any, mean_weight: np.ndarray) -> None:
         """Go on with the rows of another table of the same kind."""
@@ -143,8 +142,8 @@ class BatchGradient:
         kind = BLOCKS[network.architecture.normalization]
         for layer in range(network.architecture.hidden):
             shape = (len(members), rows, network.architecture.sizes[layer + 1])
-            scale, dscale = self._vectors(parameters.scales, gradient.scales, layer, 1.0)
-            shift, dshift = self._vectors(parameters.shifts, gradient.shifts, layer, 0.0)
+            scale, dscale = self._vectors(f"blocks.{layer}.scale", layer, 1.0)
+            shift, dshift = self._vectors(f"blocks.{layer}.shift", layer, 0.0)
             x = blocks[-1].linear.out if blocks else self.x
             # Once the next layer has its weights' gradient, nobody needs the block's output:
             # its buffer takes the gradient. A third less memory to go through.
@@ -160,12 +159,10 @@ class BatchGradient:
             block.follow(*following)
         return blocks
 
-    def _vectors(
-        self, values: Sequence[Any], gradients: Sequence[Any], layer: int, constant: float
-    ) -> tuple[Any, Any]:
+    def _vectors(self, name: str, layer: int, constant: float) -> tuple[Any, Any]:
         """A learned vector and its gradient, or a constant and a buffer nobody reads."""
-        if values:
-            return values[layer], gradients[layer]
+        if (learned := self.network.parameters.get(name)) is not None:
+            return learned, self.gradient[name]
         width = self.network.architecture.sizes[layer + 1]
         vector = self._buffer(self.network.members, width)
         vector[...] = constant

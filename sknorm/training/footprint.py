@@ -5,12 +5,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
 from sknorm.backends import Backend
+from sknorm.network.architecture import Architecture
 from sknorm.network.block import ghost_groups
+from sknorm.network.layout import layout
 from sknorm.network.network import Network
-from sknorm.network.parameters import Architecture
 from sknorm.optim import SGD
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
@@ -97,7 +96,7 @@ class Footprint:
 
     @property
     def _parameters(self) -> int:
-        return self.itemsize * sum(int(np.prod(shape)) for shape in self.architecture.shapes())
+        return self.itemsize * layout(self.architecture).size
 
     @property
     def _statistics(self) -> int:
@@ -140,7 +139,7 @@ class Footprint:
         architecture = self.architecture
         arrays = _PASSING.get(architecture.activation, _PASSING_ELSE)
         widest = max((*architecture.sizes[1:-1], architecture.sizes[-1]))
-        largest = max(int(np.prod(shape)) for shape in architecture.shapes())
+        largest = max(segment.size for segment in layout(architecture).segments.values())
         return self.itemsize * max(arrays * size * widest, _PASSING_STEP * largest)
 
     def _gathering(self, sizes: Collection[int]) -> int:

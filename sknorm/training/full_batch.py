@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
-from sknorm.kernels.codes import ELASTIC_NET
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import zeros_like
@@ -211,12 +210,12 @@ def _ridge(network: Network, alpha: float) -> np.ndarray:
     Weights before a norm are left out: their scale changes nothing but the penalty, so that the
     objective would fall for ever, and never reach a minimum, as they shrink.
     """
-    architecture = network.architecture
-    segments = architecture.segments(1, ELASTIC_NET)
-    curvature = [np.full(size, alpha * (code == ELASTIC_NET)) for _, size, code in segments]
-    for layer in range(architecture.hidden if architecture.normalization else 0):
-        curvature[layer][:] = 0.0
-    return np.concatenate(curvature)
+    return np.concatenate(
+        [
+            np.full(s.size, alpha if s.ndim == 2 and not s.is_normalized else 0.0)
+            for s in network.parameters.layout.segments.values()
+        ]
+    )
 
 
 def _warn(minimum: Minimum) -> None:

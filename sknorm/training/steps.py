@@ -73,7 +73,7 @@ class Steps:
         self.gradient = zeros_like(network.parameters)
         self.value = xp.zeros(count, dtype=xp.float64, device=device)
         self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
-        self.segments = network.architecture.segments(count, PENALTIES[plan.penalty].code)
+        self.segments = network.parameters.layout.table(count, PENALTIES[plan.penalty])
         running = plan.norm_statistics == "running"
         self.momentum = backend.asarray(members.norm_momentum) * (1.0 if running else 0.0)
         self.bound = members.on(backend)

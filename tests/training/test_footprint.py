@@ -11,9 +11,9 @@ import pytest
 from sknorm.backends import Backend, resolve
 from sknorm.backends.numpy import NumpyBackend
 from sknorm.backends.portable import PortableBackend
+from sknorm.network.architecture import Architecture
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
-from sknorm.network.parameters import Architecture
 from sknorm.objective.losses import MulticlassLogLoss, SquaredError
 from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches

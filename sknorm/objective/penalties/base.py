@@ -44,5 +44,6 @@ class Penalty(Protocol):
     def optimality_gap(self, w: Any, gradient: Any) -> float:
         """How far ``w`` is from stationary, given the gradient of the loss there."""
 
-    def applies_to(self, parameter: Any, layer: int) -> bool:
+    @staticmethod
+    def applies_to(parameter: Any, layer: int) -> bool:
         """Whether one network's ``parameter`` of layer number ``layer`` is penalized."""

@@ -99,6 +99,7 @@ class ElasticNet:
         gap = xp.where(w == 0, at_zero, xp.abs(slope + self.l1 * xp.sign(w)))
         return float(xp.max(gap))
 
-    def applies_to(self, parameter: Any, layer: int) -> bool:
+    @staticmethod
+    def applies_to(parameter: Any, layer: int) -> bool:
         """Weight matrices of all layers are penalized; biases, scales and shifts are not."""
         return parameter.ndim >= 2

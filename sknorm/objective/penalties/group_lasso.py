@@ -97,7 +97,8 @@ class GroupLasso:
         at_zero = xp.where(excess > 0, excess, xp.zeros_like(excess))
         return float(xp.max(xp.where(zero, at_zero, _row_norms(gradient + strength * unit))))
 
-    def applies_to(self, parameter: Any, layer: int) -> bool:
+    @staticmethod
+    def applies_to(parameter: Any, layer: int) -> bool:
         """The weight matrix of the first layer is penalized, whose rows belong to inputs."""
         return layer == 0 and parameter.ndim >= 2
 

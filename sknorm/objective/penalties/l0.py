@@ -84,6 +84,7 @@ class L0:
         xp = array_namespace(w)
         return float(xp.max(xp.where(w == 0, xp.zeros_like(w), xp.abs(gradient))))
 
-    def applies_to(self, parameter: Any, layer: int) -> bool:
+    @staticmethod
+    def applies_to(parameter: Any, layer: int) -> bool:
         """Weight matrices of all layers are penalized; biases, scales and shifts are not."""
         return parameter.ndim >= 2

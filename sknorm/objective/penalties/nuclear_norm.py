@@ -103,6 +103,7 @@ class NuclearNorm:
         excess = xp.where(excess > 0, excess, xp.zeros_like(excess))
         return float(xp.sqrt(xp.sum(inside * inside) + xp.sum(excess * excess)))
 
-    def applies_to(self, parameter: Any, layer: int) -> bool:
+    @staticmethod
+    def applies_to(parameter: Any, layer: int) -> bool:
         """Weight matrices of all layers are penalized; biases, scales and shifts are not."""
         return parameter.ndim >= 2
