@@ -29,7 +29,6 @@ from sknorm._typing import (
     NormStatistics,
     Number,
     Numbers,
-    PenaltyName,
     Precision,
     Scoring,
     Seed,
@@ -52,6 +51,7 @@ from sknorm.objective.losses import (
     MulticlassLogLoss,
     SoftMulticlassLogLoss,
 )
+from sknorm.objective.penalties import PenaltyName
 
 
 @documented

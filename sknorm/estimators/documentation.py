@@ -1,7 +1,9 @@
 """The parts of the docstrings that the classifier and the regressor share."""
 
-from textwrap import indent
+from textwrap import fill, indent
 from typing import TypeVar
+
+from sknorm.objective.penalties import PENALTIES
 
 Class = TypeVar("Class", bound=type)
 
@@ -126,11 +128,7 @@ swa_fraction : float, default=0.0
     Share of the epochs, at the end, whose weights are averaged (Izmailov et al., 2018,
     Averaging weights leads to wider optima). With it training uses up ``max_iter``; with early
     stopping the average is taken where it scores at least as well as the best epoch.
-penalty : {'elasticnet', 'l0', 'group_lasso', 'nuclear'}, default='elasticnet'
-    What alpha multiplies: the elastic net above; the number of weights that are not zero;
-    the sum over the features of the norms of their outgoing weights in the first layer, times
-    the root of that layer's width (Yuan and Lin, 2006), which switches whole features off; or
-    the sum of the singular values of each layer's weights (not with solver 'adam').
+{penalties}
 l1_ratio : float, default=0.0
     Share of the L1 norm in the elastic net, in [0, 1].
 """
@@ -212,7 +210,7 @@ def documented(cls: Class) -> Class:
     """Fill the shared parts into a class's docstring."""
     parts = {
         "{algorithm}": ALGORITHM,
-        "{parameters}": PARAMETERS,
+        "{parameters}": PARAMETERS.replace("{penalties}", _penalties()),
         "{tail}": TAIL,
         "{attributes}": ATTRIBUTES,
     }
@@ -221,3 +219,11 @@ def documented(cls: Class) -> Class:
         text = text.replace(" " * 4 + mark, indent(part.strip("\n"), " " * 4))
     cls.__doc__ = text
     return cls
+
+
+def _penalties() -> str:
+    """The parameter that chooses a penalty, by what each of them is."""
+    names = ", ".join(repr(name) for name in PENALTIES)
+    *most, last = (penalty.summary for penalty in PENALTIES.values())
+    text = fill(f"What alpha multiplies: {'; '.join(most)}; or {last}.", 92)
+    return f"penalty : {{{names}}}, default='elasticnet'\n{indent(text, ' ' * 4)}"

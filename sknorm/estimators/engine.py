@@ -9,6 +9,7 @@ from sknorm._warnings import warn
 from sknorm.estimators.parameters import PLANNED, hidden_sizes
 from sknorm.network import members as stack
 from sknorm.network.architecture import Architecture
+from sknorm.objective.penalties import PENALTIES
 from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
 from sknorm.training.plan import Plan
@@ -58,7 +59,7 @@ def plan(estimator: Any, *, continued: bool = False, rows_before: int = 0) -> Pl
     """How long and by which rules to train."""
     return Plan(
         loss=estimator._loss(),
-        penalty=estimator.penalty,
+        penalty=PENALTIES[estimator.penalty],
         optimizer=optimizer(estimator),
         max_iter=estimator.max_iter,
         tol=estimator.tol,

@@ -25,7 +25,6 @@ from sknorm._typing import (
     NormStatistics,
     Number,
     Numbers,
-    PenaltyName,
     Precision,
     Scoring,
     Seed,
@@ -58,6 +57,7 @@ from sknorm.objective.losses import (
     Quantile,
     SquaredError,
 )
+from sknorm.objective.penalties import PenaltyName
 
 _LARGEST = 1.5e308  # of y: predictions may be somewhat beyond all targets
 

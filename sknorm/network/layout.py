@@ -76,6 +76,11 @@ class Layout:
         """The matrices of weights, from the input to the output."""
         return [segment for segment in self.segments.values() if segment.ndim == 2]
 
+    @property
+    def inputs(self) -> Segment:
+        """The matrix whose rows belong to the columns of the table."""
+        return self.weights[0]
+
     def views(self, flat: Any, members: int) -> dict[str, Any]:
         """Views ``(members, ...)`` of a buffer of a stack, by name.
 

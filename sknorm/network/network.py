@@ -145,7 +145,7 @@ def revive(network: Network, random_states: Sequence[RandomState]) -> None:
     Weights of zero are a saddle: an input that acts together with another one, which is off as
     well, has no gradient there, and would come back by the noise of batches alone.
     """
-    backend, name = network.backend, network.parameters.layout.weights[0].name
+    backend, name = network.backend, network.parameters.layout.inputs.name
     first = network[name]
     for member, random_state in enumerate(random_states):
         drawn = initializers.draw(network.architecture, random_state)[name]

@@ -1,5 +1,6 @@
 """Adam and AdamW."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,28 +119,24 @@ class Adam:
             self.epsilon, state.correction, self.decoupled, batch_size, monitor,
         )  # fmt: skip
 
-    def group_step(
-        self, network: Network, state: AdamState, layer: int, rate: Any, strength: Any
+    def shrink_rows(
+        self, network: Network, state: AdamState, name: str, rate: Any, strength: Any
     ) -> None:
-        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a layer, after the update."""
-        weight = network.parameters.weights[layer]
+        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
+        weight = network[name]
         if state.scratch is None or state.scratch.shape[0] != weight.shape[2]:
             xp, device = network.backend.xp, network.backend.device
             state.scratch = xp.zeros(weight.shape[2], dtype=weight.dtype, device=device)
         network.backend.kernels.adam_group_step(
-            weight, state.second.weights[layer], rate, strength, state.correction,
+            weight, state.second[name], rate, strength, state.correction,
             self.epsilon, self.decoupled, state.scratch,
         )  # fmt: skip
 
-    def spectral_step(
-        self, network: Network, state: AdamState, layer: int, rate: Any, strength: Any, norms: Any
+    def apply(
+        self, prox: Callable[[Any], None], network: Network, state: AdamState, name: str
     ) -> None:
-        """Proximal step of ``strength`` times the nuclear norm of a layer; writes the norms.
-
-        With the plain learning rate: the operator has no closed form in Adam's metric.
-        """
-        weight = network.parameters.weights[layer]
-        network.backend.kernels.singular_value_threshold(weight, rate * strength, norms)
+        """Let a proximal operator that knows one step size act on a matrix, after the update."""
+        prox(network[name])
 
     def _correction(self, steps: int) -> float:
         """Correction of the moments' bias towards zero after so many steps."""

@@ -1,5 +1,6 @@
 """Stochastic gradient descent with momentum."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,23 +95,22 @@ class SGD:
             members.alpha, members.l1_ratio, self.momentum, self.nesterov, batch_size, monitor,
         )  # fmt: skip
 
-    def group_step(
-        self, network: Network, state: SGDState, layer: int, rate: Any, strength: Any
+    def shrink_rows(
+        self, network: Network, state: SGDState, name: str, rate: Any, strength: Any
     ) -> None:
-        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a layer, after the update."""
+        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
         network.backend.kernels.sgd_group_step(
-            network.parameters.weights[layer], state.velocity.weights[layer], rate, strength,
-            self.momentum, self.nesterov,
-        )  # fmt: skip
+            network[name], state.velocity[name], rate, strength, self.momentum, self.nesterov
+        )
 
-    def spectral_step(
-        self, network: Network, state: SGDState, layer: int, rate: Any, strength: Any, norms: Any
+    def apply(
+        self, prox: Callable[[Any], None], network: Network, state: SGDState, name: str
     ) -> None:
-        """Proximal step of ``strength`` times the nuclear norm of a layer; writes the norms."""
-        weight, velocity = network.parameters.weights[layer], state.velocity.weights[layer]
+        """Let a proximal operator that knows one step size act on a matrix, after the update."""
+        weight, velocity = network[name], state.velocity[name]
         ahead = self.momentum if self.nesterov else 0.0
         weight -= ahead * velocity
         moved = weight + 0.0
-        network.backend.kernels.singular_value_threshold(weight, rate * strength, norms)
+        prox(weight)
         velocity += weight - moved
         weight += ahead * velocity

@@ -6,11 +6,13 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
+from sknorm.network.layout import Segment
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import zeros_like
 from sknorm.network.population import set_population_statistics
 from sknorm.objective.objective import BatchGradient
+from sknorm.objective.penalties.base import Penalty
 from sknorm.optim.lbfgs import Minimum, lbfgs
 from sknorm.training.data import TrainingData
 from sknorm.training.history import History
@@ -108,7 +110,7 @@ class _Search:
             network, still, plan.loss, data, rows.shape[1], weight, 1, self.gradient, self.value
         )
         self.compute.load(backend.asarray(rows), 0)
-        self.ridge = _ridge(network, float(members.alpha[0]))
+        self.ridge = _ridge(network, plan.penalty.of(members.alpha[0], members.l1_ratio[0]))
         by_score = score is not None and plan.keeps_best
         self.stopping = Stopping(plan.tol, plan.patience, by_score, network.take([0]))
         self.iterations, self.started = 0, time.perf_counter()
@@ -204,18 +206,18 @@ class _Search:
         flat[...] = self.network.backend.asarray(x, dtype=flat.dtype)
 
 
-def _ridge(network: Network, alpha: float) -> np.ndarray:
-    """The penalty's curvature for each parameter: alpha for weights, else 0.
+def _ridge(network: Network, penalty: Penalty) -> np.ndarray:
+    """The penalty's curvature for each parameter.
 
     Weights before a norm are left out: their scale changes nothing but the penalty, so that the
     objective would fall for ever, and never reach a minimum, as they shrink.
     """
-    return np.concatenate(
-        [
-            np.full(s.size, alpha if s.ndim == 2 and not s.is_normalized else 0.0)
-            for s in network.parameters.layout.segments.values()
-        ]
-    )
+
+    def acts(segment: Segment) -> bool:
+        return penalty.applies_to(segment, segment.layer) and not segment.is_normalized
+
+    segments = network.parameters.layout.segments.values()
+    return np.concatenate([np.full(s.size, penalty.curvature * acts(s)) for s in segments])
 
 
 def _warn(minimum: Minimum) -> None:

@@ -14,12 +14,11 @@ from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, zeros_like
 from sknorm.objective.augmentation import shares
 from sknorm.objective.objective import BatchGradient
-from sknorm.objective.penalties import PENALTIES
-from sknorm.optim.proximal import PROXIMAL_STEPS, SpectralStep
+from sknorm.objective.penalties.base import Penalty
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
 from sknorm.training.data import TrainingData
-from sknorm.training.plan import Plan, total_penalty
+from sknorm.training.plan import Plan
 from sknorm.training.replays import Replays
 
 _WORTH_RECORDING = 16  # steps; to record one takes the host as long as some launches of it
@@ -73,10 +72,11 @@ class Steps:
         self.gradient = zeros_like(network.parameters)
         self.value = xp.zeros(count, dtype=xp.float64, device=device)
         self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
-        self.segments = network.parameters.layout.table(count, PENALTIES[plan.penalty])
+        self.segments = network.parameters.layout.table(count, plan.penalty)
         running = plan.norm_statistics == "running"
         self.momentum = backend.asarray(members.norm_momentum) * (1.0 if running else 0.0)
         self.bound = members.on(backend)
+        self.penalty: Penalty = plan.penalty.of(members.alpha, members.l1_ratio)
         self._bind_gradients()
         self._bind_penalty()
 
@@ -134,12 +134,12 @@ class Steps:
 
     def read(self, numbers: np.ndarray) -> Epoch:
         """The epoch that ``numbers``, on the host, tell of."""
-        count, members = self.batches.rows.shape[1], self.members
+        count = self.batches.rows.shape[1]
         sums = numbers[:, 2:4] / count
         finite = numbers[:, 4] > 0
         return Epoch(
             numbers[:, 0] / (count * self.mean_weight),
-            total_penalty(self.plan.penalty, members.alpha, members.l1_ratio, sums),
+            self.penalty.total(sums),
             numbers[:, 1] / count,
             self.rates[-1],
             finite if finite.all() else self.network.is_finite(),
@@ -164,7 +164,7 @@ class Steps:
         if self._asked < _WORTH_RECORDING:
             return None
         backend, alike = self.network.backend, self.plan.norm_statistics != "cumulative"
-        launched = not isinstance(self.proximal, SpectralStep)  # by kernels of ours alone
+        launched = self.proximal is None or self.proximal.is_recordable
         dense = not isinstance(self.data.X, SparseRows)
         recorder = backend.recorder() if alike and launched and dense else None
         if recorder is None:
@@ -222,19 +222,15 @@ class Steps:
 
     def _bind_penalty(self) -> None:
         """Prepare proximal steps, and the columns whose norm a sparse penalty must not take."""
-        members, network, penalty = self.members, self.network, self.plan.penalty
-        sparse = members.alpha > 0
-        if penalty == "elasticnet":
-            sparse = sparse & (members.l1_ratio > 0)
+        network, penalty = self.network, self.penalty
+        sparse = np.asarray(penalty.is_smooth) == 0
         self.held = network.backend.asarray(sparse)
-        kind = PROXIMAL_STEPS.get(penalty) if bool(np.any(sparse)) else None
-        self.proximal = None if kind is None else kind(network, members, self.optimizer)
-        architecture = network.architecture
-        holds = architecture.normalization is not None and bool(np.any(sparse))
-        layers = min(1, architecture.hidden) if penalty == "group_lasso" else architecture.hidden
+        acts = bool(sparse.any())
+        self.proximal = penalty.proximal_step(network, self.optimizer) if acts else None
         self.radii = [
-            (_norm_groups(network.parameters, layer), _radius(network, layer))
-            for layer in range(layers if holds else 0)
+            (_norm_groups(network.parameters, s.layer), _radius(network, s.layer))
+            for s in network.parameters.layout.weights
+            if acts and s.is_normalized and penalty.applies_to(s, s.layer)
         ]
 
 
