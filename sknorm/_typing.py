@@ -71,9 +71,6 @@ ValidationFraction: TypeAlias = (
 Normalization: TypeAlias = Literal["batch", "ghost", "layer"] | None
 NormStatistics: TypeAlias = Literal["running", "cumulative", "population"]
 ClassWeight: TypeAlias = dict[Any, Any] | Literal["balanced"] | None
-LossName: TypeAlias = Literal[
-    "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"
-]
 Scoring: TypeAlias = str | Callable[..., Any] | None
 BackendName: TypeAlias = Literal["auto", "numpy", "cupy"]
 Precision: TypeAlias = Literal["highest", "high"]

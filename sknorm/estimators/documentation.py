@@ -1,8 +1,10 @@
 """The parts of the docstrings that the classifier and the regressor share."""
 
+from collections.abc import Iterable
 from textwrap import fill, indent
 from typing import TypeVar
 
+from sknorm.objective.losses import REGRESSION
 from sknorm.objective.penalties import PENALTIES
 
 Class = TypeVar("Class", bound=type)
@@ -211,6 +213,7 @@ def documented(cls: Class) -> Class:
     parts = {
         "{algorithm}": ALGORITHM,
         "{parameters}": PARAMETERS.replace("{penalties}", _penalties()),
+        "{losses}": _losses(),
         "{tail}": TAIL,
         "{attributes}": ATTRIBUTES,
     }
@@ -221,9 +224,19 @@ def documented(cls: Class) -> Class:
     return cls
 
 
+def _losses() -> str:
+    """The parameter that chooses a loss, by what each of them learns."""
+    learned = "; ".join(f"{kind.summary} ({name!r})" for name, kind in REGRESSION.items())
+    text = fill(f"What is learned of the targets: {learned}.", 88)
+    return f"loss : {_options(REGRESSION)}, default='squared_error'\n{indent(text, ' ' * 4)}"
+
+
 def _penalties() -> str:
     """The parameter that chooses a penalty, by what each of them is."""
-    names = ", ".join(repr(name) for name in PENALTIES)
     *most, last = (penalty.summary for penalty in PENALTIES.values())
     text = fill(f"What alpha multiplies: {'; '.join(most)}; or {last}.", 92)
-    return f"penalty : {{{names}}}, default='elasticnet'\n{indent(text, ' ' * 4)}"
+    return f"penalty : {_options(PENALTIES)}, default='elasticnet'\n{indent(text, ' ' * 4)}"
+
+
+def _options(names: Iterable[str]) -> str:
+    return "{" + ", ".join(repr(name) for name in names) + "}"

@@ -25,9 +25,8 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Network, Parameters, Architecture, Progress, AdamState, SGDState, Scales, TargetUnits,
-        scaling.Columns, losses.SquaredError, losses.AbsoluteError, losses.Huber, losses.Quantile,
-        losses.Poisson, losses.Gamma, losses.BinaryLogLoss, losses.MulticlassLogLoss,
-        losses.SoftMulticlassLogLoss, schedules.Constant, schedules.InverseScaling,
+        scaling.Columns, *losses.REGRESSION.values(), *losses.CLASSIFICATION,
+        schedules.Constant, schedules.InverseScaling,
         schedules.Adaptive, schedules.Cosine, schedules.OneCycle,
     )
 }  # fmt: skip

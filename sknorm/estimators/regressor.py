@@ -20,7 +20,6 @@ from sknorm._typing import (
     Integer,
     LayerSizes,
     LearningRate,
-    LossName,
     Normalization,
     NormStatistics,
     Number,
@@ -48,27 +47,10 @@ from sknorm.estimators.target_units import (
     renewed,
     wild_value,
 )
-from sknorm.objective.losses import (
-    AbsoluteError,
-    Gamma,
-    Huber,
-    Loss,
-    Poisson,
-    Quantile,
-    SquaredError,
-)
+from sknorm.objective.losses import REGRESSION, Loss, LossName, Quantile
 from sknorm.objective.penalties import PenaltyName
 
 _LARGEST = 1.5e308  # of y: predictions may be somewhat beyond all targets
-
-LOSSES: dict[str, type[Loss]] = {
-    "squared_error": SquaredError,
-    "absolute_error": AbsoluteError,
-    "huber": Huber,
-    "quantile": Quantile,
-    "poisson": Poisson,
-    "gamma": Gamma,
-}
 
 
 @documented
@@ -82,11 +64,7 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
 
     Parameters
     ----------
-    loss : {'squared_error', 'absolute_error', 'huber', 'quantile', 'poisson', 'gamma'}, \
-default='squared_error'
-        What is learned of the targets: their mean ('squared_error', half of it; 'poisson' and
-        'gamma' for counts and positive amounts, half their deviance through a log link), their
-        median ('absolute_error'), a mean that outliers hardly move ('huber'), or quantiles.
+    {losses}
     {parameters}
     standardize_target : bool or 'auto', default='auto'
         Whether to train on targets in units of their own, so that step sizes and alpha mean the
@@ -132,7 +110,7 @@ default='squared_error'
     target_scale_: np.ndarray
     _parameter_constraints: dict = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(LOSSES))],
+        "loss": [StrOptions(set(REGRESSION))],
         "standardize_target": [StrOptions({"auto"}), "boolean"],
         "quantile": [Real, "array-like"],
         "huber_delta": [Interval(Real, 0, None, closed="neither")],
@@ -403,10 +381,9 @@ default='squared_error'
     def _check_same_outputs(self, chosen: Loss) -> None:
         fitted = self._loss()
         if chosen.output_activation != fitted.output_activation:
-            names = {kind: name for name, kind in LOSSES.items()}
             raise ValueError(
                 f"loss={self.loss!r} cannot go on from a model that was fitted with loss="
-                f"{names[type(fitted)]!r}: its outputs mean something else. Set loss back, or fit "
+                f"{fitted.name!r}: its outputs mean something else. Set loss back, or fit "
                 "a new estimator (warm_start=False)."
             )
         if chosen.outputs(1) != fitted.outputs(1) or chosen.adds_axis != fitted.adds_axis:
@@ -444,22 +421,14 @@ default='squared_error'
 
     def _check_range(self, y: np.ndarray, name: str) -> None:
         """Refuse targets on which the loss is not defined."""
-        low, largest = y.min(initial=np.inf), np.abs(y).max(initial=0.0)
+        largest = np.abs(y).max(initial=0.0)
         if largest > _LARGEST:
             raise ValueError(
                 f"{name} reaches {largest:.3g}: predictions of its size, and their errors, "
                 "overflow float64. Rescale it, for example to y / 1e300."
             )
-        if self.loss == "poisson" and low < 0:
-            raise ValueError(
-                f"loss='poisson' needs targets that are not negative, but {name} holds {low:g} at "
-                f"row {int(np.argmin(y.min(axis=1)))}. Use another loss, or shift the targets."
-            )
-        if self.loss == "gamma" and low <= 0:
-            raise ValueError(
-                f"loss='gamma' needs positive targets, but {name} holds {low:g} at row "
-                f"{int(np.argmin(y.min(axis=1)))}. Use loss='poisson' or another loss."
-            )
+        if refusal := self._chosen_loss().refusal(y, name):
+            raise ValueError(refusal)
 
     def _target_scaling(self) -> tuple[Any, Any]:
         repeats = self._loss().outputs(self.n_outputs_) // self.n_outputs_
@@ -471,25 +440,11 @@ default='squared_error'
         return loss.levels if isinstance(loss, Quantile) else None
 
     def _chosen_loss(self) -> Loss:
-        given: Any = self.quantile
-        levels = _levels(given)
-        if self.loss == "quantile":
-            return Quantile(levels, listed=np.ndim(given) == 1)
-        return Huber(float(self.huber_delta)) if self.loss == "huber" else LOSSES[self.loss]()
+        parameters = {"quantile": self.quantile, "huber_delta": self.huber_delta}
+        made = {name: kind.of(parameters) for name, kind in REGRESSION.items()}  # all are checked
+        return made[self.loss]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _levels(quantile: Any) -> tuple[float, ...]:
-    """The levels asked for, each in (0, 1)."""
-    levels = np.atleast_1d(np.asarray(quantile, dtype=np.float64))
-    if levels.ndim != 1 or levels.size == 0 or not np.all((levels > 0) & (levels < 1)):
-        raise ValueError(
-            f"quantile={quantile!r} must be a level in (0, 1), or a list of such levels."
-        )
-    if np.any(np.diff(levels) <= 0):
-        raise ValueError(f"quantile={quantile!r} must be increasing, without repetitions.")
-    return tuple(levels.tolist())

@@ -48,6 +48,8 @@ class Penalty:
         What ``alpha`` multiplies, for the documentation of the estimators.
     takes_l1_ratio : bool
         Whether there is an L1 norm with a share of its own.
+    selects : bool
+        Whether single weights, or those of an input, become zero.
     separable : bool
         Whether the proximal operator acts on each weight alone.
     diagonal_metric : bool
@@ -59,6 +61,7 @@ class Penalty:
     name: ClassVar[str]
     summary: ClassVar[str]
     takes_l1_ratio: ClassVar[bool] = False
+    selects: ClassVar[bool] = True
     separable: ClassVar[bool] = False
     diagonal_metric: ClassVar[bool] = True
     code: ClassVar[int] = codes.UNPENALIZED

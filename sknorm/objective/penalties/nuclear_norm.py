@@ -48,6 +48,7 @@ class NuclearNorm(Penalty):
     summary: ClassVar[str] = (
         "the sum of the singular values of each layer's weights (not with solver 'adam')"
     )
+    selects: ClassVar[bool] = False
     diagonal_metric: ClassVar[bool] = False
 
     def value(self, w: Any) -> float:
