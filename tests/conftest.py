@@ -23,7 +23,7 @@ from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
 from sknorm.network.parameters import Parameters, zeros_like
 from sknorm.objective.losses import Loss
-from sknorm.objective.objective import BatchGradient
+from sknorm.objective.objective import Batch, BatchGradient, Results
 from sknorm.training.data import TrainingData
 
 # Scripts that type checkers read; one of them is wrong on purpose.
@@ -105,8 +105,8 @@ class Problem:
         """The gradient of a batch, where it is written, and where the loss is added."""
         gradient, value = zeros_like(self.network.parameters), np.zeros(self.network.members)
         weight = np.stack([self.data.weight[0, r] for r in self.rows]).mean(axis=1)
-        stack, orders = (self.network, self.members), len(self.rows)
-        compute = BatchGradient(*stack, loss, self.data, rows, weight, orders, gradient, value)
+        batch, results = Batch(rows, len(self.rows), weight), Results(gradient, value)
+        compute = BatchGradient(self.network, self.members, loss, self.data, batch, results)
         return compute, gradient, value
 
 

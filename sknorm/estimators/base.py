@@ -23,7 +23,7 @@ from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import warn_if_infinite
 from sknorm.estimators.reporting import Reporter
 from sknorm.estimators.rows import Prepared, Rows, Scales, brought, training_data
-from sknorm.network import initializers
+from sknorm.network.layers import draw
 from sknorm.network.network import Network, initialize, revive
 from sknorm.objective.losses import Loss
 from sknorm.training.batches import Batches
@@ -288,7 +288,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             return random_states
         states = self._draw_random_states()
         for state in states:
-            initializers.draw(previous.architecture, state)
+            draw(previous.architecture, state)
         return states
 
     def _validation(

@@ -33,7 +33,6 @@ _KINDS: dict[str, Any] = {
 # Fields that are made anew: what computes, and buffers.
 _MADE_ANEW = {
     "Network": ("backend", "_folded"),
-    "AdamState": ("scratch", "correction"),
     "Progress": ("network", "steps", "checkpoint", "spare", "validated"),
 }
 

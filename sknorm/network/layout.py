@@ -10,6 +10,7 @@ from array_api_compat import array_namespace
 
 from sknorm.kernels.codes import UNPENALIZED
 from sknorm.network.architecture import Architecture
+from sknorm.network.layers import layers
 
 _KINDS = ("weight", "scale", "shift", "bias")  # in the order of the buffer
 
@@ -39,11 +40,6 @@ class Segment(NamedTuple):
     layer: int
     is_normalized: bool = False
     group: str = "default"
-
-    @property
-    def owner(self) -> str:
-        """The layer's name."""
-        return self.name.rpartition(".")[0]
 
     @property
     def size(self) -> int:
@@ -87,13 +83,12 @@ class Layout:
         Steps on the flat buffer must show in the views: never a copy.
         """
         xp = array_namespace(flat)
-        return {
-            name: xp.reshape(
-                flat[members * s.offset : members * (s.offset + s.size)],
-                (members, *s.shape), copy=False,
-            )
-            for name, s in self.segments.items()
-        }  # fmt: skip
+
+        def view(s: Segment) -> Any:
+            values = flat[members * s.offset : members * (s.offset + s.size)]
+            return xp.reshape(values, (members, *s.shape), copy=False)
+
+        return {name: view(segment) for name, segment in self.segments.items()}
 
     def table(self, members: int, penalty: Any = None) -> np.ndarray:
         """Rows (offset, size per member, penalty code) of the buffer of a stack, for kernels."""
@@ -109,26 +104,13 @@ class Layout:
 @cache
 def layout(architecture: Architecture) -> Layout:
     """The layout of networks of this architecture: all weights, all scales, all shifts, a bias."""
-    segments, offset, hidden = {}, 0, architecture.hidden
-    shapes = [_shapes(architecture, layer) for layer in range(hidden + 1)]
+    segments, offset = {}, 0
+    blocks, head = layers(architecture)
     for kind in _KINDS:
-        for layer in range(hidden + 1):
-            if kind not in shapes[layer]:
+        for layer in (*blocks, head):
+            if (shape := layer.shapes().get(kind)) is None:
                 continue
-            name = f"blocks.{layer}.{kind}" if layer < hidden else f"head.{kind}"
-            normalized = layer < hidden and architecture.normalization is not None
-            segments[name] = Segment(name, offset, shapes[layer][kind], layer, normalized)
+            name = f"{layer.name}.{kind}"
+            segments[name] = Segment(name, offset, shape, layer.index, layer.is_normalized)
             offset += segments[name].size
     return Layout(segments, offset)
-
-
-def _shapes(architecture: Architecture, layer: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of a layer's parameters."""
-    vector = architecture.sizes[layer + 1 : layer + 2]
-    if layer == architecture.hidden:
-        vectors = ["bias"]
-    elif architecture.normalization is None:
-        vectors = ["shift"]
-    else:
-        vectors = ["scale", "shift"] if architecture.norm_affine else []
-    return {"weight": architecture.sizes[layer : layer + 2], **dict.fromkeys(vectors, vector)}

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.random import RandomState
 
 from sknorm.backends import Backend, resolve
-from sknorm.network import initializers
 from sknorm.network.architecture import Architecture
+from sknorm.network.layers import draw
 from sknorm.network.layout import layout
 from sknorm.network.parameters import Parameters
 
@@ -133,9 +133,8 @@ def initialize(
     """A stack with each member's initial weights drawn from its own ``RandomState``."""
     network = empty(backend, architecture, len(random_states), dtype)
     for member, random_state in enumerate(random_states):
-        values = initializers.draw(architecture, random_state)
-        for name in network.parameters.layout.segments:
-            network[name][member, ...] = backend.asarray(values[name], dtype=network[name].dtype)
+        for name, value in draw(architecture, random_state).items():
+            network[name][member, ...] = backend.asarray(value, dtype=network[name].dtype)
     return network
 
 
@@ -148,7 +147,7 @@ def revive(network: Network, random_states: Sequence[RandomState]) -> None:
     backend, name = network.backend, network.parameters.layout.inputs.name
     first = network[name]
     for member, random_state in enumerate(random_states):
-        drawn = initializers.draw(network.architecture, random_state)[name]
+        drawn = draw(network.architecture, random_state)[name]
         weight = backend.to_numpy(first[member, ...])
         off = ~weight.any(axis=1)
         new = np.where(off[:, None], drawn, weight)

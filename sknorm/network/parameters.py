@@ -6,6 +6,7 @@ from array_api_compat import array_namespace
 
 from sknorm.backends import Backend, to_host
 from sknorm.network.architecture import Architecture
+from sknorm.network.layers import Layer
 from sknorm.network.layout import Layout, layout
 
 
@@ -32,6 +33,10 @@ class Parameters:
 
     def __getitem__(self, name: str) -> Any:
         return self._by_name[name]
+
+    def of(self, layer: Layer) -> dict[str, Any]:
+        """Those of a layer, by what comes after its name."""
+        return {kind: self[f"{layer.name}.{kind}"] for kind in layer.shapes()}
 
     def get(self, name: str) -> Any:
         """The parameter of this name, None where the networks have none."""

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends import Backend
-from sknorm.network.members import Members
+from sknorm.backends.program import Operation
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, take_parameters, zeros_like
+from sknorm.network.quantities import Quantities
+from sknorm.optim.update import Update
 
 
 @dataclass
@@ -71,37 +73,26 @@ class SGD:
         """Whether a state is of this kind of optimizer."""
         return isinstance(state, SGDState)
 
-    def advance(self, state: SGDState) -> None:
-        """Count a step, before its :meth:`update`; all are alike."""
-
-    def advance_recorded(self, state: SGDState, count: int, place: Any) -> np.ndarray:
-        """As :meth:`sknorm.optim.adam.Adam.advance_recorded`; nobody looks."""
+    def advance(self, state: SGDState, count: int) -> np.ndarray:
+        """As :meth:`sknorm.optim.adam.Adam.advance`; all steps are alike."""
         return np.ones(count)
 
-    def update(
-        self,
-        network: Network,
-        gradient: Parameters,
-        state: SGDState,
-        segments: Any,
-        members: Members,
-        rate: Any,
-        batch_size: int,
-        monitor: Any,
-    ) -> None:
+    def step(self, state: SGDState, update: Update) -> Operation:
         """One step of all members, in place."""
-        network.backend.kernels.sgd_step(
-            network.parameters.flat, gradient.flat, state.velocity.flat, segments, rate,
-            members.alpha, members.l1_ratio, self.momentum, self.nesterov, batch_size, monitor,
-        )  # fmt: skip
+        own = {"velocity": state.velocity.flat, **self._settings()}
+        return update.network.backend.bind("sgd_step", {**update.arguments(), **own})
 
     def shrink_rows(
-        self, network: Network, state: SGDState, name: str, rate: Any, strength: Any
-    ) -> None:
+        self, state: SGDState, network: Network, quantities: Quantities, name: str, strength: Any
+    ) -> Operation:
         """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
-        network.backend.kernels.sgd_group_step(
-            network[name], state.velocity[name], rate, strength, self.momentum, self.nesterov
-        )
+        own = {
+            "weight": network[name],
+            "velocity": state.velocity[name],
+            "rate": quantities["learning_rate"],
+            "strength": strength,
+        }
+        return network.backend.bind("sgd_group_step", {**own, **self._settings()})
 
     def apply(
         self, prox: Callable[[Any], None], network: Network, state: SGDState, name: str
@@ -114,3 +105,6 @@ class SGD:
         prox(weight)
         velocity += weight - moved
         weight += ahead * velocity
+
+    def _settings(self) -> dict[str, Any]:
+        return {"momentum": self.momentum, "nesterov": self.nesterov}

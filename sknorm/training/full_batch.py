@@ -11,7 +11,7 @@ from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import zeros_like
 from sknorm.network.population import set_population_statistics
-from sknorm.objective.objective import BatchGradient
+from sknorm.objective.objective import Batch, BatchGradient, Results
 from sknorm.objective.penalties.base import Penalty
 from sknorm.optim.lbfgs import Minimum, lbfgs
 from sknorm.training.data import TrainingData
@@ -106,9 +106,8 @@ class _Search:
         self.value = backend.xp.zeros(1, dtype=backend.xp.float64, device=backend.device)
         still = members.take([0])
         still.norm_momentum[...] = 0.0
-        self.compute = BatchGradient(
-            network, still, plan.loss, data, rows.shape[1], weight, 1, self.gradient, self.value
-        )
+        batch, results = Batch(rows.shape[1], 1, weight), Results(self.gradient, self.value)
+        self.compute = BatchGradient(network, still, plan.loss, data, batch, results)
         self.compute.load(backend.asarray(rows), 0)
         self.ridge = _ridge(network, plan.penalty.of(members.alpha[0], members.l1_ratio[0]))
         by_score = score is not None and plan.keeps_best

@@ -11,69 +11,45 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.backends.base import Recorder
-from sknorm.training.batches import Batches
-
-Step = Callable[[Any, Any], None]
+from sknorm.backends.base import Backend, Recorder
+from sknorm.backends.program import Program, run
 
 
-class Replays:
-    """The steps of an epoch, recorded for each size of batches.
+class Graph:
+    """Runs an epoch by replays, recorded for each size of batches; as :class:`Loop` otherwise.
 
     Parameters
     ----------
     backend : Backend
     recorder : Recorder
-    batches : Batches
-    width : int
-        How many numbers change from step to step.
-
-    Attributes
-    ----------
-    numbers : float64 array of shape (width,)
-        Where a recorded step finds its own.
+    edges : list of (int, int)
+        Where each batch of an epoch starts and ends.
     """
 
-    def __init__(self, backend: Any, recorder: Recorder, batches: Batches, width: int) -> None:
-        xp, device = backend.xp, backend.device
-        self.backend, self.recorder, self.edges = backend, recorder, batches.edges
-        orders, rows = batches.rows.shape
-        self.numbers = xp.zeros(width, dtype=xp.float64, device=device)
-        self._order = xp.zeros((orders, rows), dtype=xp.int64, device=device)
-        self._table = xp.zeros((len(self.edges), width), dtype=xp.float64, device=device)
-        self._clock = xp.zeros(2, dtype=xp.int64, device=device)
-        self._step = xp.zeros(1, dtype=xp.uint32, device=device)
-        self._rows = {
-            size: xp.zeros((orders, size), dtype=xp.int64, device=device) for size in batches.sizes
-        }
+    def __init__(self, backend: Backend, recorder: Recorder, edges: list[tuple[int, int]]) -> None:
+        self.backend, self.recorder, self.edges = backend, recorder, edges
         self._launches: dict[int, Callable[[], None] | None] = {}
+        self._tables: tuple[Any, ...] | None = None
 
-    def epoch(self, take: Step, order: np.ndarray, table: np.ndarray, step: int) -> None:
-        """Take the steps of an epoch.
-
-        Parameters
-        ----------
-        take : callable
-            Launches a step, always the same for batches of one size. Takes the rows (R, n) of the
-            batch and the number of the step as a uint32 array of shape (1,). It is not kept, as it
-            may be a method of who keeps this object.
-        order : int64 array of shape (R, N)
-            Rows in their order.
-        table : float64 array of shape (S, width)
-            The numbers of each step.
-        step : int
-            Number of the first step.
-        """
-        asarray = self.backend.asarray
-        self._order[...] = asarray(order)
-        self._table[...] = asarray(table)
-        self._clock[...] = asarray(np.array([0, step], dtype=np.int64))
+    def epoch(self, program: Program, order: np.ndarray, table: np.ndarray, step: int) -> None:
+        """Take the steps of an epoch, always of the same program, on tables of the same shapes."""
+        clock, table = np.array([0, step], dtype=np.int64), table.reshape(len(table), -1)
+        given = [self.backend.asarray(array) for array in (order, table, clock)]
+        if self._tables is None:  # of its own: what was recorded reads it for good
+            self._tables = (*(array + 0 for array in given), self._number())
+        for own, array in zip(self._tables, given, strict=False):
+            own[...] = array
         for start, stop in self.edges:
-            self._take(take, stop - start)
+            self._take(program, stop - start)
 
-    def _take(self, take: Step, size: int) -> None:
+    def _number(self) -> Any:
+        """Where the number of a step stands."""
+        xp = self.backend.xp
+        return xp.zeros(1, dtype=xp.uint32, device=self.backend.device)
+
+    def _take(self, program: Program, size: int) -> None:
         """Take a step: launch it the first time, record it the second, replay it from then on."""
-        work = partial(self._begin, take, size)
+        work = partial(self._begin, program, size)
         if size not in self._launches:
             self.recorder.launch(work)
             self._launches[size] = None
@@ -83,9 +59,11 @@ class Replays:
             replay = self._launches[size] = self.recorder.record(work)
         replay()
 
-    def _begin(self, take: Step, size: int) -> None:
+    def _begin(self, program: Program, size: int) -> None:
         """Launch a step of this size; what it reads comes first."""
-        rows = self._rows[size]
-        tables = self._order, self._table, self._clock
-        self.backend.kernels.begin_step(*tables, rows, self.numbers, self._step)
-        take(rows, self._step)
+        assert self._tables is not None
+        order, table, clock, number = self._tables
+        numbers = self.backend.xp.reshape(program.numbers, (-1,), copy=False)
+        kernels = self.backend.kernels
+        kernels.begin_step(order, table, clock, program.rows[size], numbers, number)
+        run(program.operations[size], number)

@@ -95,10 +95,9 @@ class Loss:
         weight, value = weight.astype(raw.dtype), np.zeros(1)
         total = weight.sum()
         gradient, bias = np.empty_like(raw[None]), np.zeros((1, raw.shape[1]), raw.dtype)
-        getattr(join_kernels(None), self.kernel)(
-            raw[None], bias, y[None], weight[None], 1.0 / np.array([total]),
-            self.parameter(1), value, np.zeros_like(bias), gradient,
-        )  # fmt: skip
+        rows = raw[None], bias, y[None], weight[None], 1.0 / np.array([total])
+        kernel = getattr(join_kernels(None), self.kernel)
+        kernel(*rows, self.parameter(1), value, np.zeros_like(bias), gradient)
         return float(value[0] / total), gradient[0]
 
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol, Self
 from array_api_compat import array_namespace
 
 from sknorm._typing import Array
+from sknorm.backends.program import Operation
 from sknorm.kernels import codes
 
 
@@ -20,10 +21,10 @@ class ProximalStep(Protocol):
 
     is_recordable: ClassVar[bool]
 
-    def before(self, batch_size: int, monitor: Any) -> None:
+    def before(self, batch_size: int, monitor: Any) -> Operation:
         """Add the penalty over alpha, before a step, to column 1 of the monitor."""
 
-    def after(self, state: Any, rate: Any) -> None:
+    def after(self, state: Any, quantities: Any) -> Operation:
         """Follow the optimizer's step."""
 
 

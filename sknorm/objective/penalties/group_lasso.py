@@ -7,6 +7,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from sknorm._typing import Array
+from sknorm.backends.program import Operation
 from sknorm.objective.penalties.base import Penalty
 
 _STEPS = 50  # of Newton's method; five are many
@@ -113,14 +114,15 @@ class _RowStep:
         self.scale = float(np.sqrt(network[self.name].shape[2]))
         self.strength = network.backend.asarray(penalty.alpha * self.scale)
 
-    def before(self, batch_size: int, monitor: Any) -> None:
+    def before(self, batch_size: int, monitor: Any) -> Operation:
         """Add the norms of the rows, before a step, to the monitor."""
+        arguments = {"scale": self.scale, "batch_size": batch_size, "monitor": monitor}
         weight = self.network[self.name]
-        self.network.backend.kernels.group_norms(weight, self.scale, batch_size, monitor)
+        return self.network.backend.bind("group_norms", {"weight": weight, **arguments})
 
-    def after(self, state: Any, rate: Any) -> None:
+    def after(self, state: Any, quantities: Any) -> Operation:
         """Shrink the rows, in the metric of the optimizer."""
-        self.optimizer.shrink_rows(self.network, state, self.name, rate, self.strength)
+        return self.optimizer.shrink_rows(state, self.network, quantities, self.name, self.strength)
 
 
 def _row_norms(w: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from array_api_compat import array_namespace
 
 from sknorm._typing import Array
+from sknorm.backends.program import Operation
 from sknorm.objective.penalties.base import Penalty
 
 
@@ -108,20 +109,28 @@ class _SpectralStep:
     def __init__(self, penalty: NuclearNorm, network: Any, optimizer: Any) -> None:
         self.network, self.optimizer = network, optimizer
         backend = network.backend
-        self.threshold = backend.kernels.singular_value_threshold
         self.strength = backend.asarray(penalty.alpha)
         none = backend.xp.zeros_like(self.strength)
         self.norms = {s.name: none + 0.0 for s in network.parameters.layout.weights}
         for name, norms in self.norms.items():
-            self.threshold(network[name], none, norms)
+            self._threshold(none, norms, network[name])
 
-    def before(self, batch_size: int, monitor: Any) -> None:
+    def before(self, batch_size: int, monitor: Any) -> Operation:
         """Add the sums of the singular values, before a step, to the monitor."""
+        return Operation(partial(self._watch, batch_size, monitor))
+
+    def after(self, state: Any, quantities: Any) -> Operation:
+        """Threshold the singular values; the sums of the new ones are kept for the monitor."""
+        return Operation(partial(self._shrink, state, quantities["learning_rate"]))
+
+    def _watch(self, batch_size: int, monitor: Any) -> None:
         for norms in self.norms.values():
             monitor[:, 1] = monitor[:, 1] + batch_size * norms
 
-    def after(self, state: Any, rate: Any) -> None:
-        """Threshold the singular values; the sums of the new ones are kept for the monitor."""
+    def _shrink(self, state: Any, rate: Any) -> None:
         for name, norms in self.norms.items():
-            prox = partial(self.threshold, threshold=rate * self.strength, norms=norms)
+            prox = partial(self._threshold, rate * self.strength, norms)
             self.optimizer.apply(prox, self.network, state, name)
+
+    def _threshold(self, threshold: Any, norms: Any, weight: Any) -> None:
+        self.network.backend.kernels.singular_value_threshold(weight, threshold, norms)
