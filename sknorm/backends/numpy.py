@@ -11,7 +11,7 @@ import numpy as np
 from sknorm.backends import threads
 from sknorm.backends.base import Recorder, join_kernels
 from sknorm.backends.memory import available_bytes
-from sknorm.backends.program import STEP, Operation, pick
+from sknorm.backends.program import Operation, pick
 
 
 class NumpyBackend:
@@ -54,9 +54,8 @@ class NumpyBackend:
     def bind(self, kernel: str, arguments: Mapping[str, Any]) -> Operation:
         from sknorm.kernels.cpu.binding import bound  # loads Numba
 
-        values = pick(kernel, arguments)
-        free = next((i for i, value in enumerate(values) if value is STEP), None)
-        return Operation(bound(getattr(self.kernels, kernel), values, free), free is not None)
+        values, place = pick(kernel, arguments)
+        return Operation(bound(getattr(self.kernels, kernel), values, place), place is not None)
 
     def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Operation:
         if out.shape[0] > 1 or a.shape[2] == 1 or not out.flags.c_contiguous:

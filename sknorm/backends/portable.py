@@ -16,7 +16,7 @@ from array_api_compat import (
 )
 
 from sknorm.backends.base import Recorder, join_kernels
-from sknorm.backends.program import STEP, Operation, pick
+from sknorm.backends.program import Operation, pick
 
 
 class PortableBackend:
@@ -87,8 +87,7 @@ class PortableBackend:
         return None
 
     def bind(self, kernel: str, arguments: Mapping[str, Any]) -> Operation:
-        function, values = getattr(self.kernels, kernel), pick(kernel, arguments)
-        place = next((i for i, value in enumerate(values) if value is STEP), None)
+        function, (values, place) = getattr(self.kernels, kernel), pick(kernel, arguments)
         if place is None:
             return Operation(partial(function, *values))
         before, after = values[:place], values[place + 1 :]

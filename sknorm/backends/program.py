@@ -3,16 +3,9 @@
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sknorm.kernels import reference
-
-
-class _Step:
-    """Among the arguments of a kernel: the number of the step."""
-
-
-STEP: Final[Any] = _Step()
 
 
 class Operation(NamedTuple):
@@ -47,15 +40,22 @@ class Program(NamedTuple):
     numbers: Any
 
 
-def pick(kernel: str, arguments: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What a kernel takes of some arguments by name, in its order; ``step`` is that of a run."""
-    return tuple(STEP if n == "step" else arguments[n] for n in _names(kernel))
+def pick(kernel: str, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], int | None]:
+    """What a kernel takes of some arguments by name, in its order, and the place of the step.
+
+    At that place, if there is one, stands 0.
+    """
+    names, place = _names(kernel)
+    if place is not None:
+        arguments = {**arguments, "step": 0}
+    return tuple([arguments[name] for name in names]), place
 
 
 @cache
-def _names(kernel: str) -> tuple[str, ...]:
+def _names(kernel: str) -> tuple[tuple[str, ...], int | None]:
     """Names of a kernel's arguments, which are those of the reference in every package."""
-    return tuple(inspect.signature(getattr(reference, kernel)).parameters)
+    names = tuple(inspect.signature(getattr(reference, kernel)).parameters)
+    return names, names.index("step") if "step" in names else None
 
 
 def run(operations: Sequence[Operation], step: Any) -> None:

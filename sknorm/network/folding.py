@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sknorm.backends import Backend
 from sknorm.network import sparse
 from sknorm.network.architecture import Architecture
 from sknorm.network.batch import standardized
-from sknorm.network.layers import layers
-from sknorm.network.layers.base import Work
+from sknorm.network.layers import Block, layers
 from sknorm.network.network import Network
 
 
@@ -113,6 +113,11 @@ class FoldedNetwork:
             self._origin = known
         return known[2]
 
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The hidden layers."""
+        return layers(self.architecture)[0]
+
     def forward(self, h: Any, noise: "Noise | None" = None, chunk: int = 0) -> Any:
         """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features).
 
@@ -128,12 +133,11 @@ class FoldedNetwork:
         if noise.drops_inputs:
             h = h + backend.xp.zeros((members, 1, 1), dtype=h.dtype, device=backend.device)
             backend.kernels.dropout(noise.input_dropout, noise.seed, noise.step(chunk), 0, h)
-        drop = {"rate": noise.dropout, "seed": noise.seed}
-        for layer, block in enumerate(layers(self.architecture)[0][:count]):
+        drop = noise.dropout, noise.seed, noise.step(chunk)
+        for layer, block in enumerate(self.blocks[:count]):
             z = self._product(h, self.weights[layer])
-            scale = self.scales[layer] if self.scales else None
-            work = Work(backend, {"shift": self.biases[layer], "scale": scale, **drop})
-            out = block.infer(work, z, noise.step(chunk))
+            vectors = self.biases[layer], self.scales[layer] if self.scales else None
+            out = block.infer(backend, z, vectors, drop)
             h = out + h if block.skips else out
         return h
 

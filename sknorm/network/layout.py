@@ -23,8 +23,9 @@ class Segment(NamedTuple):
     name : str
         Such as ``blocks.0.weight``, ``blocks.0.scale``, ``blocks.0.shift`` (the bias, where the
         block has no norm), ``head.weight`` and ``head.bias``.
-    offset : int
-        Numbers that stand before it. In the buffer of a stack of K there are K times as many.
+    offset, size : int
+        Numbers that stand before it, and its own. In the buffer of a stack of K there are K times
+        as many.
     shape : tuple of int
     layer : int
         The block that it belongs to; the head comes after the last.
@@ -36,15 +37,11 @@ class Segment(NamedTuple):
 
     name: str
     offset: int
+    size: int
     shape: tuple[int, ...]
     layer: int
     is_normalized: bool = False
     group: str = "default"
-
-    @property
-    def size(self) -> int:
-        """How many numbers it has."""
-        return math.prod(self.shape)
 
     @property
     def ndim(self) -> int:
@@ -82,13 +79,11 @@ class Layout:
 
         Steps on the flat buffer must show in the views: never a copy.
         """
-        xp = array_namespace(flat)
-
-        def view(s: Segment) -> Any:
-            values = flat[members * s.offset : members * (s.offset + s.size)]
-            return xp.reshape(values, (members, *s.shape), copy=False)
-
-        return {name: view(segment) for name, segment in self.segments.items()}
+        xp, made = array_namespace(flat), {}
+        for name, start, size, shape, *_ in self.segments.values():
+            values = flat[members * start : members * (start + size)]
+            made[name] = xp.reshape(values, (members, *shape), copy=False)
+        return made
 
     def table(self, members: int, penalty: Any = None) -> np.ndarray:
         """Rows (offset, size per member, penalty code) of the buffer of a stack, for kernels."""
@@ -111,6 +106,7 @@ def layout(architecture: Architecture) -> Layout:
             if (shape := layer.shapes().get(kind)) is None:
                 continue
             name = f"{layer.name}.{kind}"
-            segments[name] = Segment(name, offset, shape, layer.index, layer.is_normalized)
+            place = name, offset, math.prod(shape), shape
+            segments[name] = Segment(*place, layer.index, layer.is_normalized)
             offset += segments[name].size
     return Layout(segments, offset)

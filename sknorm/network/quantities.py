@@ -40,8 +40,7 @@ class Quantities:
 
     def table(self, steps: int, **varying: np.ndarray) -> np.ndarray:
         """Those of each step, (steps, Q, K), from what varies: arrays that ``(steps, K)`` holds."""
-        table = np.empty((steps, *self.usual.shape))
-        table[...] = self.usual
+        table = self.usual[None].repeat(steps, axis=0)
         for name, values in varying.items():
             table[:, NAMES.index(name)] = values
         return table

@@ -20,6 +20,8 @@ class _Entry(NamedTuple):
     places: tuple[int, ...]
 
 
+# Contiguous in C or Fortran order, aligned, writable: not who owns the memory.
+_LAYOUT = 0x1 | 0x2 | 0x100 | 0x400
 _entries: dict[tuple, _Entry] = {}
 
 
@@ -44,12 +46,10 @@ def bound(kernel: Any, values: tuple, free: int | None) -> Callable[..., None]:
     kernel : callable
         Compiled, or one that :func:`compiled_by` knows; others are called as they are.
     values : tuple
-        Arguments, of which arrays may change their contents. What stands at ``free`` is not read.
+        Arguments, of which arrays may change their contents. At ``free`` stands any int.
     free : int or None
     """
-    if free is not None:
-        values = (*values[:free], 0, *values[free + 1 :])
-    elif not hasattr(kernel, "overloads"):
+    if free is None and not hasattr(kernel, "overloads"):
         return partial(kernel, *values)
     chosen = values[kernel.selector] if hasattr(kernel, "build") else None
     key = (kernel, chosen, *map(_kind, values))
@@ -82,11 +82,7 @@ def _kind(value: Any) -> Any:
     """What an argument's type for Numba follows from, found sooner than the type."""
     if not isinstance(value, np.ndarray):
         return type(value)
-    flags = value.flags
-    return (
-        value.dtype, value.ndim, flags.c_contiguous, flags.f_contiguous, flags.writeable,
-        flags.aligned,
-    )  # fmt: skip
+    return value.dtype, value.ndim, value.flags.num & _LAYOUT
 
 
 def _names(kernel: Any) -> list[str]:

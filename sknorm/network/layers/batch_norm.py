@@ -1,5 +1,6 @@
 """The hidden block under batch norm, or ghost norm, whose groups are parts of the batch."""
 
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,7 @@ from sknorm.network.layers.block import Block, multiply_columns
 _MOMENTS = 8  # rows of a group's statistics, of which some are scratch
 
 
+@cache
 def ghost_groups(rows: int, size: int) -> np.ndarray:
     """Boundaries of sub-batches of about ``size`` rows, of sizes that differ by at most one.
 

@@ -137,11 +137,13 @@ class Block(Layer):
         scale, shift = learned.get("scale", one), learned.get("shift", 0.0 * one)
         return xp.astype(scale, xp.float64), xp.astype(shift, xp.float64)
 
-    def infer(self, work: Work, z: Any, step: int) -> Any:
-        """Outputs for the product ``z`` with the folded weights, which may be overwritten."""
-        drop = work["rate"], work["seed"], step, self.key
-        affine_block = work.backend.kernels.affine_block_forward
-        affine_block(z, work["shift"], self.activation, *drop, *self._whole, z)
+    def infer(self, backend: Backend, z: Any, vectors: tuple[Any, Any], drop: tuple) -> Any:
+        """Outputs for the product ``z`` with the folded weights, which may be overwritten.
+
+        ``vectors`` are folded shifts and scales, ``drop`` rates, seeds and the number of a step.
+        """
+        affine_block = backend.kernels.affine_block_forward
+        affine_block(z, vectors[0], self.activation, *drop, self.key, *self._whole, z)
         return z
 
     @property

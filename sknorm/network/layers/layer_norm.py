@@ -6,7 +6,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from sknorm.backends import Backend
-from sknorm.network.layers.base import Buffer, Work
+from sknorm.network.layers.base import Buffer
 from sknorm.network.layers.block import Block
 
 
@@ -33,11 +33,10 @@ class LayerNormBlock(Block):
         scale, shift = (xp.astype(each, weight.dtype) for each in self.affine(learned, xp))
         return weight, shift, scale
 
-    def infer(self, work: Work, z: Any, step: int) -> Any:
-        xp, device = work.backend.xp, work.backend.device
-        out = xp.empty(z.shape, dtype=z.dtype, device=device)
-        inverse_std = xp.empty(z.shape[:2], dtype=z.dtype, device=device)
-        norm = work["scale"], work["shift"], self.architecture.norm_epsilon, self.activation
-        drop = work["rate"], work["seed"], step, self.key
-        work.backend.kernels.layer_block_forward(z, *norm, *drop, inverse_std, out)
+    def infer(self, backend: Backend, z: Any, vectors: tuple[Any, Any], drop: tuple) -> Any:
+        xp, (shift, scale) = backend.xp, vectors
+        out = xp.empty(z.shape, dtype=z.dtype, device=backend.device)
+        inverse_std = xp.empty(z.shape[:2], dtype=z.dtype, device=backend.device)
+        norm = scale, shift, self.architecture.norm_epsilon, self.activation
+        backend.kernels.layer_block_forward(z, *norm, *drop, self.key, inverse_std, out)
         return out
