@@ -177,7 +177,7 @@ def _adam(device: Device, width: int, inputs: int = 64, outputs: int = 10) -> La
     rate, alpha, l1_ratio = (xp.full(1, value) for value in (1e-3, 1e-4, 0.5))
     return partial(
         device.kernels.adam_step, parameters, gradient, first, second, segments, rate, alpha,
-        l1_ratio, 0.9, 0.999, 1e-8, 1.0, False, 1024, xp.zeros((1, 3)),
+        l1_ratio, 0.9, 0.999, 1e-8, xp.ones(1), False, 1024, xp.zeros((1, 3)),
     )  # fmt: skip
 
 

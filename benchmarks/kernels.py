@@ -248,7 +248,7 @@ def optimizer_steps(width: int, inputs: int = 64, outputs: int = 10) -> list[Con
     copy = partial(np.copyto, velocity.copy(), parameters)
     return [
         repeated(adam, partial(cpu.adam_step, parameters, gradient, first, second, *shared,
-                               0.9, 0.999, 1e-8, 1.0, False, 32, monitor)),
+                               0.9, 0.999, 1e-8, np.ones(1), False, 32, monitor)),
         repeated(f"{adam}: {COPY}", copy),
         repeated(sgd, partial(cpu.sgd_step, parameters, gradient, velocity, *shared,
                               0.9, True, 32, monitor)),

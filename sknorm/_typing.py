@@ -70,11 +70,7 @@ ValidationFraction: TypeAlias = (
 )
 Normalization: TypeAlias = Literal["batch", "ghost", "layer"] | None
 NormStatistics: TypeAlias = Literal["running", "cumulative", "population"]
-PenaltyName: TypeAlias = Literal["elasticnet", "l0", "group_lasso", "nuclear"]
 ClassWeight: TypeAlias = dict[Any, Any] | Literal["balanced"] | None
-LossName: TypeAlias = Literal[
-    "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"
-]
 Scoring: TypeAlias = str | Callable[..., Any] | None
 BackendName: TypeAlias = Literal["auto", "numpy", "cupy"]
 Precision: TypeAlias = Literal["highest", "high"]

@@ -5,6 +5,5 @@ weights are to a stationary point. Their methods take arrays of any library that
 array-API standard.
 """
 
-from sknorm.objective.penalties import L0, ElasticNet, GroupLasso, NuclearNorm
-
-__all__ = ["L0", "ElasticNet", "GroupLasso", "NuclearNorm"]
+from sknorm.objective.penalties import *  # noqa: F403
+from sknorm.objective.penalties import __all__ as __all__

@@ -19,11 +19,12 @@ from sklearn.datasets import make_classification, make_regression
 
 from sknorm.backends import resolve
 from sknorm.data.dataset import TrainingData
+from sknorm.network.architecture import Architecture
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
-from sknorm.network.parameters import Architecture, Parameters, zeros_like
+from sknorm.network.parameters import Parameters, zeros_like
 from sknorm.objective.losses import Loss
-from sknorm.training.gradient import BatchGradient
+from sknorm.training.gradient import Batch, BatchGradient, Results
 
 # Scripts that type checkers read; one of them is wrong on purpose.
 collect_ignore = ["annotations/right.py", "annotations/wrong.py"]
@@ -104,8 +105,8 @@ class Problem:
         """The gradient of a batch, where it is written, and where the loss is added."""
         gradient, value = zeros_like(self.network.parameters), np.zeros(self.network.members)
         weight = np.stack([self.data.weight[0, r] for r in self.rows]).mean(axis=1)
-        stack, orders = (self.network, self.members), len(self.rows)
-        compute = BatchGradient(*stack, loss, self.data, rows, weight, orders, gradient, value)
+        batch, results = Batch(rows, len(self.rows), weight), Results(gradient, value)
+        compute = BatchGradient(self.network, self.members, loss, self.data, batch, results)
         return compute, gradient, value
 
 

@@ -1,10 +1,11 @@
 """What the engine needs of an array library."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import ModuleType, SimpleNamespace
 from typing import Any, Protocol
 
+from sknorm.backends.program import Operation
 from sknorm.kernels import reference
 
 
@@ -67,13 +68,13 @@ class Backend(Protocol):
     def free_bytes(self) -> int | None:
         """Bytes that may still be allocated where the arrays live; None where no one says."""
 
-    def bind(self, kernel: str, before: tuple, after: tuple) -> Callable[[Any], None]:
-        """The kernel of this name with its arguments before and after the number of a step.
+    def bind(self, kernel: str, arguments: Mapping[str, Any]) -> Operation:
+        """The kernel of this name with those of the arguments that it takes, but for ``step``.
 
         The numbers and arrays are those given, whenever it is called.
         """
 
-    def product(self, a: Any, b: Any, out: Any) -> Callable[[], None]:
+    def product(self, a: Any, b: Any, out: Any) -> Operation:
         """What writes the product of these stacks of matrices whenever it is called."""
 
     def recorder(self) -> Recorder | None:

@@ -1,6 +1,6 @@
 """NumPy arrays on the host, with the compiled kernels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ import numpy as np
 from sknorm.backends import threads
 from sknorm.backends.base import Recorder, join_kernels
 from sknorm.backends.memory import available_bytes
+from sknorm.backends.program import Operation, pick
 
 
 class NumpyBackend:
@@ -50,17 +51,18 @@ class NumpyBackend:
     def free_bytes(self) -> int | None:
         return available_bytes()
 
-    def bind(self, kernel: str, before: tuple, after: tuple) -> Callable[[int], None]:
+    def bind(self, kernel: str, arguments: Mapping[str, Any]) -> Operation:
         from sknorm.kernels.cpu.binding import bound  # loads Numba
 
-        return bound(getattr(self.kernels, kernel), before, after)
+        values, place = pick(kernel, arguments)
+        return Operation(bound(getattr(self.kernels, kernel), values, place), place is not None)
 
-    def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Callable[[], None]:
+    def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Operation:
         if out.shape[0] > 1 or a.shape[2] == 1 or not out.flags.c_contiguous:
-            return partial(self.kernels.matmul, a, b, out)
+            return Operation(partial(self.kernels.matmul, a, b, out))
         # The same bits by the same BLAS, half a microsecond sooner, which is a third of a product
         # of matrices of 32 x 32.
-        return partial(np.dot, a[0], b[0], out[0])
+        return Operation(partial(np.dot, a[0], b[0], out[0]))
 
     def recorder(self) -> Recorder | None:
         return None

@@ -1,6 +1,6 @@
 """Arrays of any array-API library, on the device they are on, with the reference kernels."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, partial
 from types import ModuleType, SimpleNamespace
@@ -16,6 +16,7 @@ from array_api_compat import (
 )
 
 from sknorm.backends.base import Recorder, join_kernels
+from sknorm.backends.program import Operation, pick
 
 
 class PortableBackend:
@@ -85,12 +86,15 @@ class PortableBackend:
     def free_bytes(self) -> int | None:
         return None
 
-    def bind(self, kernel: str, before: tuple, after: tuple) -> Callable[[Any], None]:
-        function = getattr(self.kernels, kernel)
-        return lambda step: function(*before, step, *after)
+    def bind(self, kernel: str, arguments: Mapping[str, Any]) -> Operation:
+        function, (values, place) = getattr(self.kernels, kernel), pick(kernel, arguments)
+        if place is None:
+            return Operation(partial(function, *values))
+        before, after = values[:place], values[place + 1 :]
+        return Operation(lambda step: function(*before, step, *after), takes_step=True)
 
-    def product(self, a: Any, b: Any, out: Any) -> Callable[[], None]:
-        return partial(self.kernels.matmul, a, b, out)
+    def product(self, a: Any, b: Any, out: Any) -> Operation:
+        return Operation(partial(self.kernels.matmul, a, b, out))
 
     def recorder(self) -> Recorder | None:
         return None

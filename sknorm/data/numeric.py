@@ -11,7 +11,7 @@ from sknorm.backends import Backend, in_kind
 from sknorm.data import checks
 from sknorm.data.target_units import SPOILT_FROM, TargetUnits, renew, wild_value
 from sknorm.data.targets import Target
-from sknorm.objective.losses import Gamma, Loss, Poisson
+from sknorm.objective.losses import Loss
 
 _LARGEST = 1.5e308  # of y: predictions may be somewhat beyond all targets
 _FAR = 1e4  # deviations
@@ -170,19 +170,11 @@ def check_numbers(y: Any) -> np.ndarray:
 
 def check_range(y: np.ndarray, loss: Loss, name: str = "y") -> None:
     """Refuse targets (n, n_outputs) on which the loss is not defined."""
-    low, largest = y.min(initial=np.inf), np.abs(y).max(initial=0.0)
+    largest = np.abs(y).max(initial=0.0)
     if largest > _LARGEST:
         raise ValueError(
             f"{name} reaches {largest:.3g}: predictions of its size, and their errors, "
             "overflow float64. Rescale it, for example to y / 1e300."
         )
-    if isinstance(loss, Gamma) and low <= 0:
-        raise ValueError(
-            f"loss='gamma' needs positive targets, but {name} holds {low:g} at row "
-            f"{int(np.argmin(y.min(axis=1)))}. Use loss='poisson' or another loss."
-        )
-    if isinstance(loss, Poisson) and low < 0:
-        raise ValueError(
-            f"loss='poisson' needs targets that are not negative, but {name} holds {low:g} at "
-            f"row {int(np.argmin(y.min(axis=1)))}. Use another loss, or shift the targets."
-        )
+    if refusal := loss.refusal(y, name):
+        raise ValueError(refusal)

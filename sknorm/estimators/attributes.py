@@ -156,7 +156,7 @@ def plain_network(fitted: Fitted) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Weights and biases with norms and the scaling of inputs and targets folded in."""
     network, columns, target = fitted.network, fitted.columns, fitted.target
     inference, to_numpy = fold(network), network.backend.to_numpy
-    dtype = to_numpy(network.parameters.bias).dtype
+    dtype = to_numpy(network["head.bias"]).dtype
     weights = [to_numpy(w).astype(np.float64) for w in inference.weights]
     biases = [to_numpy(b).astype(np.float64) for b in inference.biases]
     if network.architecture.normalization != "layer":

@@ -10,9 +10,10 @@ from sknorm._warnings import warn
 from sknorm.data.targets import Target
 from sknorm.estimators.combinations import PLANNED, hidden_sizes
 from sknorm.network import members as stack
+from sknorm.network.architecture import Architecture
 from sknorm.network.network import Network
-from sknorm.network.parameters import Architecture
 from sknorm.objective.losses import Loss
+from sknorm.objective.penalties import PENALTIES
 from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
 from sknorm.training.plan import Plan
@@ -61,7 +62,7 @@ def plan(estimator: Any, loss: Loss, *, continued: bool = False, on_path: bool =
     """How long and by which rules to train; ``on_path`` as part of a regularization path."""
     return Plan(
         loss=loss,
-        penalty=estimator.penalty,
+        penalty=PENALTIES[estimator.penalty],
         optimizer=optimizer(estimator),
         max_iter=estimator.max_iter,
         tol=estimator.tol,

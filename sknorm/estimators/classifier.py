@@ -25,7 +25,6 @@ from sknorm._typing import (
     NormStatistics,
     Number,
     Numbers,
-    PenaltyName,
     Precision,
     Scoring,
     Seed,
@@ -42,6 +41,7 @@ from sknorm.estimators.fitted import fitted_of, shallow_copy
 from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
 from sknorm.estimators.parameters import constraints_of
+from sknorm.objective.penalties import PenaltyName
 
 
 @documented

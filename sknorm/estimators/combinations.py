@@ -42,21 +42,17 @@ def check_combination(estimator: Any) -> None:
             "the rows in (0, 1), a CV splitter, or row indices."
         )
     _check_layer_norm(estimator)
-    if estimator.penalty != "elasticnet" and estimator.l1_ratio > 0:
+    if not PENALTIES[estimator.penalty].takes_l1_ratio and estimator.l1_ratio > 0:
         warn(
             f"l1_ratio={estimator.l1_ratio} acts with penalty='elasticnet' only; it is ignored "
             f"under penalty={estimator.penalty!r}."
         )
     _check_patience(estimator)
+    penalty = PENALTIES[estimator.penalty].of(estimator.alpha, estimator.l1_ratio)
+    if refusal := penalty.refusal(estimator.solver):
+        raise ValueError(refusal)
     if estimator.solver == "lbfgs":
         _check_lbfgs(estimator)
-    has_step = PENALTIES[estimator.penalty].diagonal_metric
-    if estimator.solver == "adam" and estimator.alpha > 0 and not has_step:
-        raise ValueError(
-            f"penalty={estimator.penalty!r} has no proximal step in the metric of solver='adam', "
-            "whose step differs by coordinate. Use solver='adamw', which decouples the penalty, or "
-            "'sgd'."
-        )
 
 
 def check_incremental(estimator: Any) -> None:
@@ -103,16 +99,6 @@ def _check_layer_norm(estimator: Any) -> None:
 
 
 def _check_lbfgs(estimator: Any) -> None:
-    if estimator.alpha > 0 and estimator.penalty != "elasticnet":
-        raise ValueError(
-            f"solver='lbfgs' needs a smooth objective, but penalty={estimator.penalty!r} is not "
-            "smooth. Use solver='adam', 'adamw' or 'sgd', or penalty='elasticnet', l1_ratio=0."
-        )
-    if estimator.alpha > 0 and estimator.l1_ratio > 0:
-        raise ValueError(
-            f"solver='lbfgs' needs a smooth objective, but l1_ratio={estimator.l1_ratio} adds an "
-            "L1 norm. Set l1_ratio=0, or use solver='adam', 'adamw' or 'sgd'."
-        )
     for parameter in RANDOM:
         if (value := getattr(estimator, parameter)) > 0:
             raise ValueError(

@@ -21,7 +21,7 @@ from sknorm.data.targets import Target
 from sknorm.estimators import build
 from sknorm.estimators.fitted import Fitted, fitted_attributes, shallow_copy
 from sknorm.estimators.scoring import HeldOutScore
-from sknorm.network import initializers
+from sknorm.network.layers import draw
 from sknorm.network.network import Network, initialize, revive
 from sknorm.training.batches import Batches
 from sknorm.training.plan import Score
@@ -254,7 +254,7 @@ def initial_network(
     architecture = build.architecture(estimator, target, len(prepared.columns.offset))
     network = initialize(backend, architecture, states, np.dtype(prepared.dtype))
     if estimator.normalization is not None:
-        bias = network.parameters.bias
+        bias = network["head.bias"]
         start = target.loss.initial_bias(prepared.encoded, rows.weights())
         bias[...] = backend.asarray(start, dtype=bias.dtype)
     return network
@@ -280,7 +280,7 @@ def _split_states(
         return states
     states, _ = random_states(estimator)
     for state in states:
-        initializers.draw(previous.network.architecture, state)
+        draw(previous.network.architecture, state)
     return states
 
 

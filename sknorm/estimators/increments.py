@@ -217,18 +217,17 @@ def _express(network: Network, old: Target, new: Target, start: np.ndarray) -> N
     Where the scale has grown so much that nothing of what was learned shows, outputs are at
     ``start`` instead, the raw outputs of the best constant prediction.
     """
-    backend, parameters = network.backend, network.parameters
+    backend, weight, bias = network.backend, network["head.weight"], network["head.bias"]
     (old_location, old_scale), (location, scale) = old.units, new.units
     ratio, shift = old_scale / scale, (old_location - location) / scale
-    bias = backend.to_numpy(parameters.bias).astype(np.float64)
+    outputs = backend.to_numpy(bias).astype(np.float64)
     if new.loss.output_activation == "exp":
-        bias = bias + np.log(ratio)
+        outputs = outputs + np.log(ratio)
     else:
-        bias = bias * ratio + shift
-        weight = parameters.weights[-1]
+        outputs = outputs * ratio + shift
         weight *= backend.asarray(ratio, dtype=weight.dtype)
-    bias = np.where(ratio < 1.0 / _HOPELESS_FROM, start, bias)
-    parameters.bias[...] = backend.asarray(bias, dtype=parameters.bias.dtype)
+    outputs = np.where(ratio < 1.0 / _HOPELESS_FROM, start, outputs)
+    bias[...] = backend.asarray(outputs, dtype=bias.dtype)
 
 
 def _tell(fault: TakenBackError, *, fresh: bool) -> None:

@@ -8,7 +8,7 @@ import ast
 import re
 from inspect import signature
 from numbers import Integral, Real
-from textwrap import dedent, indent
+from textwrap import dedent, fill, indent
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +17,8 @@ from sklearn.metrics import get_scorer_names
 from sknorm._sklearn import HasMethods, Interval, Options, StrOptions
 from sknorm.backends import NAMES, PRECISIONS
 from sknorm.kernels.codes import ACTIVATIONS
-from sknorm.network.parameters import NORMALIZATIONS
-from sknorm.objective.losses import LOSSES
+from sknorm.network.architecture import NORMALIZATIONS
+from sknorm.objective.losses import REGRESSION
 from sknorm.objective.penalties import PENALTIES
 
 
@@ -26,13 +26,19 @@ def _options(names: Any) -> str:
     return "{" + ", ".join(map(repr, names)) + "}"
 
 
+def _sentence(text: str) -> str:
+    return indent(fill(text, 92), " " * 4)
+
+
+_LEARNED = "; ".join(f"{kind.summary} ({name!r})" for name, kind in REGRESSION.items())
+_LOSSES = _sentence(f"What is learned of the targets: {_LEARNED}.")
+_MULTIPLIED = "; ".join(penalty.summary for penalty in PENALTIES.values())
+_PENALTIES = _sentence(f"What alpha multiplies: {_MULTIPLIED}.")
 # A kind is alternatives of CONSTRAINTS, quoted texts, sets of them, or None. A star is for
 # hyperparameters: the members of a stack may differ in them.
 TABLE = f"""
-loss : {_options(LOSSES)} = 'squared_error'
-    What is learned of the targets: their mean ('squared_error', half of it; 'poisson' and
-    'gamma' for counts and positive amounts, half their deviance through a log link), their
-    median ('absolute_error'), a mean that outliers hardly move ('huber'), or quantiles.
+loss : {_options(REGRESSION)} = 'squared_error'
+{_LOSSES}
 hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) = (100,)
     Widths of the hidden layers.
 activation : {_options(ACTIVATIONS)} = 'relu'
@@ -127,10 +133,7 @@ swa_fraction : float in [0, 1] = 0.0
     Averaging weights leads to wider optima). With it training uses up ``max_iter``; with early
     stopping the average is taken where it scores at least as well as the best epoch.
 penalty : {_options(PENALTIES)} = 'elasticnet'
-    What alpha multiplies: the elastic net above; the number of weights that are not zero;
-    the sum over the features of the norms of their outgoing weights in the first layer, times
-    the root of that layer's width (Yuan and Lin, 2006), which switches whole features off; or
-    the sum of the singular values of each layer's weights (not with solver 'adam').
+{_PENALTIES}
 l1_ratio* : float in [0, 1] = 0.0
     Share of the L1 norm in the elastic net.
 class_weight* : dict or 'balanced' or None = None

@@ -17,8 +17,9 @@ from sknorm.data.target_units import TargetUnits
 from sknorm.estimators.fitted import Fitted
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.increments import Increments
+from sknorm.network.architecture import Architecture
 from sknorm.network.network import Network
-from sknorm.network.parameters import Architecture, Parameters
+from sknorm.network.parameters import Parameters
 from sknorm.objective import losses
 from sknorm.optim import schedules
 from sknorm.optim.adam import AdamState
@@ -30,16 +31,14 @@ _KINDS: dict[str, Any] = {
     for kind in (
         Fitted, Columns, Statistics, ClassTarget, IndicatorTarget, NumericTarget, TargetUnits,
         Network, Parameters, Architecture, Increments, Progress, Rows, AdamState, SGDState,
-        losses.SquaredError, losses.AbsoluteError, losses.Huber, losses.Quantile, losses.Poisson,
-        losses.Gamma, losses.BinaryLogLoss, losses.MulticlassLogLoss,
-        losses.SoftMulticlassLogLoss, schedules.Constant, schedules.InverseScaling,
+        *losses.REGRESSION.values(), *losses.CLASSIFICATION,
+        schedules.Constant, schedules.InverseScaling,
         schedules.Adaptive, schedules.Cosine, schedules.OneCycle,
     )
 }  # fmt: skip
 # Fields that are made anew: what computes, and buffers.
 _MADE_ANEW = {
     "Network": ("backend", "_folded"),
-    "AdamState": ("scratch", "correction"),
     "Progress": ("network", "steps", "checkpoint", "spare", "validated"),
 }
 

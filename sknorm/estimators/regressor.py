@@ -15,12 +15,10 @@ from sknorm._typing import (
     Integer,
     LayerSizes,
     LearningRate,
-    LossName,
     Normalization,
     NormStatistics,
     Number,
     Numbers,
-    PenaltyName,
     Precision,
     Scoring,
     Seed,
@@ -38,7 +36,8 @@ from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
 from sknorm.estimators.parameters import constraints_of
 from sknorm.estimators.quantiles import ScoredRegressor, levels_of
-from sknorm.objective.losses import LOSSES, Huber, Loss, Quantile
+from sknorm.objective.losses import REGRESSION, Loss, LossName
+from sknorm.objective.penalties import PenaltyName
 
 
 @documented
@@ -290,10 +289,9 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
     def _go_on_with(self, target: Any) -> Target:
         chosen, fitted = self._chosen_loss(), target.loss
         if chosen.output_activation != fitted.output_activation:
-            names = {kind: name for name, kind in LOSSES.items()}
             raise ValueError(
                 f"loss={self.loss!r} cannot go on from a model that was fitted with loss="
-                f"{names[type(fitted)]!r}: its outputs mean something else. Set loss back, or fit "
+                f"{fitted.name!r}: its outputs mean something else. Set loss back, or fit "
                 "a new estimator (warm_start=False)."
             )
         if chosen.outputs(1) != fitted.outputs(1) or chosen.adds_axis != fitted.adds_axis:
@@ -307,25 +305,11 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
         return levels_of(self._fitted.target.loss)
 
     def _chosen_loss(self) -> Loss:
-        given: Any = self.quantile
-        levels = _levels(given)
-        if self.loss == "quantile":
-            return Quantile(levels, listed=np.ndim(given) == 1)
-        return Huber(float(self.huber_delta)) if self.loss == "huber" else LOSSES[self.loss]()
+        parameters = {"quantile": self.quantile, "huber_delta": self.huber_delta}
+        made = {name: kind.of(parameters) for name, kind in REGRESSION.items()}  # all are checked
+        return made[self.loss]
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _levels(quantile: Any) -> tuple[float, ...]:
-    """The levels asked for, each in (0, 1)."""
-    levels = np.atleast_1d(np.asarray(quantile, dtype=np.float64))
-    if levels.ndim != 1 or levels.size == 0 or not np.all((levels > 0) & (levels < 1)):
-        raise ValueError(
-            f"quantile={quantile!r} must be a level in (0, 1), or a list of such levels."
-        )
-    if np.any(np.diff(levels) <= 0):
-        raise ValueError(f"quantile={quantile!r} must be increasing, without repetitions.")
-    return tuple(levels.tolist())

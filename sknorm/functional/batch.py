@@ -123,7 +123,7 @@ def batch_norm(
     channel = arguments.one_axis(channel_axis, "channel_axis", x.ndim)
     layout = batch_layout(tuple(x.shape), channel)
     weight = arguments.sample_weights(sample_weight, layout.shape[layout.spatial[0]], x)
-    return norm.forward("batch_norm", x, scale, shift, layout, eps, weight)
+    return norm.forward("batch_norm", x, (scale, shift), layout, eps, weight)
 
 
 @overload

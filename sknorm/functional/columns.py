@@ -45,10 +45,10 @@ class Columns:
 
     @staticmethod
     def forward(
-        backend: Backend, x: Any, scale: Any, shift: Any, layout: Layout, eps: float, weight: Any
+        backend: Backend, x: Any, affine: tuple, layout: Layout, eps: float, weight: Any
     ) -> tuple[Any, "Columns"]:
         """Normalize x of the layout's shape."""
-        xp = backend.xp
+        xp, (scale, shift) = backend.xp, affine
         arrangement = Arrangement(layout, layout.samples, layout.spatial, layout.channels)
         members, rows, width = arrangement.shape
         weights = _row_weights(backend, weight, layout, x.dtype)
@@ -69,11 +69,10 @@ class Columns:
         shift = filled(backend, 0.0 if shift is None else shift, (members, width), x.dtype)
         running, scratch = xp.zeros((2, members, 2, width))
         out = xp.empty_like(cache.tables)
-        backend.kernels.batch_block_forward(
-            cache.tables, cache.weight, cache.scale, shift, _one_group(xp, rows), eps,
-            *norm_only(xp, members), 0, width, running, xp.zeros(members), cache.statistics,
-            scratch, out,
-        )  # fmt: skip
+        norm = cache.tables, cache.weight, cache.scale, shift, _one_group(xp, rows), eps
+        results = running, xp.zeros(members), cache.statistics, scratch, out
+        columns = *norm_only(xp, members), 0, width
+        backend.kernels.batch_block_forward(*norm, *columns, *results)
         if absent is not None:
             out[:, absent] = 0.0
         return arrangement.split(backend, out), cache
@@ -87,11 +86,10 @@ class Columns:
             dx[:, self.absent] = 0.0
         dscale, dshift, shift = xp.zeros((3, members, width), dtype=dy.dtype)
         statistics = xp.asarray(self.statistics, copy=True)  # its last rows are scratch
-        backend.kernels.batch_block_backward(
-            self.tables, self.weight, self.scale, shift, _one_group(xp, rows),
-            *norm_only(xp, members), 0, width, statistics,
-            xp.zeros((members, 2, width)), dscale, dshift, dx,
-        )  # fmt: skip
+        norm = self.tables, self.weight, self.scale, shift, _one_group(xp, rows)
+        results = statistics, xp.zeros((members, 2, width)), dscale, dshift, dx
+        columns = *norm_only(xp, members), 0, width
+        backend.kernels.batch_block_backward(*norm, *columns, *results)
         dscale, dshift = (xp.sum(sums, axis=0, dtype=xp.float64) for sums in (dscale, dshift))
         return self.arrangement.split(backend, dx), dscale, dshift
 

@@ -106,7 +106,7 @@ def group_norm(
     channel = arguments.channel_beside_samples(channel_axis, x.ndim)
     count = arguments.group_count(groups, x.shape[channel] if x.ndim > 1 else 1)
     layout = group_layout(tuple(x.shape), channel, count)
-    return norm.forward("group_norm", x, scale, shift, layout, eps)
+    return norm.forward("group_norm", x, (scale, shift), layout, eps)
 
 
 @overload

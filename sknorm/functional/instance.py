@@ -100,7 +100,7 @@ def instance_norm(
     x = arguments.normalizable(x)
     channel = arguments.channel_beside_samples(channel_axis, x.ndim)
     layout = instance_layout(tuple(x.shape), channel)
-    return norm.forward("instance_norm", x, scale, shift, layout, eps)
+    return norm.forward("instance_norm", x, (scale, shift), layout, eps)
 
 
 @overload

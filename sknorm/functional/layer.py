@@ -97,7 +97,8 @@ def layer_norm(
     """
     x = arguments.normalizable(x)
     axes = arguments.several_axes(axis, "axis", x.ndim)
-    return norm.forward("layer_norm", x, scale, shift, layer_layout(tuple(x.shape), axes), eps)
+    layout = layer_layout(tuple(x.shape), axes)
+    return norm.forward("layer_norm", x, (scale, shift), layout, eps)
 
 
 @overload

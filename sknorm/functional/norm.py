@@ -31,24 +31,25 @@ class NormCache:
 def forward(
     norm: str,
     x: Any,
-    scale: Any,
-    shift: Any,
+    affine: tuple[Any, Any],
     layout: Layout,
     eps: Any,
     weight: Any = None,
 ) -> tuple[Any, NormCache]:
-    """Normalize a checked ``x``; the other arguments are checked here."""
+    """Normalize a checked ``x``; the other arguments, scale and shift among them, are checked."""
     xp = array_namespace(x)
-    scale = arguments.parameter(scale, "scale", layout.parameters, x)
-    shift = arguments.parameter(shift, "shift", layout.parameters, x)
+    scale, shift = (
+        arguments.parameter(given, name, layout.parameters, x)
+        for given, name in zip(affine, ("scale", "shift"), strict=True)
+    )
     z = xp.reshape(xp.astype(x, working_dtype(x), copy=False), layout.shape)
-    rest = (scale, shift, layout, arguments.epsilon(eps), weight)
+    rest = (layout, arguments.epsilon(eps), weight)
     saved: Columns | Rows | Portable
     backend, fused = compiled_backend(z), _fused(layout)
     if backend is None or fused is None:
-        y, saved = Portable.forward(z, *rest)
+        y, saved = Portable.forward(z, scale, shift, *rest)
     else:
-        y, saved = fused.forward(backend, z, *rest)
+        y, saved = fused.forward(backend, z, (scale, shift), *rest)
     y = xp.astype(xp.reshape(y, x.shape), x.dtype, copy=False)
     return y, NormCache(norm, tuple(x.shape), x.dtype, saved)
 

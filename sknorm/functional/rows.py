@@ -38,11 +38,11 @@ class Rows:
 
     @staticmethod
     def forward(
-        backend: Backend, x: Any, scale: Any, shift: Any, layout: Layout, eps: float, weight: Any
+        backend: Backend, x: Any, affine: tuple, layout: Layout, eps: float, weight: Any
     ) -> tuple[Any, "Rows"]:
         """Normalize x of the layout's shape; these norms have no row weights."""
         del weight
-        xp = backend.xp
+        xp, (scale, shift) = backend.xp, affine
         arrangement = Arrangement(layout, layout.channels, layout.samples, layout.pooled)
         members, rows, _ = arrangement.shape
         cache = Rows(
@@ -54,10 +54,9 @@ class Rows:
         )
         shift = _spread(backend, shift, 0.0, arrangement, x.dtype)
         out = xp.empty_like(cache.standardized)
-        backend.kernels.layer_block_forward(
-            cache.standardized, cache.scale, shift, eps, *norm_only(xp, members),
-            cache.inverse_std, out,
-        )  # fmt: skip
+        norm = cache.standardized, cache.scale, shift, eps
+        results = cache.inverse_std, out
+        backend.kernels.layer_block_forward(*norm, *norm_only(xp, members), *results)
         return arrangement.split(backend, out), cache
 
     def backward(self, dy: Any) -> tuple[Any, Any, Any]:
@@ -66,10 +65,9 @@ class Rows:
         members, _, width = self.arrangement.shape
         dx = self.arrangement.copied(backend, dy)
         dscale, dshift, shift = xp.zeros((3, members, width), dtype=dy.dtype)
-        backend.kernels.layer_block_backward(
-            self.standardized, self.inverse_std, self.scale, shift, *norm_only(xp, members),
-            xp.zeros((members, 2, width)), dscale, dshift, dx,
-        )  # fmt: skip
+        norm = self.standardized, self.inverse_std, self.scale, shift
+        results = xp.zeros((members, 2, width)), dscale, dshift, dx
+        backend.kernels.layer_block_backward(*norm, *norm_only(xp, members), *results)
         dscale, dshift = (_gathered(xp, sums, self.arrangement) for sums in (dscale, dshift))
         return self.arrangement.split(backend, dx), dscale, dshift
 

@@ -12,6 +12,7 @@ from sknorm.backends import collect
 from sknorm.estimators import MLPClassifier, MLPRegressor
 from sknorm.estimators.fitting import fits_on_path
 from sknorm.estimators.repeated_warnings import told_once
+from sknorm.objective.penalties import PENALTIES
 
 _FACTOR = 4.0  # between the alphas that the search for the strongest one tries
 _TRIES = 20
@@ -190,8 +191,8 @@ def _check(estimator: Any, alphas: Any, n_alphas: Any, alpha_min_ratio: Any) -> 
             f"estimator must be an MLPClassifier or MLPRegressor of sknorm, got "
             f"{type(estimator).__name__}. Fit the steps of a Pipeline before it on their own."
         )
-    smooth = estimator.penalty == "elasticnet" and estimator.l1_ratio == 0
-    if smooth or estimator.penalty == "nuclear":
+    penalty = PENALTIES[estimator.penalty].of(1.0, estimator.l1_ratio)
+    if penalty.is_smooth or not penalty.selects:
         raise ValueError(
             f"penalty={estimator.penalty!r} with l1_ratio={estimator.l1_ratio} sets no weight to "
             "zero, so features have no order of entry. Use penalty='group_lasso' or 'l0', or "

@@ -26,12 +26,12 @@ def gathered(network: Any, data: Any, rows: Any) -> tuple[Any, Any, Any]:
 
 
 def standardized(
-    backend: Backend, X: Any, start: int, stop: int, offset: Any, factor: Any, dtype: Any
+    backend: Backend, X: Any, part: slice, offset: Any, factor: Any, dtype: Any
 ) -> Any:
     """``(X - offset) * factor`` of consecutive rows as an array of shape (1, n, d)."""
-    xp, device = backend.xp, backend.device
+    xp, device, start, stop = backend.xp, backend.device, part.start, part.stop
     if not isinstance(X, SparseRows):  # a chunk of X in C order, whatever X's own order
-        X, start, stop = backend.asarray(X[start:stop, :]), 0, stop - start
+        X, start, stop = backend.asarray(X[part, :]), 0, stop - start
     count, width = X.shape
     rows = xp.arange(start, stop, dtype=xp.int64, device=device)[None, :]
     nothing = xp.zeros((count, 0), dtype=dtype, device=device)

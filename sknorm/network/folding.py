@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sknorm.backends import Backend
-from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network import sparse
+from sknorm.network.architecture import Architecture
 from sknorm.network.batch import standardized
+from sknorm.network.layers import Block, layers
 from sknorm.network.network import Network
-from sknorm.network.parameters import Architecture
-
-_ROWS = 1024  # of weights that are folded together: their products in float64 stay in a cache
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class FoldedNetwork:
             backend, dtype = self.backend, self.weights[0].dtype
 
             def standardize(start: int, stop: int) -> Any:
-                return standardized(backend, X, start, stop, offset, factor, dtype)
+                return standardized(backend, X, slice(start, stop), offset, factor, dtype)
 
             return standardize, self._rows_at_once(self.architecture.sizes)
         origin = self._sparse_origin(offset, factor)
@@ -114,6 +113,11 @@ class FoldedNetwork:
             self._origin = known
         return known[2]
 
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The hidden layers."""
+        return layers(self.architecture)[0]
+
     def forward(self, h: Any, noise: "Noise | None" = None, chunk: int = 0) -> Any:
         """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features).
 
@@ -122,24 +126,19 @@ class FoldedNetwork:
         h = self.hidden(h, self.architecture.hidden, noise, chunk)
         return self._product(h, self.weights[-1]) + self.biases[-1][:, None, :]
 
-    def hidden(self, h: Any, layers: int, noise: "Noise | None" = None, chunk: int = 0) -> Any:
-        """Output of the first ``layers`` hidden blocks; the input itself for none."""
+    def hidden(self, h: Any, count: int, noise: "Noise | None" = None, chunk: int = 0) -> Any:
+        """Output of the first ``count`` hidden blocks; the input itself for none."""
         backend, members = self.backend, self.weights[0].shape[0]
         noise = Noise.none(backend, members) if noise is None else noise
         if noise.drops_inputs:
             h = h + backend.xp.zeros((members, 1, 1), dtype=h.dtype, device=backend.device)
             backend.kernels.dropout(noise.input_dropout, noise.seed, noise.step(chunk), 0, h)
-        for layer in range(layers):
+        drop = noise.dropout, noise.seed, noise.step(chunk)
+        for layer, block in enumerate(self.blocks[:count]):
             z = self._product(h, self.weights[layer])
-            if self.scales:
-                out = self._layer_norm(layer, z, noise, chunk)
-            else:
-                backend.kernels.affine_block_forward(
-                    z, self.biases[layer], ACTIVATIONS[self.architecture.activation],
-                    noise.dropout, noise.seed, noise.step(chunk), layer + 1, 0, z.shape[2], z,
-                )  # fmt: skip
-                out = z
-            h = out + h if self.architecture.skips(layer) else out
+            vectors = self.biases[layer], self.scales[layer] if self.scales else None
+            out = block.infer(backend, z, vectors, drop)
+            h = out + h if block.skips else out
         return h
 
     def _product(self, h: Any, weight: Any) -> Any:
@@ -155,17 +154,6 @@ class FoldedNetwork:
         itemsize = 4 if "32" in str(self.weights[0].dtype) else 8
         return max(64, self.backend.chunk_bytes // (members * widest * itemsize) // 64 * 64)
 
-    def _layer_norm(self, layer: int, z: Any, noise: "Noise", chunk: int) -> Any:
-        xp, device = self.backend.xp, self.backend.device
-        out = xp.empty(z.shape, dtype=z.dtype, device=device)
-        inverse_std = xp.empty(z.shape[:2], dtype=z.dtype, device=device)
-        self.backend.kernels.layer_block_forward(
-            z, self.scales[layer], self.biases[layer], self.architecture.norm_epsilon,
-            ACTIVATIONS[self.architecture.activation], noise.dropout, noise.seed,
-            noise.step(chunk), layer + 1, inverse_std, out,
-        )  # fmt: skip
-        return out
-
 
 def folded(network: Network, backend: Backend) -> FoldedNetwork:
     """The folded form of a network in inference in a backend, made on first use."""
@@ -175,48 +163,16 @@ def folded(network: Network, backend: Backend) -> FoldedNetwork:
 
 
 def fold(network: Network) -> FoldedNetwork:
-    r"""Weights :math:`W \gamma / \sigma` and biases :math:`\beta - \mu \gamma / \sigma`.
-
-    With the inference mean mu and variance sigma^2 - epsilon of each norm.
-    """
-    xp, parameters = network.backend.xp, network.parameters
-    architecture = network.architecture
-    hidden, dtype = architecture.hidden, parameters.flat.dtype
-    weights, shifts = list(parameters.weights), list(parameters.shifts)
-    scales: list[Any] = []
-    for layer in range(hidden):
-        scale, shift = _affine(network, layer)
-        if architecture.keeps_statistics:
-            moments = network.statistics[layer]
-            gain = scale / xp.sqrt(moments[:, 1, :] + architecture.norm_epsilon)
-            weights[layer] = _scaled(weights[layer], gain, xp)
-            shift = shift - moments[:, 0, :] * gain
-        elif architecture.normalization == "layer":
-            scales.append(xp.astype(scale, dtype))
-        shift = xp.astype(shift, dtype)
-        shifts = [*shifts[:layer], shift, *shifts[layer + 1 :]]
-    return FoldedNetwork(network.backend, architecture, weights, [*shifts, parameters.bias], scales)
-
-
-def _scaled(weight: Any, gain: Any, xp: Any) -> Any:
-    """``weight * gain`` in the weights' dtype, rounded once, some rows at a time."""
-    out = xp.empty_like(weight)
-    for start in range(0, weight.shape[1], _ROWS):
-        part = slice(start, min(start + _ROWS, weight.shape[1]))
-        product = xp.astype(weight[:, part, :], xp.float64) * gain[:, None, :]
-        out[:, part, :] = xp.astype(product, out.dtype)
-    return out
-
-
-def _affine(network: Network, layer: int) -> tuple[Any, Any]:
-    """Scale and shift of a block in float64, (K, d)."""
-    xp, parameters = network.backend.xp, network.parameters
-    shape = (network.members, network.architecture.sizes[layer + 1])
-    device = network.backend.device
-    scale = xp.ones(shape, dtype=xp.float64, device=device)
-    shift = xp.zeros(shape, dtype=xp.float64, device=device)
-    if parameters.scales:
-        scale = xp.astype(parameters.scales[layer], xp.float64)
-    if parameters.shifts:
-        shift = xp.astype(parameters.shifts[layer], xp.float64)
-    return scale, shift
+    """The stack with its norms folded into the linear maps, as each of its layers says."""
+    blocks, head = layers(network.architecture)
+    of, xp = network.parameters.of, network.backend.xp
+    statistics = network.statistics or [None] * len(blocks)
+    folded = [b.fold(of(b), kept, xp) for b, kept in zip(blocks, statistics, strict=True)]
+    weight, bias = head.fold(of(head))
+    return FoldedNetwork(
+        network.backend,
+        network.architecture,
+        weights=[*(each[0] for each in folded), weight],
+        biases=[*(each[1] for each in folded), bias],
+        scales=[scale for _, _, scale in folded if scale is not None],
+    )

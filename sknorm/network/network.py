@@ -8,8 +8,10 @@ import numpy as np
 from numpy.random import RandomState
 
 from sknorm.backends import Backend, resolve
-from sknorm.network import initializers
-from sknorm.network.parameters import Architecture, Parameters
+from sknorm.network.architecture import Architecture
+from sknorm.network.layers import draw
+from sknorm.network.layout import layout
+from sknorm.network.parameters import Parameters
 
 
 @dataclass(eq=False)
@@ -43,6 +45,10 @@ class Network:
             return self
         statistics = [backend.asarray(self.backend.to_numpy(each)) for each in self.statistics]
         return Network(backend, self.parameters.on(backend), statistics)
+
+    def __getitem__(self, name: str) -> Any:
+        """The parameter of this name, such as ``blocks.0.weight``, of shape (K, ...)."""
+        return self.parameters[name]
 
     @property
     def architecture(self) -> Architecture:
@@ -99,7 +105,7 @@ class Network:
 def empty(backend: Backend, architecture: Architecture, members: int, dtype: Any) -> Network:
     """A stack without values."""
     xp = backend.xp
-    size = members * sum(int(np.prod(shape)) for shape in architecture.shapes())
+    size = members * layout(architecture).size
     flat = xp.zeros(size, dtype=backend.dtype(dtype), device=backend.device)
     statistics = []
     if architecture.keeps_statistics:
@@ -127,9 +133,8 @@ def initialize(
     """A stack with each member's initial weights drawn from its own ``RandomState``."""
     network = empty(backend, architecture, len(random_states), dtype)
     for member, random_state in enumerate(random_states):
-        values = initializers.draw(architecture, random_state)
-        for view, value in zip(network.parameters.views, values, strict=True):
-            view[member, ...] = backend.asarray(value, dtype=view.dtype)
+        for name, value in draw(architecture, random_state).items():
+            network[name][member, ...] = backend.asarray(value, dtype=network[name].dtype)
     return network
 
 
@@ -139,9 +144,10 @@ def revive(network: Network, random_states: Sequence[RandomState]) -> None:
     Weights of zero are a saddle: an input that acts together with another one, which is off as
     well, has no gradient there, and would come back by the noise of batches alone.
     """
-    backend, first = network.backend, network.parameters.weights[0]
+    backend, name = network.backend, network.parameters.layout.inputs.name
+    first = network[name]
     for member, random_state in enumerate(random_states):
-        drawn = initializers.draw(network.architecture, random_state)[0]
+        drawn = draw(network.architecture, random_state)[name]
         weight = backend.to_numpy(first[member, ...])
         off = ~weight.any(axis=1)
         new = np.where(off[:, None], drawn, weight)

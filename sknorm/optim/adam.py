@@ -1,36 +1,33 @@
 """Adam and AdamW."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sknorm.backends import Backend
-from sknorm.network.members import Members
+from sknorm.backends.program import Operation
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, take_parameters, zeros_like
+from sknorm.network.quantities import Quantities
+from sknorm.optim.update import Update
 
 
 @dataclass
 class AdamState:
-    """Moments of the gradient, in the layout of the parameters, and the steps taken.
-
-    ``correction`` is that of the moments' bias towards zero after these steps: a number, or an
-    array of one where a recorded step reads it.
-    """
+    """Moments of the gradient, in the layout of the parameters, and the steps taken."""
 
     first: Parameters
     second: Parameters
     steps: int
-    scratch: Any = None
-    correction: Any = 1.0
 
     def take(self, members: list[int]) -> "AdamState":
         first, second = (take_parameters(p, members) for p in (self.first, self.second))
         return AdamState(first, second, self.steps)
 
     def copy(self) -> "AdamState":
-        """The same state in arrays of its own, without the room for scratch values."""
+        """The same state in arrays of its own."""
         return AdamState(self.first.copy(), self.second.copy(), self.steps)
 
     def snapshot(self, spare: "AdamState | None" = None) -> "AdamState":
@@ -46,7 +43,7 @@ class AdamState:
         self.steps = other.steps
 
     def on(self, backend: Backend) -> "AdamState":
-        """The same state as arrays of a backend, without the room for scratch values."""
+        """The same state as arrays of a backend."""
         return AdamState(self.first.on(backend), self.second.on(backend), self.steps)
 
 
@@ -83,63 +80,53 @@ class Adam:
         """Whether a state is of this kind of optimizer."""
         return isinstance(state, AdamState)
 
-    def advance(self, state: AdamState) -> None:
-        """Count a step, before its :meth:`update`."""
-        state.steps += 1
-        state.correction = self._correction(state.steps)
-
-    def advance_recorded(self, state: AdamState, count: int, place: Any) -> np.ndarray:
-        """Count steps that find what changes between them at ``place``, an array of one.
+    def advance(self, state: AdamState, count: int) -> np.ndarray:
+        """Count steps that are to come.
 
         Returns
         -------
         float64 array of shape (count,)
-            What they are to find there.
+            For each, the correction of the moments' bias towards zero after it.
         """
-        state.correction, before = place, state.steps
+        before = state.steps
         state.steps += count
         return np.array([self._correction(before + i + 1) for i in range(count)])
 
-    def update(
-        self,
-        network: Network,
-        gradient: Parameters,
-        state: AdamState,
-        segments: Any,
-        members: Members,
-        rate: Any,
-        batch_size: int,
-        monitor: Any,
-    ) -> None:
+    def step(self, state: AdamState, update: Update) -> Operation:
         """One step of all members, in place."""
-        network.backend.kernels.adam_step(
-            network.parameters.flat, gradient.flat, state.first.flat, state.second.flat,
-            segments, rate, members.alpha, members.l1_ratio, self.beta_1, self.beta_2,
-            self.epsilon, state.correction, self.decoupled, batch_size, monitor,
-        )  # fmt: skip
+        own = {"first": state.first.flat, "second": state.second.flat, **self._settings()}
+        correction = update.quantities["correction"]
+        arguments = {**update.arguments(), **own, "correction": correction}
+        return update.network.backend.bind("adam_step", arguments)
 
-    def group_step(
-        self, network: Network, state: AdamState, layer: int, rate: Any, strength: Any
+    def shrink_rows(
+        self, state: AdamState, network: Network, quantities: Quantities, name: str, strength: Any
+    ) -> Operation:
+        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
+        weight, backend = network[name], network.backend
+        own = {
+            "weight": weight,
+            "second": state.second[name],
+            "rate": quantities["learning_rate"],
+            "strength": strength,
+            "correction": quantities["correction"],
+            "scratch": backend.xp.zeros_like(weight[0, 0, :]),
+        }
+        return backend.bind("adam_group_step", {**own, **self._settings()})
+
+    def apply(
+        self, prox: Callable[[Any], None], network: Network, state: AdamState, name: str
     ) -> None:
-        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a layer, after the update."""
-        weight = network.parameters.weights[layer]
-        if state.scratch is None or state.scratch.shape[0] != weight.shape[2]:
-            xp, device = network.backend.xp, network.backend.device
-            state.scratch = xp.zeros(weight.shape[2], dtype=weight.dtype, device=device)
-        network.backend.kernels.adam_group_step(
-            weight, state.second.weights[layer], rate, strength, state.correction,
-            self.epsilon, self.decoupled, state.scratch,
-        )  # fmt: skip
+        """Let a proximal operator that knows one step size act on a matrix, after the update."""
+        prox(network[name])
 
-    def spectral_step(
-        self, network: Network, state: AdamState, layer: int, rate: Any, strength: Any, norms: Any
-    ) -> None:
-        """Proximal step of ``strength`` times the nuclear norm of a layer; writes the norms.
-
-        With the plain learning rate: the operator has no closed form in Adam's metric.
-        """
-        weight = network.parameters.weights[layer]
-        network.backend.kernels.singular_value_threshold(weight, rate * strength, norms)
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "beta_1": self.beta_1,
+            "beta_2": self.beta_2,
+            "epsilon": self.epsilon,
+            "decoupled": self.decoupled,
+        }
 
     def _correction(self, steps: int) -> float:
         """Correction of the moments' bias towards zero after so many steps."""

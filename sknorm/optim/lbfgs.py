@@ -52,9 +52,8 @@ def lbfgs(
         if after_iteration(intermediate_result.x, float(intermediate_result.fun)):
             raise StopIteration
 
-    result = minimize(
-        objective, start, jac=True, method="L-BFGS-B", callback=callback,
-        options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
-    )  # fmt: skip
+    options = {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}
+    how = {"jac": True, "method": "L-BFGS-B", "callback": callback, "options": options}
+    result = minimize(objective, start, **how)
     stopped = result.status == 99  # by the callback
     return Minimum(result.x, result.success or stopped, str(result.message), int(result.nit))

@@ -1,14 +1,17 @@
 """Stochastic gradient descent with momentum."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from sknorm.backends import Backend
-from sknorm.network.members import Members
+from sknorm.backends.program import Operation
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, take_parameters, zeros_like
+from sknorm.network.quantities import Quantities
+from sknorm.optim.update import Update
 
 
 @dataclass
@@ -70,47 +73,38 @@ class SGD:
         """Whether a state is of this kind of optimizer."""
         return isinstance(state, SGDState)
 
-    def advance(self, state: SGDState) -> None:
-        """Count a step, before its :meth:`update`; all are alike."""
-
-    def advance_recorded(self, state: SGDState, count: int, place: Any) -> np.ndarray:
-        """As :meth:`sknorm.optim.adam.Adam.advance_recorded`; nobody looks."""
+    def advance(self, state: SGDState, count: int) -> np.ndarray:
+        """As :meth:`sknorm.optim.adam.Adam.advance`; all steps are alike."""
         return np.ones(count)
 
-    def update(
-        self,
-        network: Network,
-        gradient: Parameters,
-        state: SGDState,
-        segments: Any,
-        members: Members,
-        rate: Any,
-        batch_size: int,
-        monitor: Any,
-    ) -> None:
+    def step(self, state: SGDState, update: Update) -> Operation:
         """One step of all members, in place."""
-        network.backend.kernels.sgd_step(
-            network.parameters.flat, gradient.flat, state.velocity.flat, segments, rate,
-            members.alpha, members.l1_ratio, self.momentum, self.nesterov, batch_size, monitor,
-        )  # fmt: skip
+        own = {"velocity": state.velocity.flat, **self._settings()}
+        return update.network.backend.bind("sgd_step", {**update.arguments(), **own})
 
-    def group_step(
-        self, network: Network, state: SGDState, layer: int, rate: Any, strength: Any
-    ) -> None:
-        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a layer, after the update."""
-        network.backend.kernels.sgd_group_step(
-            network.parameters.weights[layer], state.velocity.weights[layer], rate, strength,
-            self.momentum, self.nesterov,
-        )  # fmt: skip
+    def shrink_rows(
+        self, state: SGDState, network: Network, quantities: Quantities, name: str, strength: Any
+    ) -> Operation:
+        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
+        own = {
+            "weight": network[name],
+            "velocity": state.velocity[name],
+            "rate": quantities["learning_rate"],
+            "strength": strength,
+        }
+        return network.backend.bind("sgd_group_step", {**own, **self._settings()})
 
-    def spectral_step(
-        self, network: Network, state: SGDState, layer: int, rate: Any, strength: Any, norms: Any
+    def apply(
+        self, prox: Callable[[Any], None], network: Network, state: SGDState, name: str
     ) -> None:
-        """Proximal step of ``strength`` times the nuclear norm of a layer; writes the norms."""
-        weight, velocity = network.parameters.weights[layer], state.velocity.weights[layer]
+        """Let a proximal operator that knows one step size act on a matrix, after the update."""
+        weight, velocity = network[name], state.velocity[name]
         ahead = self.momentum if self.nesterov else 0.0
         weight -= ahead * velocity
         moved = weight + 0.0
-        network.backend.kernels.singular_value_threshold(weight, rate * strength, norms)
+        prox(weight)
         velocity += weight - moved
         weight += ahead * velocity
+
+    def _settings(self) -> dict[str, Any]:
+        return {"momentum": self.momentum, "nesterov": self.nesterov}

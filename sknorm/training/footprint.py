@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-
 from sknorm.backends import Backend
 from sknorm.data.dataset import TrainingData
-from sknorm.network.block import ghost_groups
+from sknorm.network.architecture import Architecture
+from sknorm.network.layers import layers
+from sknorm.network.layers.base import count_bytes
+from sknorm.network.layout import layout
 from sknorm.network.network import Network
-from sknorm.network.parameters import Architecture
 from sknorm.optim import SGD
 from sknorm.training.batches import Batches
 from sknorm.training.plan import Plan
@@ -97,7 +97,7 @@ class Footprint:
 
     @property
     def _parameters(self) -> int:
-        return self.itemsize * sum(int(np.prod(shape)) for shape in self.architecture.shapes())
+        return self.itemsize * layout(self.architecture).size
 
     @property
     def _statistics(self) -> int:
@@ -107,7 +107,7 @@ class Footprint:
     def _member_bytes(self, sizes: Collection[int]) -> int:
         networks = (1 + self.copies) * self.network_bytes
         steps = (1 + self.slots) * self._parameters  # the gradient, and the optimizer's state
-        order = _WIDE * (self.rows + max(sizes))
+        order = _WIDE * self.rows
         batches = sum(self._batch(size) for size in sizes)
         return networks + steps + order + batches + self._passing(max(sizes))
 
@@ -116,22 +116,10 @@ class Footprint:
         architecture = self.architecture
         inputs, outputs = architecture.sizes[0], architecture.sizes[-1]
         targets = outputs * self.itemsize if self.target_bytes is None else self.target_bytes
-        rows = size * ((inputs + 1 + outputs) * self.itemsize + targets)
-        return rows + sum(self._block(layer, size) for layer in range(architecture.hidden))
-
-    def _block(self, layer: int, size: int) -> int:
-        """Buffers of a hidden block: around its product, of its norm, and constant vectors."""
-        architecture, width = self.architecture, self.architecture.sizes[layer + 1]
-        norm, values = architecture.normalization, (2 + architecture.skips(layer)) * size * width
-        if norm == "layer":
-            values += size
-        elif norm is not None:
-            ghost = norm == "ghost"
-            group = architecture.ghost_batch_size if ghost else size
-            values += 8 * (len(ghost_groups(size, group)) - 1) * width
-        if norm is None or not architecture.norm_affine:
-            values += (2 if norm is None else 4) * width
-        return values * self.itemsize + 2 * _WIDE * width
+        rows = size * ((inputs + 1) * self.itemsize + targets + _WIDE)
+        blocks, head = layers(architecture)
+        buffers = [count_bytes(each.buffers(size), self.itemsize) for each in (*blocks, head)]
+        return rows + sum(buffers)
 
     def _passing(self, size: int) -> int:
         """What portable kernels make in passing: in a block, or in the optimizer's step."""
@@ -140,7 +128,7 @@ class Footprint:
         architecture = self.architecture
         arrays = _PASSING.get(architecture.activation, _PASSING_ELSE)
         widest = max((*architecture.sizes[1:-1], architecture.sizes[-1]))
-        largest = max(int(np.prod(shape)) for shape in architecture.shapes())
+        largest = max(segment.size for segment in layout(architecture).segments.values())
         return self.itemsize * max(arrays * size * widest, _PASSING_STEP * largest)
 
     def _gathering(self, sizes: Collection[int]) -> int:

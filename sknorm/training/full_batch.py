@@ -7,13 +7,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
 from sknorm.data.dataset import TrainingData
-from sknorm.kernels.codes import ELASTIC_NET
+from sknorm.network.layout import Segment
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import zeros_like
 from sknorm.network.population import set_population_statistics
+from sknorm.objective.penalties.base import Penalty
 from sknorm.optim.lbfgs import Minimum, lbfgs
-from sknorm.training.gradient import BatchGradient
+from sknorm.training.gradient import Batch, BatchGradient, Results
 from sknorm.training.history import History
 from sknorm.training.plan import Observer, Outcome, Plan, Score, fault
 from sknorm.training.stopping import Stopping
@@ -105,11 +106,10 @@ class _Search:
         self.value = backend.xp.zeros(1, dtype=backend.xp.float64, device=backend.device)
         still = members.take([0])
         still.norm_momentum[...] = 0.0
-        self.compute = BatchGradient(
-            network, still, plan.loss, data, rows.shape[1], weight, 1, self.gradient, self.value
-        )
+        batch, results = Batch(rows.shape[1], 1, weight), Results(self.gradient, self.value)
+        self.compute = BatchGradient(network, still, plan.loss, data, batch, results)
         self.compute.load(backend.asarray(rows), 0)
-        self.ridge = _ridge(network, float(members.alpha[0]))
+        self.ridge = _ridge(network, plan.penalty.of(members.alpha[0], members.l1_ratio[0]))
         by_score = score is not None and plan.keeps_best
         self.stopping = Stopping(plan.tol, plan.patience, by_score, network.take([0]))
         self.iterations, self.started = 0, time.perf_counter()
@@ -205,18 +205,18 @@ class _Search:
         flat[...] = self.network.backend.asarray(x, dtype=flat.dtype)
 
 
-def _ridge(network: Network, alpha: float) -> np.ndarray:
-    """The penalty's curvature for each parameter: alpha for weights, else 0.
+def _ridge(network: Network, penalty: Penalty) -> np.ndarray:
+    """The penalty's curvature for each parameter.
 
     Weights before a norm are left out: their scale changes nothing but the penalty, so that the
     objective would fall for ever, and never reach a minimum, as they shrink.
     """
-    architecture = network.architecture
-    segments = architecture.segments(1, ELASTIC_NET)
-    curvature = [np.full(size, alpha * (code == ELASTIC_NET)) for _, size, code in segments]
-    for layer in range(architecture.hidden if architecture.normalization else 0):
-        curvature[layer][:] = 0.0
-    return np.concatenate(curvature)
+
+    def acts(segment: Segment) -> bool:
+        return penalty.applies_to(segment, segment.layer) and not segment.is_normalized
+
+    segments = network.parameters.layout.segments.values()
+    return np.concatenate([np.full(s.size, penalty.curvature * acts(s)) for s in segments])
 
 
 def _warn(minimum: Minimum) -> None:

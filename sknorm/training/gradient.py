@@ -15,18 +15,46 @@ between batches. This module computes that term and its gradient; the optimizers
 penalty, in one pass with their step.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from sknorm.backends.program import Operation, run
 from sknorm.data.table import gathering
-from sknorm.network.block import BLOCKS, Block, Linear
+from sknorm.network.layers import Layer, layers
+from sknorm.network.layers.base import Above, Work, allocate
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
+from sknorm.network.quantities import Quantities
 from sknorm.objective.losses import Loss
-from sknorm.training.augmentation import Augmentation
+from sknorm.training.augmentation import augment
+
+
+class Batch(NamedTuple):
+    """What batches of one size have in common.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of a batch.
+    orders : int
+        1 if all members see the same rows, else K.
+    mean_weight : float64 array of shape (K,)
+        Mean weight of each member's training rows.
+    """
+
+    rows: int
+    orders: int
+    mean_weight: np.ndarray
+
+
+class Results(NamedTuple):
+    """Where a gradient is written, and sums of weighted losses (K,) in float64 are added."""
+
+    gradient: Parameters
+    value: Any
 
 
 class BatchGradient:
@@ -39,16 +67,17 @@ class BatchGradient:
     loss : Loss
     data : TrainingData
         Rows, targets and weights, as :class:`sknorm.data.dataset.TrainingData`.
-    rows : int
-        Rows of a batch.
-    mean_weight : float64 array of shape (K,)
-        Mean weight of each member's training rows.
-    orders : int
-        1 if all members see the same rows, else K.
-    gradient : Parameters
-        Where the gradient is written.
-    value : float64 array of shape (K,)
-        Where sums of weighted losses are added.
+    batch : Batch
+    results : Results
+    quantities : Quantities, optional
+        Where the operations read what may vary from step to step.
+
+    Attributes
+    ----------
+    rows : int64 array of shape (R, n)
+        The rows of the batch.
+    operations : list of Operation
+        What a step does with them; the first gathers them.
     """
 
     def __init__(
@@ -57,116 +86,107 @@ class BatchGradient:
         members: Members,
         loss: Loss,
         data: Any,
-        rows: int,
-        mean_weight: np.ndarray,
-        orders: int,
-        gradient: Parameters,
-        value: Any,
+        batch: Batch,
+        results: Results,
+        quantities: Quantities | None = None,
     ) -> None:
-        backend, sizes = network.backend, network.architecture.sizes
-        self.kernels = backend.kernels
-        self.value = value
-        self.network = network
-        self.gradient = gradient
-        self._allocate(network, data, rows, orders)
-        self._bind_table(data)
-        self.loss = getattr(backend.kernels, loss.kernel)
-        self.factor = backend.asarray(1.0 / (rows * mean_weight))
-        self.parameter = backend.asarray(
-            loss.parameter(len(members), members.label_smoothing), dtype=backend.xp.float64
-        )
-        self.augment = Augmentation(backend, members)
-        self.logits = self._buffer(len(members), rows, sizes[-1])
-        self.bias, self.dbias = network.parameters.bias, gradient.bias
-        self.blocks = self._blocks(network, members, rows)
-        features = self.blocks[-1].linear.out if self.blocks else self.x
-        product, weights = backend.product, network.parameters.weights[-1]
-        self._multiply = product(features, weights, self.logits)
-        self._multiply_back = product(features.mT, self.logits, gradient.weights[-1])
+        backend, xp = network.backend, network.backend.xp
+        self.network, self.results = network, results
+        self.seed = backend.asarray(members.seed)
+        self.quantities = quantities or Quantities(backend, members)
+        self.rows = xp.zeros((batch.orders, batch.rows), dtype=xp.int64, device=backend.device)
+        self._allocate(data, batch)
+        self.factor = backend.asarray(1.0 / (batch.rows * batch.mean_weight))
+        augmented = augment(members, self.quantities, backend, (self.x, self.y, self.weight))
+        self._loaded = 1 + len(augmented)
+        self.operations = [self._gather(data), *augmented, *self._compute(members, loss)]
 
     def feed(self, data: Any, mean_weight: np.ndarray) -> None:
         """Go on with the rows of another table of the same kind."""
-        self._bind_table(data)
+        self.operations[0] = self._gather(data)
         self.factor[...] = self.network.backend.asarray(1.0 / (self.x.shape[1] * mean_weight))
 
     def forget(self) -> None:
-        """Let go of the table."""
-        del self.gather, self.batch
+        """Let go of the table; :meth:`feed` brings another."""
+        self.operations[0] = Operation(lambda: None)
 
-    def __call__(self, rows: Any, step: Any) -> None:
-        """Write the gradient for the batch of these ``rows``; add its loss to ``value``.
-
-        ``step`` is the number of the step, an int, or of a recorded step, where it stands.
-        """
+    def __call__(self, rows: Any, step: int) -> None:
+        """Write the gradient for the batch of these ``rows``; add its loss to the results."""
         self.load(rows, step)
         self.differentiate(step)
 
-    def load(self, rows: Any, step: Any) -> None:
+    def load(self, rows: Any, step: int) -> None:
         """Gather the batch of these ``rows``."""
-        self.gather(rows, *self.batch)
-        if self.augment.acts:
-            self.augment(step, self.x, self.y, self.weight)
+        self.rows[...] = self.network.backend.asarray(rows)
+        run(self.operations[: self._loaded], step)
 
-    def differentiate(self, step: Any) -> None:
-        """Write the gradient for the batch that is loaded; add its loss to ``value``."""
-        for block in self.blocks:
-            block.forward(step)
-        self._multiply()
-        self.loss(
-            self.logits, self.bias, self.y, self.weight, self.factor, self.parameter,
-            self.value, self.dbias, self.logits,
-        )  # fmt: skip
-        self._multiply_back()
-        for block in reversed(self.blocks):
-            block.backward(step)
+    def differentiate(self, step: int) -> None:
+        """Write the gradient for the batch that is loaded; add its loss to the results."""
+        run(self.operations[self._loaded :], step)
 
-    def _bind_table(self, data: Any) -> None:
-        """Where rows come from, and the arrays of the batch that they go to."""
-        self.gather = gathering(self.kernels, data.X, data.y, data.weight)
-        self.batch = (data.offset, data.factor, self.x, self.y, self.weight)
+    def _allocate(self, data: Any, batch: Batch) -> None:
+        xp, device = self.network.backend.xp, self.network.backend.device
+        dtype, sizes = self.network.parameters.flat.dtype, self.network.architecture.sizes
+        shape = self.rows.shape
+        self.x = xp.zeros((*shape, sizes[0]), dtype=dtype, device=device)
+        self.y = xp.zeros((*shape, data.y.shape[1]), dtype=data.y.dtype, device=device)
+        self.weight = xp.zeros(shape, dtype=data.weight.dtype, device=device)
 
-    def _allocate(self, network: Network, data: Any, rows: int, orders: int) -> None:
-        xp, device = network.backend.xp, network.backend.device
-        self.x = self._buffer(orders, rows, network.architecture.sizes[0])
-        shape = (orders, rows, data.y.shape[1])
-        self.y = xp.zeros(shape, dtype=data.y.dtype, device=device)
-        self.weight = xp.zeros((orders, rows), dtype=data.weight.dtype, device=device)
+    def _gather(self, data: Any) -> Operation:
+        """What takes the rows from a table."""
+        gather = gathering(self.network.backend.kernels, data.X, data.y, data.weight)
+        taken = self.rows, data.offset, data.factor, self.x, self.y, self.weight
+        return Operation(partial(gather, *taken))
 
-    def _buffer(self, *shape: int) -> Any:
+    def _compute(self, members: Members, loss: Loss) -> list[Operation]:
+        """The layers forward, the loss, the layers backward."""
+        blocks, head = layers(self.network.architecture)
+        works: list[Work] = []
+        for layer in (*blocks, head):
+            works.append(self._work(layer, members, works[-1]["out"] if works else self.x))
+        made: list[Operation] = []
+        for block, work in zip(blocks, works, strict=False):
+            made += block.forward(work)
+        made += [*head.forward(works[-1]), self._loss(works[-1], members, loss)]
+        made += head.backward(works[-1])
+        for index in reversed(range(len(blocks))):
+            after = works[index + 1]
+            above = Above(after["weight"], after["out"], after.arrays.get("skip"))
+            made += blocks[index].backward(works[index], above)
+        return made
+
+    def _work(self, layer: Layer, members: Members, x: Any) -> Work:
+        """What a layer computes with."""
+        backend, flat = self.network.backend, self.network.parameters.flat
+        buffers = allocate(backend, len(members), flat.dtype, layer.buffers(x.shape[1]))
+        learned = self.network.parameters.of(layer)
+        gradients = self.results.gradient.of(layer)
+        statistics = self.network.statistics
+        own = {
+            "x": x,
+            "row_weight": self.weight,
+            "running": statistics[layer.index] if layer.index < len(statistics) else None,
+            "rate": self.quantities["dropout"],
+            "momentum": self.quantities["norm_momentum"],
+            "seed": self.seed,
+        }
+        return Work(
+            backend, {**buffers, **learned, **{f"d{k}": g for k, g in gradients.items()}, **own}
+        )
+
+    def _loss(self, head: Work, members: Members, loss: Loss) -> Operation:
+        """The loss of the raw outputs, whose gradient takes their place."""
         backend = self.network.backend
-        dtype = self.network.parameters.flat.dtype
-        return backend.xp.zeros(shape, dtype=dtype, device=backend.device)
-
-    def _blocks(self, network: Network, members: Members, rows: int) -> list[Block]:
-        parameters, gradient = network.parameters, self.gradient
-        blocks: list[Block] = []
-        kind = BLOCKS[network.architecture.normalization]
-        for layer in range(network.architecture.hidden):
-            shape = (len(members), rows, network.architecture.sizes[layer + 1])
-            scale, dscale = self._vectors(parameters.scales, gradient.scales, layer, 1.0)
-            shift, dshift = self._vectors(parameters.shifts, gradient.shifts, layer, 0.0)
-            x = blocks[-1].linear.out if blocks else self.x
-            # Once the next layer has its weights' gradient, nobody needs the block's output:
-            # its buffer takes the gradient. A third less memory to go through.
-            out = self._buffer(*shape)
-            linear = Linear(
-                x, parameters.weights[layer], gradient.weights[layer],
-                self._buffer(*shape), out, out, scale, shift, dscale, dshift,
-            )  # fmt: skip
-            blocks.append(kind(layer, network, gradient, members, self.weight, linear))
-        signals = [*(block.linear.dout for block in blocks[1:]), self.logits]
-        skips = [*(block.skip for block in blocks[1:]), None]
-        for block, *following in zip(blocks, parameters.weights[1:], signals, skips, strict=False):
-            block.follow(*following)
-        return blocks
-
-    def _vectors(
-        self, values: Sequence[Any], gradients: Sequence[Any], layer: int, constant: float
-    ) -> tuple[Any, Any]:
-        """A learned vector and its gradient, or a constant and a buffer nobody reads."""
-        if values:
-            return values[layer], gradients[layer]
-        width = self.network.architecture.sizes[layer + 1]
-        vector = self._buffer(self.network.members, width)
-        vector[...] = constant
-        return vector, self._buffer(self.network.members, width)
+        parameter = loss.parameter(len(members), members.label_smoothing)
+        return backend.bind(
+            loss.kernel,
+            {
+                **head.arrays,
+                "z": head["out"],
+                "y": self.y,
+                "weight": self.weight,
+                "factor": self.factor,
+                "parameter": backend.asarray(parameter, dtype=backend.xp.float64),
+                "value": self.results.value,
+            },
+        )

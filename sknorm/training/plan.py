@@ -9,6 +9,7 @@ import numpy as np
 from sknorm._warnings import warn
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
+from sknorm.objective.penalties.base import Penalty
 from sknorm.optim import SGD, Adam
 from sknorm.training.history import History
 
@@ -24,8 +25,7 @@ class Plan:
     Attributes
     ----------
     loss : Loss
-    penalty : str
-        Name of the penalty of the weights.
+    penalty : type of Penalty
     optimizer : SGD or Adam
     max_iter : int
         Largest number of epochs.
@@ -48,7 +48,7 @@ class Plan:
     """
 
     loss: Loss
-    penalty: str
+    penalty: type[Penalty]
     optimizer: SGD | Adam
     max_iter: int
     tol: float
@@ -143,13 +143,3 @@ class Observer:
 
     def plateau(self, member: int, by_score: bool, rate: float | None) -> None:
         """A member has stopped improving: its learning rate is now ``rate``, or it leaves."""
-
-
-def total_penalty(penalty: str, alpha: Any, l1_ratio: Any, sums: Any) -> Any:
-    """The penalty (K,) from the sums (K, 2) that a step monitors.
-
-    For the elastic net |W|_1 and |W|_2^2; for the others the penalty over alpha, and 0.
-    """
-    if penalty == "elasticnet":
-        return alpha * (l1_ratio * sums[:, 0] + 0.5 * (1.0 - l1_ratio) * sums[:, 1])
-    return alpha * sums[:, 0]

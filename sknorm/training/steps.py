@@ -1,26 +1,26 @@
 """The steps of an epoch: gradient, clipping, optimizer, penalty, norms of columns."""
 
 from dataclasses import fields, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from sknorm.backends.executors import Graph, Loop
+from sknorm.backends.program import Operation, Program
 from sknorm.data.dataset import TrainingData
 from sknorm.data.table import SparseRows
-from sknorm.network.initializers import column_radius
+from sknorm.network.layers import layers
 from sknorm.network.members import Members
 from sknorm.network.network import Network
-from sknorm.network.parameters import Parameters, zeros_like
-from sknorm.objective.penalties import PENALTIES
-from sknorm.optim.proximal import PROXIMAL_STEPS, SpectralStep
+from sknorm.network.parameters import zeros_like
+from sknorm.network.quantities import Quantities
+from sknorm.objective.penalties.base import Penalty
 from sknorm.optim.schedules import Schedule
-from sknorm.training.augmentation import shares
+from sknorm.optim.update import Update
+from sknorm.training.augmentation import mixes, shares
 from sknorm.training.batches import Batches
-from sknorm.training.gradient import BatchGradient
-from sknorm.training.plan import Plan, total_penalty
-from sknorm.training.replays import Replays
+from sknorm.training.gradient import Batch, BatchGradient, Results
+from sknorm.training.plan import Plan
 
 _WORTH_RECORDING = 16  # steps; to record one takes the host as long as some launches of it
 
@@ -65,20 +65,18 @@ class Steps:
         self.network, self.members, self.batches = network, members, batches
         self.data, self.plan, self._kind = data, plan, _kind(data)
         self.optimizer: Any = plan.optimizer
-        self.replays: Replays | None = None
-        self._asked = 0  # steps
         self.state = self.optimizer.init(network) if state is None else state
+        self.penalty: Penalty = plan.penalty.of(members.alpha, members.l1_ratio)
         backend, count = network.backend, len(members)
         xp, device = backend.xp, backend.device
-        self.gradient = zeros_like(network.parameters)
-        self.value = xp.zeros(count, dtype=xp.float64, device=device)
+        value = xp.zeros(count, dtype=xp.float64, device=device)
+        self.results = Results(zeros_like(network.parameters), value)
         self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
-        self.segments = network.architecture.segments(count, PENALTIES[plan.penalty].code)
-        running = plan.norm_statistics == "running"
-        self.momentum = backend.asarray(members.norm_momentum) * (1.0 if running else 0.0)
-        self.bound = members.on(backend)
+        self.quantities = self._quantities()
+        self.graph: Graph | None = None
+        self._asked = 0  # steps
         self._bind_gradients()
-        self._bind_penalty()
+        self._bind_steps()
 
     def serves(self, members: Members, batches: Batches, data: TrainingData, plan: Plan) -> bool:
         """Whether these steps, on other rows, would be the same; then :meth:`feed` is enough."""
@@ -95,124 +93,141 @@ class Steps:
     def feed(self, batches: Batches, data: TrainingData) -> None:
         """Go on with the rows of another table."""
         self.batches, self.data = batches, data
-        self.replays, self._asked = None, 0
+        self.graph, self._asked = None, 0
         self.mean_weight = self._mean_weight()
-        for each in self.passes.values():
+        for size, each in self.passes.items():
             each.feed(data, self.mean_weight)
+            self.program.operations[size][0] = each.operations[0]
 
     def forget(self) -> None:
         """Let go of the table and its rows; :meth:`feed` brings others."""
-        self.replays = None
-        for each in self.passes.values():
+        self.graph = None
+        for size, each in self.passes.items():
             each.forget()
+            self.program.operations[size][0] = each.operations[0]
         del self.data, self.batches
 
     def release(self) -> None:
         """Give back the memory of what only further steps would need."""
         self.passes.clear()
-        self.replays = None
+        self.program.operations.clear()
+        self.graph = None
 
     def epoch(self, schedule: Schedule, step: int, batches_before: int = 0) -> Any:
         """Train one epoch from step number ``step`` on; :meth:`read` says how it went.
 
         ``batches_before`` counts the batches that cumulative statistics already hold. The
-        order of the rows and the learning rates go to the device once, and nothing comes back:
+        order of the rows and what varies go to the device once, and nothing comes back:
         what is returned, an array of shape (K, 5), is still there.
         """
-        xp = self.network.backend.xp
-        self.value[...] = 0.0
+        xp, value = self.network.backend.xp, self.results.value
+        value[...] = 0.0
         self.monitor[...] = 0.0
         order, count = self.batches.draw(), self.batches.per_epoch
         self.rates = schedule.rates(step, count)
-        replays = self._replays(count)
-        if replays is None:
-            self._launch(order, step, batches_before)
-        else:
-            self._replay(replays, order, step)
+        table = self._table(step, count, batches_before)
+        self._executor(count).epoch(self.program, order, table, step)
         finite = xp.astype(self.network.finite_flags(), xp.float64)
-        return xp.concat([self.value[:, None], self.monitor, finite[:, None]], axis=1)
+        return xp.concat([value[:, None], self.monitor, finite[:, None]], axis=1)
 
     def read(self, numbers: np.ndarray) -> Epoch:
         """The epoch that ``numbers``, on the host, tell of."""
-        count, members = self.batches.rows.shape[1], self.members
+        count = self.batches.rows.shape[1]
         sums = numbers[:, 2:4] / count
         finite = numbers[:, 4] > 0
         return Epoch(
             numbers[:, 0] / (count * self.mean_weight),
-            total_penalty(self.plan.penalty, members.alpha, members.l1_ratio, sums),
+            self.penalty.total(sums),
             numbers[:, 1] / count,
             self.rates[-1],
             finite if finite.all() else self.network.is_finite(),
         )
 
-    def _launch(self, order: np.ndarray, step: int, batches_before: int) -> None:
-        """Take the steps of an epoch one by one."""
-        backend = self.network.backend
-        rows, rates = backend.asarray(order), backend.asarray(self.rates)
-        for index, (start, stop) in enumerate(self.batches.edges):
-            if self.plan.norm_statistics == "cumulative":
-                self.momentum[...] = 1.0 / (batches_before + index + 1)
-            self.optimizer.advance(self.state)
-            self._step(backend.asarray(rows[:, start:stop]), step + index, rates[index, ...])
-
-    def _replays(self, count: int) -> Replays | None:
-        """What replays the ``count`` steps of an epoch, if they are many and all alike.
+    def _executor(self, count: int) -> Loop | Graph:
+        """What takes the ``count`` steps of an epoch: replays, if there are enough to record.
 
         What one thread has recorded serves no other, whose launches share other memory.
         """
         self._asked += count
-        if self._asked < _WORTH_RECORDING:
-            return None
-        backend, alike = self.network.backend, self.plan.norm_statistics != "cumulative"
-        launched = not isinstance(self.proximal, SpectralStep)  # by kernels of ours alone
+        backend, edges = self.network.backend, self.batches.edges
+        launched = self.proximal is None or self.proximal.is_recordable
         dense = not isinstance(self.data.X, SparseRows)
-        recorder = backend.recorder() if alike and launched and dense else None
+        enough = self._asked >= _WORTH_RECORDING
+        recorder = backend.recorder() if enough and launched and dense else None
         if recorder is None:
-            return None
-        if self.replays is None or self.replays.recorder is not recorder:
-            members = len(self.members)
-            self.replays = Replays(backend, recorder, self.batches, 2 * members + 1)
-            for each in self.passes.values():
-                each.augment.place = self.replays.numbers[members + 1 :]
-        return self.replays
+            return Loop(backend, edges)
+        if self.graph is None or self.graph.recorder is not recorder:
+            self.graph = Graph(backend, recorder, edges)
+        return self.graph
 
-    def _replay(self, replays: Replays, order: np.ndarray, step: int) -> None:
-        """Take the steps of an epoch by replays, which find in a table what differs."""
-        members, count = len(self.members), len(self.rates)
-        rate, correction = replays.numbers[:members], replays.numbers[members : members + 1]
-        corrections = self.optimizer.advance_recorded(self.state, count, correction)
-        mixtures = shares(self.members, range(step, step + count))
-        table = np.concatenate([self.rates, corrections[:, None], mixtures], axis=1)
-        replays.epoch(partial(self._step, rate=rate), order, table, step)
+    def _quantities(self) -> Quantities:
+        """What may vary from step to step; only running statistics have a momentum of their own."""
+        momentum = self.members.norm_momentum * float(self.plan.norm_statistics == "running")
+        return Quantities(self.network.backend, replace(self.members, norm_momentum=momentum))
 
-    def _step(self, rows: Any, step: Any, rate: Any) -> None:
-        kernels, count = self.network.backend.kernels, rows.shape[1]
-        self.passes[count](rows, step)
-        if self.plan.max_grad_norm is not None:
-            kernels.clip_gradient(self.gradient.flat, self.segments, self.plan.max_grad_norm)
-        if self.proximal is not None:
-            self.proximal.before(count, self.monitor)
-        self.optimizer.update(
-            self.network, self.gradient, self.state, self.segments, self.bound, rate, count,
-            self.monitor,
-        )  # fmt: skip
-        if self.proximal is not None:
-            self.proximal.after(self.state, rate)
-        for weight, radius in self.radii:
-            kernels.restore_norms(weight, radius, self.held)
+    def _table(self, step: int, count: int, batches_before: int) -> np.ndarray:
+        """The quantities (S, Q, K) of the steps of an epoch."""
+        correction = self.optimizer.advance(self.state, count)[:, None]
+        varying = {"learning_rate": self.rates, "correction": correction}
+        if mixes(self.members):
+            varying["share"] = shares(self.members, range(step, step + count))
+        if self.plan.norm_statistics == "cumulative":
+            seen = batches_before + np.arange(count) + 1
+            varying["norm_momentum"] = (1.0 / seen)[:, None]
+        return self.quantities.table(count, **varying)
 
     def _bind_gradients(self) -> None:
         """Allocate the buffers of each batch size that occurs."""
-        rows, self.mean_weight = self.batches.rows, self._mean_weight()
-        # The momentum is bound as an array, so that its values may change with the step.
-        binding = replace(self.members, norm_momentum=self.momentum)
+        orders, self.mean_weight = len(self.batches.rows), self._mean_weight()
         self.passes = {
             size: BatchGradient(
-                self.network, binding, self.plan.loss, self.data, size, self.mean_weight,
-                rows.shape[0], self.gradient, self.value,
+                self.network,
+                self.members,
+                self.plan.loss,
+                self.data,
+                Batch(size, orders, self.mean_weight),
+                self.results,
+                self.quantities,
             )
             for size in self.batches.sizes
-        }  # fmt: skip
+        }
+
+    def _bind_steps(self) -> None:
+        """Put together what a step on a batch of each size does."""
+        network, penalty, backend = self.network, self.penalty, self.network.backend
+        sparse = np.asarray(penalty.is_smooth) == 0
+        acts = bool(sparse.any())
+        self.proximal = penalty.proximal_step(network, self.optimizer) if acts else None
+        segments = network.parameters.layout.table(len(self.members), self.plan.penalty)
+        clip = self._clip(segments)
+        hold = self._hold(backend.asarray(sparse)) if acts else []
+        stack = network, self.results.gradient, segments, self.members.on(backend), self.quantities
+        self.program = Program({}, {}, self.quantities.numbers)
+        for size, each in self.passes.items():
+            made = [self.optimizer.step(self.state, Update(*stack, size, self.monitor))]
+            if self.proximal is not None:
+                before = self.proximal.before(size, self.monitor)
+                made = [before, *made, self.proximal.after(self.state, self.quantities)]
+            self.program.operations[size] = [*each.operations, *clip, *made, *hold]
+            self.program.rows[size] = each.rows
+
+    def _clip(self, segments: np.ndarray) -> list[Operation]:
+        if (most := self.plan.max_grad_norm) is None:
+            return []
+        arguments = {"gradient": self.results.gradient.flat, "segments": segments}
+        return [self.network.backend.bind("clip_gradient", {**arguments, "max_norm": most})]
+
+    def _hold(self, active: Any) -> list[Operation]:
+        """What keeps the columns whose norm a sparse penalty must not take."""
+        network, penalty = self.network, self.penalty
+        made = []
+        for block in layers(network.architecture)[0]:
+            segment = network.parameters.layout.segments[f"{block.name}.weight"]
+            if block.is_normalized and penalty.applies_to(segment, segment.layer):
+                weight, radius = block.held(network[segment.name])
+                arguments = {"weight": weight, "radius": radius, "active": active}
+                made.append(network.backend.bind("restore_norms", arguments))
+        return made
 
     def _mean_weight(self) -> np.ndarray:
         weight = self.network.backend.to_numpy(self.data.weight)[0]
@@ -220,42 +235,7 @@ class Steps:
             return np.full(len(self.batches.rows), weight[0], dtype=np.float64)
         return weight[self.batches.rows].mean(axis=1, dtype=np.float64)
 
-    def _bind_penalty(self) -> None:
-        """Prepare proximal steps, and the columns whose norm a sparse penalty must not take."""
-        members, network, penalty = self.members, self.network, self.plan.penalty
-        sparse = members.alpha > 0
-        if penalty == "elasticnet":
-            sparse = sparse & (members.l1_ratio > 0)
-        self.held = network.backend.asarray(sparse)
-        kind = PROXIMAL_STEPS.get(penalty) if bool(np.any(sparse)) else None
-        self.proximal = None if kind is None else kind(network, members, self.optimizer)
-        architecture = network.architecture
-        holds = architecture.normalization is not None and bool(np.any(sparse))
-        layers = min(1, architecture.hidden) if penalty == "group_lasso" else architecture.hidden
-        self.radii = [
-            (_norm_groups(network.parameters, layer), _radius(network, layer))
-            for layer in range(layers if holds else 0)
-        ]
-
 
 def _kind(data: TrainingData) -> tuple:
     """What the buffers of a step depend on, of a table."""
     return type(data.X), data.y.dtype
-
-
-def _norm_groups(parameters: Parameters, layer: int) -> Any:
-    """A layer's weights as columns whose norm the block's norm cancels."""
-    weight = parameters.weights[layer]
-    if parameters.architecture.normalization == "layer":
-        xp = array_namespace(weight)
-        return xp.reshape(weight, (parameters.members, -1, 1), copy=False)
-    return weight
-
-
-def _radius(network: Network, layer: int) -> float:
-    """The norm at which those columns are held under a sparse penalty."""
-    architecture = network.architecture
-    radius = column_radius(architecture, layer)
-    if architecture.normalization == "layer":
-        return radius * float(np.sqrt(architecture.sizes[layer + 1]))
-    return radius

@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.network.initializers import column_radius
+from sknorm.network.layers import layers
 from sknorm.objective.penalties import ElasticNet
 
 Table = tuple[np.ndarray, np.ndarray]
@@ -134,7 +134,7 @@ def test_columns_keep_their_norm_under_l1(noisy: Table, normalization: str) -> N
     model = MLPRegressor(**NORMED, alpha=1e-2, normalization=normalization, max_iter=50)
     network = model.fit(X, y).network_
     weight = network.parameters.weights[0][0]
-    radius = column_radius(network.architecture, 0)
+    radius = layers(network.architecture)[0][0].column_radius
     if normalization == "layer":  # which is invariant to a common factor alone
         assert np.linalg.norm(weight) == pytest.approx(radius * 4.0, rel=1e-6)
     else:

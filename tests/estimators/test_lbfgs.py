@@ -39,9 +39,10 @@ def training_pass(fitted: Any, X: np.ndarray, weight: np.ndarray) -> np.ndarray:
             square = (z - mean) ** 2
             spread = square.mean(axis=1, keepdims=True) if kind == "layer" else share @ square
             z = (z - mean) / np.sqrt(spread + fitted.norm_epsilon)
-        scale = parameters.scales[layer][0] if parameters.scales else 1.0
-        h = np.tanh(z * scale + (parameters.shifts[layer][0] if parameters.shifts else 0.0))
-    return h @ parameters.weights[-1][0] + parameters.bias[0]
+        scale = parameters.get(f"blocks.{layer}.scale")
+        z = z if scale is None else z * scale[0]
+        h = np.tanh(z + parameters[f"blocks.{layer}.shift"][0])
+    return h @ parameters.weights[-1][0] + parameters["head.bias"][0]
 
 
 def objective(fitted: Any, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:

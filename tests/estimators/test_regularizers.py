@@ -10,8 +10,10 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.backends.program import run
+from sknorm.network.quantities import Quantities
 from sknorm.objective.losses import SquaredError
-from sknorm.training.augmentation import Augmentation
+from sknorm.training.augmentation import augment, shares
 
 Table = tuple[np.ndarray, np.ndarray]
 
@@ -141,6 +143,7 @@ def test_members_without_noise_are_left_alone(problem: Callable, name: str) -> N
     gradients = []
     for each in (made, noisy):
         compute, gradient, _ = each.batch_gradient(SquaredError(), 40)
+        compute.quantities["share"][...] = shares(each.members, range(3, 4))[0]
         compute(each.rows[:, :40], 3)
         gradients.append(gradient)
     for plain, changed in zip(gradients[0].views, gradients[1].views, strict=True):
@@ -153,7 +156,9 @@ def mixed(made: Any, rows: np.ndarray, step: int) -> tuple[np.ndarray, ...]:
     data = made.data
     x = ((data.X - data.offset) * data.factor)[rows].copy()
     y, weight = data.y[rows].copy(), data.weight[0][rows].copy()
-    Augmentation(made.network.backend, made.members)(step, x, y, weight)
+    quantities = Quantities(made.network.backend, made.members)
+    quantities["share"][...] = shares(made.members, range(step, step + 1))[0]
+    run(augment(made.members, quantities, made.network.backend, (x, y, weight)), step)
     return x, y, weight
 
 
@@ -161,7 +166,7 @@ def test_mixup_joins_rows_linearly(problem: Callable) -> None:
     """Inputs, targets and weights by one share, which differs by step and by member."""
     made = problem((5, 3, 2), members=2)
     made = replace(made, members=replace(made.members, mixup=np.full(2, 0.7)))
-    data, shares = made.data, []
+    data, found = made.data, []
     for step in (0, 1):
         x, y, weight = mixed(made, made.rows, step)
         for k in range(2):
@@ -169,11 +174,11 @@ def test_mixup_joins_rows_linearly(problem: Callable) -> None:
             plain = ((data.X - data.offset) * data.factor)[rows]
             difference = plain[::-1] - plain
             share = 1.0 - float(((x[k] - plain) * difference).sum() / (difference**2).sum())
-            shares.append(share)
+            found.append(share)
             for ours, own in ((x, plain), (y, data.y[rows]), (weight, data.weight[0][rows])):
                 expected = share * own + (1.0 - share) * own[::-1]
                 np.testing.assert_allclose(ours[k], expected, rtol=1e-10, atol=1e-12)
-    assert len(set(np.round(shares, 6))) == 4 and min(shares) >= 0 and max(shares) <= 1
+    assert len(set(np.round(found, 6))) == 4 and min(found) >= 0 and max(found) <= 1
 
 
 def test_gradient_under_mixup_is_that_of_the_mixed_rows(problem: Callable) -> None:
@@ -181,6 +186,7 @@ def test_gradient_under_mixup_is_that_of_the_mixed_rows(problem: Callable) -> No
     made = problem(members=1)
     made = replace(made, members=replace(made.members, mixup=np.full(1, 0.7)))
     compute, gradient, value = made.batch_gradient(SquaredError(), 60)
+    compute.quantities["share"][...] = shares(made.members, range(5, 6))[0]
     compute(made.rows, 5)
     x, y, weight = (a[0] for a in mixed(made, made.rows, 5))
     ones, zeros = np.ones((1, 5)), np.zeros((1, 5))

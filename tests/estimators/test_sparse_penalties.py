@@ -10,7 +10,7 @@ from sklearn.feature_selection import SelectFromModel
 from sklearn.pipeline import make_pipeline
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.network.initializers import column_radius
+from sknorm.network.layers import layers
 from sknorm.penalties import L0, ElasticNet, GroupLasso, NuclearNorm
 
 Table = tuple[np.ndarray, np.ndarray]
@@ -174,7 +174,7 @@ def test_columns_keep_their_norm(noisy: Table, penalty: str, normalization: str)
     settings = {"normalization": normalization, "alpha": 3e-3, "max_iter": 10}
     network = small(penalty=penalty, **settings).fit(*noisy).network_
     weight = network.parameters.weights[0][0]
-    radius = column_radius(network.architecture, 0)
+    radius = layers(network.architecture)[0][0].column_radius
     if normalization == "layer":
         assert np.linalg.norm(weight) == pytest.approx(radius * np.sqrt(8), rel=1e-6)
     else:

@@ -57,8 +57,8 @@ class StepCases:
         arguments = {
             "parameters": b["parameters"], "gradient": b["gradient"], "first": b["state"],
             "second": b["other"], "segments": b["segments"], **b["hyper"], "beta_1": 0.9,
-            "beta_2": 0.999, "epsilon": 1e-8, "correction": 0.37, "decoupled": decoupled,
-            "batch_size": 17, "monitor": self.rng.uniform(size=(K, 3)),
+            "beta_2": 0.999, "epsilon": 1e-8, "correction": np.linspace(0.3, 0.4, K),
+            "decoupled": decoupled, "batch_size": 17, "monitor": self.rng.uniform(size=(K, 3)),
         }  # fmt: skip
         return Case("adam_step", arguments)
 
@@ -110,7 +110,7 @@ class StepCases:
         exponent = self.rng.uniform(-decades, decades, r["weight"].shape)
         arguments = {
             "weight": r["weight"], "second": (10.0**exponent).astype(dtype), "rate": r["rate"],
-            "strength": r["strength"], "correction": 0.37, "epsilon": 1e-8,
+            "strength": r["strength"], "correction": np.linspace(0.3, 0.4, K), "epsilon": 1e-8,
             "decoupled": decoupled, "scratch": poison(outputs, dtype=dtype),
         }  # fmt: skip
         return Case("adam_group_step", arguments, 10.0)

@@ -15,11 +15,9 @@ from sknorm.kernels.cpu.binding import bound
 BLOCKS = [f"{norm}{way}" for norm in ("batch", "layer", "affine") for way in ("", "_backward")]
 
 
-def split(arguments: dict[str, Any]) -> tuple[tuple, tuple]:
-    """The arguments before and after the number of the step."""
-    place = list(arguments).index("step")
-    values = tuple(arguments.values())
-    return values[:place], values[place + 1 :]
+def split(arguments: dict[str, Any]) -> tuple[tuple, int]:
+    """The arguments, and which of them is the number of the step."""
+    return tuple(arguments.values()), list(arguments).index("step")
 
 
 def run_bound(case: Case) -> dict[str, Any]:
@@ -45,6 +43,15 @@ def test_blocks(cases: Any, block: str, activation: int, dtype: type) -> None:
 def test_kernels_that_are_compiled_once(cases: Any) -> None:
     case = cases.dropout(2, 7, 5, np.float32)
     np.testing.assert_array_equal(run_bound(case)["out"], case.run(cpu)["out"])
+
+
+def test_kernels_without_the_number_of_a_step(cases: Any) -> None:
+    for case in (cases.adam(3, np.float32, True), cases.spectrum(2, 5, 4, np.float64)):
+        want, arguments = case.run(cpu), dict(case.arguments)
+        arguments = {k: v.copy() if hasattr(v, "copy") else v for k, v in arguments.items()}
+        bound(getattr(cpu, case.kernel), tuple(arguments.values()), None)()
+        for name in filter(case.is_output, want):
+            np.testing.assert_array_equal(arguments[name], want[name], err_msg=name)
 
 
 def test_the_number_and_the_arrays_may_change(cases: Any) -> None:
@@ -93,7 +100,7 @@ def test_products_are_the_same_bits_alone_and_in_a_stack(cases: Any, dtype: type
         if rng.uniform() < 0.5:
             b = np.ascontiguousarray(b.mT).mT
         stack, wide = np.empty((3, n, d), dtype), np.empty((1, n, d + 3), dtype)
-        backend.product(a, b, stack)()
+        backend.product(a, b, stack).call()
         for alone in (np.empty((1, n, d), dtype), wide[:, :, :d]):
-            backend.product(a[2:], b[2:], alone)()
+            backend.product(a[2:], b[2:], alone).call()
             np.testing.assert_array_equal(alone, stack[2:])

@@ -307,13 +307,3 @@ def test_the_number_of_a_step_may_stand_in_an_array(
     for name in outputs:
         np.testing.assert_array_equal(got[name], want[name], err_msg=name)
     assert any(not np.array_equal(other[name], want[name]) for name in outputs)
-
-
-@pytest.mark.parametrize("decoupled", [False, True])
-def test_a_correction_may_stand_in_an_array(cases: Any, cuda_machine: Any, decoupled: bool) -> None:
-    case = cases.adam(3, np.float32, decoupled)
-    place = np.array([case.arguments["correction"]])
-    placed = case._replace(arguments=case.arguments | {"correction": place})
-    want, got = cuda_machine.run(case), cuda_machine.run(placed)
-    for name in filter(case.is_output, want):
-        np.testing.assert_array_equal(got[name], want[name], err_msg=name)

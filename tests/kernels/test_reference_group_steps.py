@@ -60,7 +60,7 @@ def test_adam_formula(cases: Any, kernels: ModuleType, decoupled: bool, decades:
     for k in (0, 2):
         limit = a["rate"][k] * a["strength"][k]
         for j in range(40):
-            adaptive = 0.37 / (np.sqrt(a["second"][k, j]) + 1e-8)
+            adaptive = a["correction"][k] / (np.sqrt(a["second"][k, j]) + 1e-8)
             want = naive_prox(a["weight"][k, j], limit * (np.ones(5) if decoupled else adaptive))
             np.testing.assert_allclose(got[k, j], want, rtol=1e-12, atol=1e-300)
             zeros += not np.any(got[k, j])
@@ -80,7 +80,7 @@ def test_norms_at_the_border_of_zero(kernels: ModuleType) -> None:
         )
         weight = p.astype(dtype)
         kernels.adam_group_step(
-            weight, second, np.array([0.1]), np.array([0.5]), 1.0, 1e-8, False,
+            weight, second, np.array([0.1]), np.array([0.5]), np.ones(1), 1e-8, False,
             np.empty(33, dtype),
         )  # fmt: skip
         assert np.all(weight * p >= 0)
@@ -142,13 +142,13 @@ class Rows:
     ) -> None:  # fmt: skip
         """One step of both kernels, at the problem's own gradient unless another is given."""
         g = self.gradient(w) if gradient is None else gradient
-        rates = np.full(2, rate)
+        rates, ones = np.full(2, rate), np.ones(2)
         kernels.adam_step(
             w.reshape(-1), g.reshape(-1), first.reshape(-1), second.reshape(-1), self.segments,
-            rates, self.none, self.none, 0.9, 0.99, epsilon, 1.0, decoupled, 1, np.zeros((2, 3)),
+            rates, self.none, self.none, 0.9, 0.99, epsilon, ones, decoupled, 1, np.zeros((2, 3)),
         )  # fmt: skip
         kernels.adam_group_step(
-            w, second, rates, self.strength, 1.0, epsilon, decoupled, np.empty(OUTPUTS)
+            w, second, rates, self.strength, ones, epsilon, decoupled, np.empty(OUTPUTS)
         )
 
 

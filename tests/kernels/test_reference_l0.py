@@ -122,6 +122,6 @@ def test_adam_rests_at_a_local_solution(kernels: ModuleType, decoupled: bool) ->
     for _ in range(3000):
         kernels.adam_step(
             w, problem.gradient(w), first, second, problem.segments, np.full(2, 0.1),
-            problem.alpha, problem.none, 0.9, 1.0, 1e-8, 1.0, decoupled, 1, np.zeros((2, 3)),
+            problem.alpha, problem.none, 0.9, 1.0, 1e-8, np.ones(2), decoupled, 1, np.zeros((2, 3)),
         )  # fmt: skip
     problem.check(w, 1e-12)

@@ -38,7 +38,7 @@ def naive_adam(a: dict[str, Any], i: int, k: int, prox: Any, l1: float, l2: floa
     g += 0.0 if a["decoupled"] else l2 * w
     m = a["beta_1"] * a["first"][i] + (1 - a["beta_1"]) * g
     v = a["beta_2"] * a["second"][i] + (1 - a["beta_2"]) * g**2
-    eta = rate * a["correction"] / (np.sqrt(v) + a["epsilon"])
+    eta = rate * a["correction"][k] / (np.sqrt(v) + a["epsilon"])
     if a["decoupled"]:
         new = prox(w * (1 - rate * l2) - eta * m, rate * l1)
     else:
@@ -229,5 +229,5 @@ def adam_step(
     g = problem.gradient(w).ravel() if gradient is None else gradient
     reference.adam_step(
         w, g, first, second, SEGMENTS, np.full(2, rate), problem.alpha, problem.l1_ratio,
-        0.9, 0.99, epsilon, 1.0, decoupled, 1, np.zeros((2, 3)),
+        0.9, 0.99, epsilon, np.ones(2), decoupled, 1, np.zeros((2, 3)),
     )  # fmt: skip

@@ -26,12 +26,12 @@ def explicit(problem: Any, X: np.ndarray, member: int) -> np.ndarray:
             centred = z - z.mean(axis=1, keepdims=True)
             variance = (centred**2).mean(axis=1, keepdims=True)
             z = centred / np.sqrt(variance + architecture.norm_epsilon)
-        if parameters.scales:
-            z = z * parameters.scales[layer][member]
-        if parameters.shifts:
-            z = z + parameters.shifts[layer][member]
+        if (scale := parameters.get(f"blocks.{layer}.scale")) is not None:
+            z = z * scale[member]
+        if (shift := parameters.get(f"blocks.{layer}.shift")) is not None:
+            z = z + shift[member]
         h = np.tanh(z) + h if architecture.skips(layer) else np.tanh(z)
-    return h @ parameters.weights[-1][member] + parameters.bias[member]
+    return h @ parameters.weights[-1][member] + parameters["head.bias"][member]
 
 
 def raw(problem: Any, X: np.ndarray) -> np.ndarray:

@@ -21,7 +21,8 @@ def moments(problem: Any, rows: np.ndarray, member: int) -> list[np.ndarray]:
         variance = np.average((z - mean) ** 2, axis=0, weights=weight)
         expected.append(np.stack([mean, variance]))
         z = (z - mean) / np.sqrt(variance + problem.network.architecture.norm_epsilon)
-        h = np.tanh(z * parameters.scales[layer][member] + parameters.shifts[layer][member])
+        scale, shift = (parameters[f"blocks.{layer}.{kind}"] for kind in ("scale", "shift"))
+        h = np.tanh(z * scale[member] + shift[member])
     return expected
 
 

@@ -136,7 +136,7 @@ def test_value_is_the_sum_of_weighted_losses(problem: Callable) -> None:
         data, parameters = made.data, made.network.parameters
         x = (data.X - data.offset) * data.factor
         for k in range(2):
-            raw = x @ parameters.weights[0][k] + parameters.bias[k]
+            raw = x @ parameters.weights[0][k] + parameters["head.bias"][k]
             if classes == 0:
                 each = 0.5 * ((raw - data.y) ** 2).sum(axis=1)
             elif classes == 2:

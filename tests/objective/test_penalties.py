@@ -1,6 +1,6 @@
 """What all penalties have in common: optimality gaps at solutions, and what they declare."""
 
-from typing import Any
+from typing import Any, get_args
 
 import array_api_strict
 import numpy as np
@@ -8,7 +8,9 @@ import pytest
 
 import sknorm.penalties
 from sknorm.kernels import codes
-from sknorm.objective.penalties import L0, ElasticNet, GroupLasso, NuclearNorm, Penalty
+from sknorm.objective import penalties
+from sknorm.objective.penalties import L0, ElasticNet, GroupLasso, NuclearNorm
+from sknorm.objective.penalties.base import Penalty
 
 PENALTIES = [ElasticNet(0.3, 0.7), L0(0.05), GroupLasso(0.3), NuclearNorm(0.5)]
 each = pytest.mark.parametrize("penalty", PENALTIES, ids=lambda p: p.name)
@@ -126,6 +128,21 @@ def test_smooth_penalties_have_no_prox(penalty: Penalty, smooth: bool) -> None:
     w = np.array([[0.3, -0.2], [0.1, 0.4]])
     unchanged = np.allclose(penalty.prox(w, 1.0), w, rtol=1e-12, atol=0)
     assert unchanged == smooth
+
+
+def test_members_of_a_stack_have_a_penalty_each() -> None:
+    alpha, l1_ratio = np.array([0.0, 0.1, 0.2]), np.array([0.5, 0.0, 0.5])
+    sums = np.arange(6.0).reshape(3, 2)
+    for kind in penalties.PENALTIES.values():
+        stack = kind.of(alpha, l1_ratio)
+        alone = [kind.of(a, r) for a, r in zip(alpha, l1_ratio, strict=True)]
+        assert list(stack.is_smooth) == [each.is_smooth for each in alone]
+        totals = [each.total(sums[[k]])[0] for k, each in enumerate(alone)]
+        np.testing.assert_array_equal(stack.total(sums), totals)
+
+
+def test_names() -> None:
+    assert get_args(penalties.PenaltyName) == tuple(penalties.PENALTIES)
 
 
 def test_public_module() -> None:

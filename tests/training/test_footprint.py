@@ -12,10 +12,11 @@ from sknorm.backends import Backend, resolve
 from sknorm.backends.numpy import NumpyBackend
 from sknorm.backends.portable import PortableBackend
 from sknorm.data.dataset import TrainingData
+from sknorm.network.architecture import Architecture
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
-from sknorm.network.parameters import Architecture
 from sknorm.objective.losses import MulticlassLogLoss, SquaredError
+from sknorm.objective.penalties import ElasticNet
 from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
 from sknorm.training.footprint import Footprint, advising
@@ -23,7 +24,7 @@ from sknorm.training.loop import train
 from sknorm.training.plan import Plan
 
 ADAM = Adam(0.9, 0.999, 1e-8, False)
-PLAN = Plan(SquaredError(), "elasticnet", ADAM, 2, 0.0, 10, None, "running")
+PLAN = Plan(SquaredError(), ElasticNet, ADAM, 2, 0.0, 10, None, "running")
 SHORT = replace(PLAN, max_iter=1)
 BASE = Architecture((30, 200, 120, 4), "relu", "batch", 1e-5, True, 16)
 # One factor at a time: architecture, plan, members, rows, rows of a batch, dtype.

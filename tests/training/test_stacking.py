@@ -241,12 +241,12 @@ def test_joint_scores_ask_each_task_for_its_own_active_members() -> None:
     def scorer(name: str) -> Any:
         def score(network: Any, active: list[int]) -> np.ndarray:
             asked.append((name, network.members, active))
-            return network.parameters.bias[:, 0] + np.array(active)
+            return network["head.bias"][:, 0] + np.array(active)
 
         return score
 
     network = run(FOLDS[0], "number", n_members=5).task.network
-    network.parameters.bias[:, 0] = [10.0, 20.0, 30.0, 40.0, 50.0]
+    network["head.bias"][:, 0] = [10.0, 20.0, 30.0, 40.0, 50.0]
     joint = JointScore([scorer("a"), scorer("b"), scorer("c")], [2, 1, 2])
     np.testing.assert_array_equal(joint(network, [0, 1, 2, 3, 4]), [10, 21, 30, 40, 51])
     assert asked == [("a", 2, [0, 1]), ("b", 1, [0]), ("c", 2, [0, 1])]

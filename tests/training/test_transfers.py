@@ -1,7 +1,4 @@
-"""What goes between host and device: the rows and rates of an epoch, and one array back.
-
-Under mixup also the shares of the steps, 256 steps at a time.
-"""
+"""What goes between host and device: the rows and what varies of an epoch, and one array back."""
 
 from collections import Counter
 from typing import Any
@@ -37,6 +34,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "members": {"n_members": 2},
     "averaged": {"swa_fraction": 1.0},
     "cumulative": {"norm_statistics": "cumulative"},
+    "mixup": {"mixup_alpha": 0.3},
 }
 
 
@@ -161,32 +159,15 @@ def test_classifiers_are_as_quiet(traffic: Traffic) -> None:
 def test_transfers_do_not_grow_with_the_batches(
     monkeypatch: pytest.MonkeyPatch, name: str, stopping: bool
 ) -> None:
-    variant = {"mixup_alpha": 0.3} if name == "mixup" else VARIANTS[name]
     counts = []
     for batch_size in (3, 6, 12):
         with monkeypatch.context() as patch:
             traffic = Traffic(patch)
-            changed = {"batch_size": batch_size, "early_stopping": stopping, **variant}
+            changed = {"batch_size": batch_size, "early_stopping": stopping, **VARIANTS[name]}
             MLPRegressor(**settings(**changed)).fit(*device_table())
             counts.append(traffic.epochs)
     assert counts[0][0]["uploads"] > 0
     assert counts[0] == counts[1] == counts[2]
-
-
-def test_shares_of_mixup_are_uploaded_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One array for 256 steps, whatever the number of batches and epochs."""
-    changed = {"hidden_layer_sizes": (), "batch_size": 3, "max_iter": 18, "n_iter_no_change": 18}
-    uploads = []
-    for mixup_alpha in (0.0, 0.3):
-        with monkeypatch.context() as patch:
-            traffic = Traffic(patch)
-            MLPRegressor(**settings(mixup_alpha=mixup_alpha, **changed)).fit(*device_table())
-            uploads.append(np.array([epoch["uploads"] for epoch in traffic.epochs]))
-            assert all(epoch["to_numpy"] == 1 for epoch in traffic.epochs)
-            assert all(epoch["looks"] == 0 for epoch in traffic.epochs)
-    more = uploads[1] - uploads[0]
-    assert np.flatnonzero(more).tolist() == [0, 16]  # the epochs of 16 steps that begin a block
-    assert more.sum() == 2
 
 
 @pytest.mark.parametrize("stopping", [False, True])

@@ -1,53 +1,42 @@
 """The kernels of the NumPy backend: fused loops compiled by Numba, and BLAS."""
 
+from sknorm.kernels.cpu import losses, regression_losses
 from sknorm.kernels.cpu.affine_block import affine_block_backward, affine_block_forward
 from sknorm.kernels.cpu.augmentation import mixup, noise
 from sknorm.kernels.cpu.batch_block import batch_block_backward, batch_block_forward
 from sknorm.kernels.cpu.group_steps import adam_group_step, group_norms, sgd_group_step
 from sknorm.kernels.cpu.layer_block import layer_block_backward, layer_block_forward
-from sknorm.kernels.cpu.losses import (
-    binary_log_loss,
-    multiclass_log_loss,
-    soft_multiclass_log_loss,
-    squared_error,
-)
+from sknorm.kernels.cpu.losses import *  # noqa: F403
 from sknorm.kernels.cpu.moments import column_extremes, column_moments
 from sknorm.kernels.cpu.products import matmul
-from sknorm.kernels.cpu.regression_losses import absolute_error, gamma, huber, pinball, poisson
+from sknorm.kernels.cpu.regression_losses import *  # noqa: F403
 from sknorm.kernels.cpu.rows import dropout, gather, gather_sparse
 from sknorm.kernels.cpu.spectral import singular_value_threshold
 from sknorm.kernels.cpu.steps import adam_step, clip_gradient, restore_norms, sgd_step
 
 __all__ = [
-    "absolute_error",
+    *losses.__all__,
+    *regression_losses.__all__,
     "adam_group_step",
     "adam_step",
     "affine_block_backward",
     "affine_block_forward",
     "batch_block_backward",
     "batch_block_forward",
-    "binary_log_loss",
     "clip_gradient",
     "column_extremes",
     "column_moments",
     "dropout",
-    "gamma",
     "gather",
     "gather_sparse",
     "group_norms",
-    "huber",
     "layer_block_backward",
     "layer_block_forward",
     "matmul",
     "mixup",
-    "multiclass_log_loss",
     "noise",
-    "pinball",
-    "poisson",
     "restore_norms",
     "sgd_group_step",
     "sgd_step",
     "singular_value_threshold",
-    "soft_multiclass_log_loss",
-    "squared_error",
 ]

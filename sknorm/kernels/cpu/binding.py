@@ -6,6 +6,7 @@ on small networks that takes as long as the arithmetic.
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numba
@@ -13,13 +14,14 @@ import numpy as np
 
 
 class _Entry(NamedTuple):
-    """Machine code, and which of a kernel's arguments it takes before and after the free one."""
+    """Machine code, and which of a kernel's arguments it takes, in its order."""
 
     call: Callable[..., None]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
+    places: tuple[int, ...]
 
 
+# Contiguous in C or Fortran order, aligned, writable: not who owns the memory.
+_LAYOUT = 0x1 | 0x2 | 0x100 | 0x400
 _entries: dict[tuple, _Entry] = {}
 
 
@@ -36,24 +38,29 @@ def compiled_by(build: Callable[[int], Callable]) -> Callable[[Callable], Callab
     return noted
 
 
-def bound(kernel: Any, before: tuple, after: tuple) -> Callable[[int], None]:
-    """A kernel with all of its arguments but one, an int, which comes between those given.
+def bound(kernel: Any, values: tuple, free: int | None) -> Callable[..., None]:
+    """A kernel with all of its arguments, but for the one at ``free``, if any: an int.
 
     Parameters
     ----------
     kernel : callable
-        Compiled, or one that :func:`compiled_by` knows.
-    before, after : tuples
-        Arguments, of which arrays may change their contents.
+        Compiled, or one that :func:`compiled_by` knows; others are called as they are.
+    values : tuple
+        Arguments, of which arrays may change their contents. At ``free`` stands any int.
+    free : int or None
     """
-    values = (*before, 0, *after)
+    if free is None and not hasattr(kernel, "overloads"):
+        return partial(kernel, *values)
     chosen = values[kernel.selector] if hasattr(kernel, "build") else None
-    key = (kernel, chosen, len(before), *map(_kind, values))
+    key = (kernel, chosen, *map(_kind, values))
     entry = _entries.get(key)
     if entry is None:
-        entry = _entries[key] = _entry(kernel, chosen, values, len(before))
-    code = entry.call
-    first, last = (tuple(values[i] for i in places) for places in entry[1:])
+        entry = _entries[key] = _entry(kernel, chosen, values)
+    code, taken = entry.call, [values[i] for i in entry.places]
+    if free is None:
+        return partial(code, *taken)
+    place = entry.places.index(free)
+    first, last = tuple(taken[:place]), tuple(taken[place + 1 :])
 
     def call(number: int) -> None:
         code(*first, number, *last)
@@ -61,27 +68,21 @@ def bound(kernel: Any, before: tuple, after: tuple) -> Callable[[int], None]:
     return call
 
 
-def _entry(kernel: Any, chosen: int | None, values: tuple, free: int) -> _Entry:
+def _entry(kernel: Any, chosen: int | None, values: tuple) -> _Entry:
     """The code that is compiled for values of these types, compiled now if it must be."""
     dispatcher = kernel if chosen is None else kernel.build(chosen)
     names = _names(kernel)
     order = [names.index(name) for name in _names(dispatcher)]
     types = tuple(numba.typeof(values[i]) for i in order)
     dispatcher.compile(types)
-    place = order.index(free)
-    code = dispatcher.overloads[types].entry_point
-    return _Entry(code, tuple(order[:place]), tuple(order[place + 1 :]))
+    return _Entry(dispatcher.overloads[types].entry_point, tuple(order))
 
 
 def _kind(value: Any) -> Any:
     """What an argument's type for Numba follows from, found sooner than the type."""
     if not isinstance(value, np.ndarray):
         return type(value)
-    flags = value.flags
-    return (
-        value.dtype, value.ndim, flags.c_contiguous, flags.f_contiguous, flags.writeable,
-        flags.aligned,
-    )  # fmt: skip
+    return value.dtype, value.ndim, value.flags.num & _LAYOUT
 
 
 def _names(kernel: Any) -> list[str]:

@@ -171,5 +171,5 @@ def adam_group_step(weight, second, rate, strength, correction, epsilon, decoupl
                 if decoupled:
                     _scale(p, _share(math.sqrt(squares(p, 0, p.size)), threshold))
                 else:
-                    limit = threshold * correction
+                    limit = threshold * correction[k]
                     _adaptive_row(p, second[k, j], limit, epsilon, tolerance, scratch)

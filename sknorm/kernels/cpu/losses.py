@@ -5,6 +5,13 @@ import numpy as np
 from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar
 from sknorm.kernels.cpu.mathematics import exp, horner
 
+__all__ = [
+    "binary_log_loss",
+    "multiclass_log_loss",
+    "soft_multiclass_log_loss",
+    "squared_error",
+]
+
 # artanh(s) / s for s <= 1/3 in powers of s^2: 17 terms reach the last digit of float64.
 _ARTANH = horner(tuple(1.0 / (2 * k + 1) for k in range(16, -1, -1)))
 U = np.uint64  # an unsigned index needs no check for counting from the end

@@ -8,6 +8,14 @@ from sknorm.kernels.cpu.compiler import kernel, reduction, scalar
 from sknorm.kernels.cpu.losses import column_sums
 from sknorm.kernels.cpu.mathematics import exp, log
 
+__all__ = [
+    "absolute_error",
+    "gamma",
+    "huber",
+    "pinball",
+    "poisson",
+]
+
 
 def _loss(term: Callable) -> Callable:
     """The kernel of a sum over the logits of ``term(t, y, parameter)``, its value and gradient.

@@ -145,7 +145,7 @@ def adam_step(
     """Adam or AdamW step with the proximal operator of the elastic net or of L0."""
     w, g, m, v, betas = parameters, gradient, first, second, (beta_1, beta_2)
     for k in range(rate.size):
-        total, eta = 0.0, rate[k] * correction
+        total, eta = 0.0, rate[k] * correction[k]
         for s in range(segments.shape[0]):
             begin, code = segments[s, 0] + k * segments[s, 1], segments[s, 2]
             end = begin + segments[s, 1]

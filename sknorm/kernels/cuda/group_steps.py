@@ -8,7 +8,6 @@ from sknorm.kernels.cuda.launcher import (
     check_contiguous,
     counters,
     launch,
-    real_or_place,
     vector_width,
     workspace,
 )
@@ -43,17 +42,16 @@ def adam_group_step(
     second: Array,
     rate: Array,
     strength: Array,
-    correction: float | Array,
+    correction: Array,
     epsilon: float,
     decoupled: bool,
     scratch: Array,
 ) -> None:
     """Proximal step after Adam's; see :func:`sknorm.kernels.reference.adam_group_step`."""
-    check_contiguous(weight=weight, second=second, rate=rate, strength=strength)
+    hyper = {"rate": rate, "strength": strength, "correction": correction}
+    check_contiguous(weight=weight, second=second, **hyper)
     tolerance = 8.0 * float(np.finfo(weight.dtype).eps)  # of the rows' norms
-    settings = (
-        rate, strength, *real_or_place(correction), float(epsilon), tolerance, int(decoupled),
-    )  # fmt: skip
+    settings = (*hyper.values(), float(epsilon), tolerance, int(decoupled))
     _launch("adam_group_step", (weight, second), settings)
 
 

@@ -302,11 +302,6 @@ def keyed(strength: Array, seed: Array, step: int | Array, layer: int) -> tuple:
     return strength, seed, *word_or_place(step), word(layer)
 
 
-def real_or_place(number: float | Array) -> tuple[float, Array | int]:
-    """A float64 number by value, or in an array of shape (1,); as :func:`word_or_place`."""
-    return (float(number), NOWHERE) if isinstance(number, int | float) else (0.0, number)
-
-
 def shared_limit() -> int:
     """Dynamic shared memory that a block of the current device may have."""
     device = runtime.place()[0]

@@ -13,6 +13,18 @@ from sknorm.kernels.cuda.launcher import (
     workspace,
 )
 
+__all__ = [
+    "absolute_error",
+    "binary_log_loss",
+    "gamma",
+    "huber",
+    "multiclass_log_loss",
+    "pinball",
+    "poisson",
+    "soft_multiclass_log_loss",
+    "squared_error",
+]
+
 _THREADS = 256
 _WARP = 32
 _ROWS = 4  # of a thread at least: their loads are under way at once

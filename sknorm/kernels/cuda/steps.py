@@ -12,7 +12,6 @@ from sknorm.kernels.cuda.launcher import (
     constant,
     counters,
     launch,
-    real_or_place,
     vector_width,
     workspace,
 )
@@ -59,16 +58,15 @@ def adam_step(
     beta_1: float,
     beta_2: float,
     epsilon: float,
-    correction: float | Array,
+    correction: Array,
     decoupled: bool,
     batch_size: float,
     monitor: Array,
 ) -> None:
     """Adam step with a proximal operator; see :func:`sknorm.kernels.reference.adam_step`."""
     buffers = {"parameters": parameters, "gradient": gradient, "first": first, "second": second}
-    settings = (
-        *map(float, (beta_1, beta_2, epsilon)), *real_or_place(correction), int(decoupled),
-    )  # fmt: skip
+    check_contiguous(correction=correction)
+    settings = (*map(float, (beta_1, beta_2, epsilon)), correction, int(decoupled))
     hyper = {"rate": rate, "alpha": alpha, "l1_ratio": l1_ratio}
     _step("adam_step", buffers, segments, hyper, settings, batch_size, monitor)
 

@@ -77,7 +77,7 @@ def adam_group_step(
     second: Array,
     rate: Array,
     strength: Array,
-    correction: float,
+    correction: Array,
     epsilon: float,
     decoupled: bool,
     scratch: Array,
@@ -108,7 +108,8 @@ def adam_group_step(
         Second moments v after the plain step.
     rate, strength : arrays of float64, shape (K,)
         :math:`\eta` and :math:`\lambda`; a strength of 0 leaves a member untouched.
-    correction, epsilon : float
+    correction : array of float64, shape (K,)
+    epsilon : float
         As :func:`adam_step` took them.
     decoupled : bool
     scratch : array of T, shape (d_out,)

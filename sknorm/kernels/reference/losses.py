@@ -12,6 +12,13 @@ a factor :math:`f_k` per member (one over the sum of the weights, usually):
 from sknorm.kernels.reference.activations import logistic
 from sknorm.kernels.reference.arrays import Array, array_namespace, per_member
 
+__all__ = [
+    "binary_log_loss",
+    "multiclass_log_loss",
+    "soft_multiclass_log_loss",
+    "squared_error",
+]
+
 
 def binary_log_loss(
     z: Array,

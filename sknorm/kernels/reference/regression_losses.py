@@ -3,6 +3,14 @@ r"""Losses of regression beside the squared error; form and signature are those 
 from sknorm.kernels.reference.arrays import Array, array_namespace, per_member
 from sknorm.kernels.reference.losses import write_weighted
 
+__all__ = [
+    "absolute_error",
+    "gamma",
+    "huber",
+    "pinball",
+    "poisson",
+]
+
 
 def absolute_error(
     z: Array,

@@ -98,7 +98,7 @@ def adam_step(
     beta_1: float,
     beta_2: float,
     epsilon: float,
-    correction: float,
+    correction: Array,
     decoupled: bool,
     batch_size: float,
     monitor: Array,
@@ -125,7 +125,7 @@ def adam_step(
         Offset, size per member, penalty code.
     rate, alpha, l1_ratio : arrays of float64, shape (K,)
     beta_1, beta_2, epsilon : float
-    correction : float
+    correction : array of float64, shape (K,)
         Bias correction c of this step.
     decoupled : bool
     batch_size : float

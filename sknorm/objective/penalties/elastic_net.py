@@ -1,16 +1,17 @@
 """The elastic net: a mixture of the L1 and the squared L2 norm."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from array_api_compat import array_namespace
 
 from sknorm._typing import Array
 from sknorm.kernels import codes
+from sknorm.objective.penalties.base import Penalty
 
 
 @dataclass(frozen=True)
-class ElasticNet:
+class ElasticNet(Penalty):
     r"""``alpha * (l1_ratio * |W|_1 + (1 - l1_ratio) / 2 * |W|_2^2)``.
 
     Its proximal operator, that of the L1 norm, is soft thresholding,
@@ -46,12 +47,17 @@ class ElasticNet:
     """
 
     name: ClassVar[str] = "elasticnet"
+    summary: ClassVar[str] = "the elastic net above"
+    takes_l1_ratio: ClassVar[bool] = True
     separable: ClassVar[bool] = True
-    diagonal_metric: ClassVar[bool] = True
     code: ClassVar[int] = codes.ELASTIC_NET
 
-    alpha: float
     l1_ratio: float
+
+    @classmethod
+    def of(cls, alpha: Any, l1_ratio: Any) -> Self:
+        """The penalty with these hyperparameters: numbers, or arrays of shape (K,) of a stack."""
+        return cls(alpha, l1_ratio)
 
     @property
     def l1(self) -> float:
@@ -67,6 +73,11 @@ class ElasticNet:
     def is_smooth(self) -> bool:
         """Whether there is no L1 norm, which has kinks."""
         return self.l1 == 0.0
+
+    @property
+    def curvature(self) -> float:
+        """Factor of half the squared L2 norm."""
+        return self.l2
 
     def value(self, w: Any) -> float:
         """Penalty of an array of weights."""
@@ -99,6 +110,15 @@ class ElasticNet:
         gap = xp.where(w == 0, at_zero, xp.abs(slope + self.l1 * xp.sign(w)))
         return float(xp.max(gap))
 
-    def applies_to(self, parameter: Any, layer: int) -> bool:
-        """Weight matrices of all layers are penalized; biases, scales and shifts are not."""
-        return parameter.ndim >= 2
+    def total(self, sums: Any) -> Any:
+        """The penalty (K,) of a stack from its sums (K, 2) of ``|w|`` and ``w^2``."""
+        return self.alpha * (self.l1_ratio * sums[:, 0] + 0.5 * (1.0 - self.l1_ratio) * sums[:, 1])
+
+    def refusal(self, solver: str) -> str | None:
+        """Why a solver does not serve this penalty, and what to choose instead."""
+        if solver == "lbfgs" and not self.is_smooth:
+            return (
+                f"solver='lbfgs' needs a smooth objective, but l1_ratio={self.l1_ratio} adds an "
+                "L1 norm. Set l1_ratio=0, or use solver='adam', 'adamw' or 'sgd'."
+            )
+        return super().refusal(solver)

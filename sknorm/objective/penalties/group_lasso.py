@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from sknorm._typing import Array
-from sknorm.kernels import codes
+from sknorm.backends.program import Operation
+from sknorm.objective.penalties.base import Penalty
 
 _STEPS = 50  # of Newton's method; five are many
 
 
 @dataclass(frozen=True)
-class GroupLasso:
+class GroupLasso(Penalty):
     r"""``alpha * sqrt(d_out) * sum_j |W[j, :]|_2`` over the inputs j of the first layer.
 
     The weights that leave one input are zero together, so the penalty selects inputs. The factor
@@ -51,24 +53,15 @@ class GroupLasso:
     """
 
     name: ClassVar[str] = "group_lasso"
-    separable: ClassVar[bool] = False
-    diagonal_metric: ClassVar[bool] = True
-    code: ClassVar[int] = codes.UNPENALIZED
-
-    alpha: float
-
-    @property
-    def is_smooth(self) -> bool:
-        """Whether the penalty is zero; otherwise it has kinks."""
-        return self.alpha == 0.0
+    summary: ClassVar[str] = (
+        "the sum over the features of the norms of their outgoing weights in the first layer, "
+        "times the root of that layer's width (Yuan and Lin, 2006), which switches whole features "
+        "off"
+    )
 
     def value(self, w: Any) -> float:
         """Penalty of a weight matrix of shape (d_in, d_out)."""
         return self._strength(w) * float(array_namespace(w).sum(_row_norms(w)))
-
-    def smooth_gradient(self, w: Array) -> Array:
-        """Zeros of the shape of ``w``."""
-        return array_namespace(w).zeros_like(w)
 
     def prox(self, w: Array, step: Any) -> Array:
         """``argmin_u strength * sum_j |u_j|_2 + sum (u - w)^2 / (2 step)``, rows as a whole.
@@ -97,12 +90,39 @@ class GroupLasso:
         at_zero = xp.where(excess > 0, excess, xp.zeros_like(excess))
         return float(xp.max(xp.where(zero, at_zero, _row_norms(gradient + strength * unit))))
 
-    def applies_to(self, parameter: Any, layer: int) -> bool:
+    @staticmethod
+    def applies_to(parameter: Any, layer: int) -> bool:
         """The weight matrix of the first layer is penalized, whose rows belong to inputs."""
         return layer == 0 and parameter.ndim >= 2
 
+    def proximal_step(self, network: Any, optimizer: Any) -> "_RowStep":
+        """What follows the optimizer's step on a stack."""
+        return _RowStep(self, network, optimizer)
+
     def _strength(self, w: Any) -> float:
         return self.alpha * float(w.shape[-1]) ** 0.5
+
+
+class _RowStep:
+    """The proximal step of a stack on the rows of its first layer."""
+
+    is_recordable: ClassVar[bool] = True
+
+    def __init__(self, penalty: GroupLasso, network: Any, optimizer: Any) -> None:
+        self.network, self.optimizer = network, optimizer
+        self.name = network.parameters.layout.inputs.name
+        self.scale = float(np.sqrt(network[self.name].shape[2]))
+        self.strength = network.backend.asarray(penalty.alpha * self.scale)
+
+    def before(self, batch_size: int, monitor: Any) -> Operation:
+        """Add the norms of the rows, before a step, to the monitor."""
+        arguments = {"scale": self.scale, "batch_size": batch_size, "monitor": monitor}
+        weight = self.network[self.name]
+        return self.network.backend.bind("group_norms", {"weight": weight, **arguments})
+
+    def after(self, state: Any, quantities: Any) -> Operation:
+        """Shrink the rows, in the metric of the optimizer."""
+        return self.optimizer.shrink_rows(state, self.network, quantities, self.name, self.strength)
 
 
 def _row_norms(w: Any) -> Any:

@@ -7,10 +7,11 @@ from array_api_compat import array_namespace
 
 from sknorm._typing import Array
 from sknorm.kernels import codes
+from sknorm.objective.penalties.base import Penalty
 
 
 @dataclass(frozen=True)
-class L0:
+class L0(Penalty):
     r"""``alpha`` times the number of weights that are not zero.
 
     Its proximal operator is hard thresholding,
@@ -46,25 +47,14 @@ class L0:
     """
 
     name: ClassVar[str] = "l0"
+    summary: ClassVar[str] = "the number of weights that are not zero"
     separable: ClassVar[bool] = True
-    diagonal_metric: ClassVar[bool] = True
     code: ClassVar[int] = codes.L0
-
-    alpha: float
-
-    @property
-    def is_smooth(self) -> bool:
-        """Whether the penalty is zero; otherwise it jumps."""
-        return self.alpha == 0.0
 
     def value(self, w: Any) -> float:
         """Penalty of an array of weights."""
         xp = array_namespace(w)
         return self.alpha * int(xp.sum(xp.astype(w != 0, xp.int64)))
-
-    def smooth_gradient(self, w: Array) -> Array:
-        """Zeros of the shape of ``w``."""
-        return array_namespace(w).zeros_like(w)
 
     def prox(self, w: Array, step: Any) -> Array:
         """``argmin_u step * alpha * (u != 0) + (u - w)^2 / 2`` per weight; 0 where both are.
@@ -83,7 +73,3 @@ class L0:
         """
         xp = array_namespace(w)
         return float(xp.max(xp.where(w == 0, xp.zeros_like(w), xp.abs(gradient))))
-
-    def applies_to(self, parameter: Any, layer: int) -> bool:
-        """Weight matrices of all layers are penalized; biases, scales and shifts are not."""
-        return parameter.ndim >= 2

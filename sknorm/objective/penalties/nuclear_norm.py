@@ -1,16 +1,18 @@
 """The nuclear norm: the sum of the singular values, which favours matrices of low rank."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from array_api_compat import array_namespace
 
 from sknorm._typing import Array
-from sknorm.kernels import codes
+from sknorm.backends.program import Operation
+from sknorm.objective.penalties.base import Penalty
 
 
 @dataclass(frozen=True)
-class NuclearNorm:
+class NuclearNorm(Penalty):
     r"""``alpha`` times the sum of the singular values of each weight matrix.
 
     Its proximal operator shrinks the singular values and sets the small ones to zero:
@@ -44,25 +46,16 @@ class NuclearNorm:
     """
 
     name: ClassVar[str] = "nuclear"
-    separable: ClassVar[bool] = False
+    summary: ClassVar[str] = (
+        "the sum of the singular values of each layer's weights (not with solver 'adam')"
+    )
+    selects: ClassVar[bool] = False
     diagonal_metric: ClassVar[bool] = False
-    code: ClassVar[int] = codes.UNPENALIZED
-
-    alpha: float
-
-    @property
-    def is_smooth(self) -> bool:
-        """Whether the penalty is zero; otherwise it has kinks."""
-        return self.alpha == 0.0
 
     def value(self, w: Any) -> float:
         """Penalty of a weight matrix."""
         xp = array_namespace(w)
         return self.alpha * float(xp.sum(xp.linalg.svdvals(w)))
-
-    def smooth_gradient(self, w: Array) -> Array:
-        """Zeros of the shape of ``w``."""
-        return array_namespace(w).zeros_like(w)
 
     def prox(self, w: Array, step: Any) -> Array:
         """``argmin_u step * alpha * |u|_* + |u - w|^2 / 2``, for a float as ``step``.
@@ -103,6 +96,41 @@ class NuclearNorm:
         excess = xp.where(excess > 0, excess, xp.zeros_like(excess))
         return float(xp.sqrt(xp.sum(inside * inside) + xp.sum(excess * excess)))
 
-    def applies_to(self, parameter: Any, layer: int) -> bool:
-        """Weight matrices of all layers are penalized; biases, scales and shifts are not."""
-        return parameter.ndim >= 2
+    def proximal_step(self, network: Any, optimizer: Any) -> "_SpectralStep":
+        """What follows the optimizer's step on a stack."""
+        return _SpectralStep(self, network, optimizer)
+
+
+class _SpectralStep:
+    """The proximal step of a stack on each of its weight matrices, with the plain learning rate."""
+
+    is_recordable: ClassVar[bool] = False
+
+    def __init__(self, penalty: NuclearNorm, network: Any, optimizer: Any) -> None:
+        self.network, self.optimizer = network, optimizer
+        backend = network.backend
+        self.strength = backend.asarray(penalty.alpha)
+        none = backend.xp.zeros_like(self.strength)
+        self.norms = {s.name: none + 0.0 for s in network.parameters.layout.weights}
+        for name, norms in self.norms.items():
+            self._threshold(none, norms, network[name])
+
+    def before(self, batch_size: int, monitor: Any) -> Operation:
+        """Add the sums of the singular values, before a step, to the monitor."""
+        return Operation(partial(self._watch, batch_size, monitor))
+
+    def after(self, state: Any, quantities: Any) -> Operation:
+        """Threshold the singular values; the sums of the new ones are kept for the monitor."""
+        return Operation(partial(self._shrink, state, quantities["learning_rate"]))
+
+    def _watch(self, batch_size: int, monitor: Any) -> None:
+        for norms in self.norms.values():
+            monitor[:, 1] = monitor[:, 1] + batch_size * norms
+
+    def _shrink(self, state: Any, rate: Any) -> None:
+        for name, norms in self.norms.items():
+            prox = partial(self._threshold, rate * self.strength, norms)
+            self.optimizer.apply(prox, self.network, state, name)
+
+    def _threshold(self, threshold: Any, norms: Any, weight: Any) -> None:
+        self.network.backend.kernels.singular_value_threshold(weight, threshold, norms)

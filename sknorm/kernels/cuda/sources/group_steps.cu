@@ -206,13 +206,12 @@ __device__ __forceinline__ double remaining_norm(
 template <typename T, int W>
 __global__ void __launch_bounds__(GROUP_THREADS, 3) adam_group_step(
     T *__restrict__ weight, const T *__restrict__ second, const double *__restrict__ rate,
-    const double *__restrict__ strength, double correction,
-    const double *__restrict__ correction_place, double epsilon, double tolerance,
-    long long decoupled, long long inputs, long long outputs, long long lanes) {
+    const double *__restrict__ strength, const double *__restrict__ correction, double epsilon,
+    double tolerance, long long decoupled, long long inputs, long long outputs, long long lanes) {
     const double threshold = rate[blockIdx.y] * strength[blockIdx.y];
     if (!(threshold > 0.0)) return;
     const Matrix matrix(inputs, outputs, lanes);
-    const double limit = threshold * given(correction, correction_place);
+    const double limit = threshold * correction[blockIdx.y];
     matrix.for_rows([&](long long place, int end) {
         T *p = weight + place;
         if (decoupled) {

@@ -163,14 +163,14 @@ __global__ void __launch_bounds__(STEP_THREADS, RESIDENT<T>) adam_step(
     T *__restrict__ second, const long long *__restrict__ table, long long count, long long chunks,
     const double *__restrict__ rate, const double *__restrict__ alpha,
     const double *__restrict__ l1_ratio, double beta_1, double beta_2, double epsilon,
-    double correction, const double *__restrict__ correction_place, long long decoupled,
-    double batch_size, double *__restrict__ monitor, double *partials, unsigned int *counters) {
+    const double *__restrict__ correction, long long decoupled, double batch_size,
+    double *__restrict__ monitor, double *partials, unsigned int *counters) {
     const int k = blockIdx.y;
     const Strengths strengths{alpha[k], l1_ratio[k]};
     const T b1 = static_cast<T>(beta_1), new_1 = static_cast<T>(1.0 - beta_1);
     const T b2 = static_cast<T>(beta_2), new_2 = static_cast<T>(1.0 - beta_2);
     const T tiny = static_cast<T>(epsilon);
-    const T eta = static_cast<T>(rate[k] * given(correction, correction_place));
+    const T eta = static_cast<T>(rate[k] * correction[k]);
     Watch watch;
     for_chunks<W>(table, count, chunks, k, [&](const Place &at) {
         const double kink = strengths.kink(at.penalty), square = strengths.square(at.penalty);

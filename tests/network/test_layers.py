@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sknorm import MLPClassifier
 from sknorm.backends.numpy import NumpyBackend
 from sknorm.backends.portable import PortableBackend
-from sknorm.network.block import ghost_groups, pieces
+from sknorm.network.layers.batch_norm import ghost_groups
+from sknorm.network.layers.block import pieces
 from sknorm.objective.losses import SquaredError
 
 widths = st.integers(1, 5000)
@@ -48,8 +49,17 @@ def test_only_layers_that_threads_share_are_cut(
     assert NumpyBackend.cuts_layers and not PortableBackend.cuts_layers
     monkeypatch.setattr(NumpyBackend, "cuts_layers", cuts)
     made = problem((64, 160, 144, 1), n=1100, members=1)
+    regions: list[int] = []
+    plain = NumpyBackend.run
+
+    def run(backend: NumpyBackend, task: Callable, arguments: list[tuple]) -> None:
+        regions.append(len(arguments))
+        plain(backend, task, arguments)
+
+    monkeypatch.setattr(NumpyBackend, "run", run)
     compute, _, _ = made.batch_gradient(SquaredError(), 1024)
-    assert all((len(block.pieces) == 1) != cuts for block in compute.blocks)
+    compute(np.arange(1024)[None], 0)
+    assert regions == ([2] * 4 if cuts else [])  # both blocks, forward and backward
 
 
 @given(st.integers(2, 5000), st.integers(2, 600))

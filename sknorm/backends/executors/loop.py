@@ -1,0 +1,44 @@
+"""Steps that are run one after another, with arrays of any library."""
+
+from typing import Any
+
+import numpy as np
+
+from sknorm.backends.base import Backend
+from sknorm.backends.program import Program, run
+
+
+class Loop:
+    """Runs an epoch step by step.
+
+    Parameters
+    ----------
+    backend : Backend
+    edges : list of (int, int)
+        Where each batch of an epoch starts and ends.
+    """
+
+    def __init__(self, backend: Backend, edges: list[tuple[int, int]]) -> None:
+        self.backend, self.edges = backend, edges
+
+    def epoch(self, program: Program, order: np.ndarray, table: np.ndarray, step: int) -> None:
+        """Take the steps of an epoch.
+
+        Parameters
+        ----------
+        program : Program
+        order : int64 array of shape (R, N)
+            Rows in their order.
+        table : float64 array of shape (S, Q, K)
+            The quantities of each step.
+        step : int
+            Number of the first step.
+        """
+        numbers, place = program.numbers, self.backend.asarray
+        rows: Any = place(order)
+        values: Any = place(table)
+        for index, (start, stop) in enumerate(self.edges):
+            size = stop - start
+            program.rows[size][...] = rows[:, start:stop]
+            numbers[...] = values[index, ...]
+            run(program.operations[size], step + index)

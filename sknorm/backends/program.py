@@ -1,0 +1,78 @@
+"""A step as a value: kernels with their arguments, put together once and run again and again."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+from sknorm.kernels import reference
+
+
+class Operation(NamedTuple):
+    """A call that is made in each step, of a kernel with its arrays as a rule.
+
+    Attributes
+    ----------
+    call : callable
+    takes_step : bool
+        Whether it takes the number of the step.
+    """
+
+    call: Callable[..., Any]
+    takes_step: bool = False
+
+
+class Program(NamedTuple):
+    """The operations of a step on a batch of each size, and the arrays that they read their own in.
+
+    Attributes
+    ----------
+    operations : dict of int to list of Operation
+        By the size of the batch.
+    rows : dict of int to int64 array of shape (R, n)
+        Where a step finds the rows of its batch.
+    numbers : float64 array of shape (Q, K)
+        Where it finds the quantities that may differ from step to step.
+    """
+
+    operations: dict[int, list[Operation]]
+    rows: dict[int, Any]
+    numbers: Any
+
+
+def pick(kernel: str, arguments: Mapping[str, Any]) -> tuple[tuple[Any, ...], int | None]:
+    """What a kernel takes of some arguments by name, in its order, and the place of the step.
+
+    At that place, if there is one, stands 0.
+    """
+    names, place = _names(kernel)
+    if place is not None:
+        arguments = {**arguments, "step": 0}
+    return tuple([arguments[name] for name in names]), place
+
+
+@cache
+def _names(kernel: str) -> tuple[tuple[str, ...], int | None]:
+    """Names of a kernel's arguments, which are those of the reference in every package."""
+    names = tuple(inspect.signature(getattr(reference, kernel)).parameters)
+    return names, names.index("step") if "step" in names else None
+
+
+def run(operations: Sequence[Operation], step: Any) -> None:
+    """Make the calls of a step of this number, an int, or an array where it stands."""
+    for call, takes_step in operations:
+        if takes_step:
+            call(step)
+        else:
+            call()
+
+
+def side_by_side(backend: Any, parts: list[list[Operation]]) -> list[Operation]:
+    """Operations whose parts do not depend on each other, for as many threads as there are."""
+    if len(parts) == 1:
+        return parts[0]
+    return [Operation(partial(_run_parts, backend, parts), takes_step=True)]
+
+
+def _run_parts(backend: Any, parts: list[list[Operation]], step: Any) -> None:
+    backend.run(run, [(operations, step) for operations in parts])

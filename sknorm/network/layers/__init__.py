@@ -1,0 +1,41 @@
+"""The layers of a network, one file each: shapes, initial values, forward, backward, folding."""
+
+from functools import cache
+
+import numpy as np
+from numpy.random import RandomState
+
+from sknorm.network.architecture import Architecture
+from sknorm.network.layers.base import Layer
+from sknorm.network.layers.batch_norm import BatchNormBlock
+from sknorm.network.layers.block import Block
+from sknorm.network.layers.head import Head
+from sknorm.network.layers.layer_norm import LayerNormBlock
+from sknorm.network.layers.plain import PlainBlock
+
+__all__ = ["Block", "Head", "Layer", "draw", "layers"]
+
+BLOCKS: dict[str | None, type[Block]] = {
+    "batch": BatchNormBlock,
+    "ghost": BatchNormBlock,
+    "layer": LayerNormBlock,
+    None: PlainBlock,
+}
+
+
+@cache
+def layers(architecture: Architecture) -> tuple[tuple[Block, ...], Head]:
+    """The hidden blocks and the head of networks of this architecture."""
+    kind = BLOCKS[architecture.normalization]
+    blocks = tuple(kind(architecture, index) for index in range(architecture.hidden))
+    return blocks, Head(architecture, architecture.hidden)
+
+
+def draw(architecture: Architecture, random_state: RandomState) -> dict[str, np.ndarray]:
+    """One network's initial parameters in float64, by name."""
+    blocks, head = layers(architecture)
+    return {
+        f"{layer.name}.{kind}": value
+        for layer in (*blocks, head)
+        for kind, value in layer.draw(random_state).items()
+    }

@@ -1,0 +1,152 @@
+"""What all layers have in common."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.random import RandomState
+
+from sknorm.backends import Backend
+from sknorm.network.architecture import Architecture
+
+_WIDE = 8  # bytes of a float64
+
+
+class Buffer(NamedTuple):
+    """An array that a layer needs in training.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of one network; that of a stack has a leading axis of K.
+    is_wide : bool
+        Whether it is in float64, whatever the compute dtype.
+    value : float
+        What it holds at the start.
+    """
+
+    shape: tuple[int, ...]
+    is_wide: bool = False
+    value: float = 0.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """The arrays with which a layer computes on batches of one size, by name.
+
+    The learned ones have the names of the segments (``weight``), their gradients a d before it
+    (``dweight``), the buffers the names that the layer gives them. ``x`` is the input and
+    ``row_weight`` the weights of the rows; ``seed``, ``rate`` (of dropout) and ``momentum`` (of
+    norms) are the members'.
+    """
+
+    backend: Backend
+    arrays: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.arrays[name]
+
+
+class Above(NamedTuple):
+    """What a block hears of the next layer in the backward pass.
+
+    Attributes
+    ----------
+    weight : array of shape (K, d_out, d_next)
+    gradient : array of shape (K, n, d_next)
+        Of the product with it.
+    skip : array of shape (K, n, d_out) or None
+        What reaches the block's output past the next one.
+    """
+
+    weight: Any
+    gradient: Any
+    skip: Any
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of all networks of an architecture: what it learns, needs and computes."""
+
+    architecture: Architecture
+    index: int
+
+    is_normalized: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """What comes before the names of its parameters."""
+        raise NotImplementedError
+
+    @property
+    def fan_in(self) -> int:
+        return self.architecture.sizes[self.index]
+
+    @property
+    def fan_out(self) -> int:
+        return self.architecture.sizes[self.index + 1]
+
+    @property
+    def vectors(self) -> dict[str, float | None]:
+        """What is learned beside the weights, and its initial value; None is a drawn bias."""
+        raise NotImplementedError
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of one network's parameters."""
+        return {
+            "weight": (self.fan_in, self.fan_out),
+            **dict.fromkeys(self.vectors, (self.fan_out,)),
+        }
+
+    def draw(self, random_state: RandomState) -> dict[str, np.ndarray]:
+        """One network's initial parameters in float64, as scikit-learn's MLP draws them.
+
+        Weights and biases are uniform within ``sqrt(6 / (fan_in + fan_out))`` (Glorot and
+        Bengio, 2010), 2 in place of 6 under the logistic activation. Biases are drawn for every
+        layer, so that the stream of random numbers does not depend on the norm.
+        """
+        bound = np.sqrt(self._spread / (self.fan_in + self.fan_out))
+        weight = random_state.uniform(-bound, bound, (self.fan_in, self.fan_out))
+        bias = random_state.uniform(-bound, bound, self.fan_out)
+        vectors = {
+            kind: bias if value is None else np.full(self.fan_out, value)
+            for kind, value in self.vectors.items()
+        }
+        return {"weight": weight, **vectors}
+
+    def buffers(self, rows: int) -> dict[str, Buffer]:
+        """What batches of so many rows need, beside what is learned."""
+        raise NotImplementedError
+
+    @property
+    def column_radius(self) -> float:
+        """Root mean square norm of a column of the initial weights."""
+        fan_in = self.fan_in
+        return float(np.sqrt(fan_in * self._spread / (fan_in + self.fan_out) / 3.0))
+
+    @property
+    def _spread(self) -> float:
+        return 2.0 if self.architecture.activation == "logistic" else 6.0
+
+
+def allocate(
+    backend: Backend, members: int, dtype: Any, declared: Mapping[str, Buffer]
+) -> dict[str, Any]:
+    """The arrays of a stack that a layer has declared."""
+    xp, device = backend.xp, backend.device
+    made = {}
+    for name, (shape, is_wide, value) in declared.items():
+        kind = xp.float64 if is_wide else dtype
+        made[name] = xp.zeros((members, *shape), dtype=kind, device=device)
+        if value:
+            made[name][...] = value
+    return made
+
+
+def count_bytes(declared: Mapping[str, Buffer], itemsize: int) -> int:
+    """Bytes of one network's buffers, with so many a number of the compute dtype."""
+    return sum(
+        math.prod(each.shape) * (_WIDE if each.is_wide else itemsize) for each in declared.values()
+    )

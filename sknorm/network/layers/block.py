@@ -1,0 +1,167 @@
+"""What hidden blocks have in common: the linear map, dropout, skips, and how a layer is cut."""
+
+import itertools
+import operator
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+from array_api_compat import device
+
+from sknorm.backends import Backend
+from sknorm.backends.program import Operation, side_by_side
+from sknorm.kernels.codes import ACTIVATIONS
+from sknorm.network.layers.base import Above, Buffer, Layer, Work
+
+# A layer is cut into pieces of columns where its products take at least this many operations:
+# below, waking a thread costs more than it saves.
+_CUT_FROM = 2.0e7
+_NARROWEST_PIECE = 64
+_PIECES = 2
+_ROWS = 1024  # of weights that are folded together: their products in float64 stay in a cache
+
+
+def pieces(rows: int, fan_in: int, fan_out: int) -> list[tuple[int, int]]:
+    """Columns at which a layer is cut; a function of the shapes alone."""
+    if 2.0 * rows * fan_in * fan_out < _CUT_FROM or fan_out < _PIECES * _NARROWEST_PIECE:
+        return [(0, fan_out)]
+    count = _PIECES if fan_out < 8 * 128 else fan_out // 256
+    bounds = [round(i * fan_out / count / 16) * 16 for i in range(count)] + [fan_out]
+    return list(itertools.pairwise(bounds))
+
+
+class Block(Layer):
+    """Linear, norm, activation and dropout; subclasses have the kernels of their norm."""
+
+    kernel: ClassVar[str]  # before `_forward` and `_backward`
+
+    @property
+    def name(self) -> str:
+        return f"blocks.{self.index}"
+
+    @property
+    def skips(self) -> bool:
+        """Whether the block adds its input to its output."""
+        return self.architecture.skips(self.index)
+
+    @property
+    def activation(self) -> int:
+        return ACTIVATIONS[self.architecture.activation]
+
+    @property
+    def key(self) -> int:
+        """The layer of the block's random numbers; 0 is the input."""
+        return self.index + 1
+
+    @property
+    def vectors(self) -> dict[str, float | None]:
+        if not self.is_normalized:
+            return {"shift": None}
+        return {"scale": 1.0, "shift": 0.0} if self.architecture.norm_affine else {}
+
+    def buffers(self, rows: int) -> dict[str, Buffer]:
+        """Around the product, sums, and constants in place of what a norm does not learn.
+
+        Once the next layer has its weights' gradient, nobody needs the block's output: its buffer
+        takes the gradient. A third less memory to go through.
+        """
+        out = Buffer((rows, self.fan_out))
+        made = {"z": out, "out": out, "accumulators": Buffer((2, self.fan_out), is_wide=True)}
+        if self.skips:
+            made["skip"] = out
+        if not self.vectors:
+            vector = Buffer((self.fan_out,))
+            made |= dict.fromkeys(("shift", "dscale", "dshift"), vector)
+            made["scale"] = vector._replace(value=1.0)
+        return made
+
+    def cuts(self, backend: Backend, rows: int) -> list[tuple[int, int]]:
+        """Columns of the pieces into which the block is cut."""
+        return pieces(rows, self.fan_in, self.fan_out) if backend.cuts_layers else [self._whole]
+
+    def forward(self, work: Work) -> list[Operation]:
+        """What computes the block's output."""
+
+        def of(start: int, stop: int) -> list[Operation]:
+            part = self._part(start, stop)
+            out = part(work["out"])
+            product = work.backend.product(work["x"], part(work["weight"]), part(work["z"]))
+            made = [product, self.bind("forward", work, start, stop)]
+            if self.skips:
+                made.append(Operation(partial(operator.iadd, out, part(work["x"]))))
+            return made
+
+        cuts = self.cuts(work.backend, work["z"].shape[1])
+        return side_by_side(work.backend, [of(*cut) for cut in cuts])
+
+    def backward(self, work: Work, above: Above) -> list[Operation]:
+        """What computes the gradients of its parameters and of its Linear's output."""
+
+        def of(start: int, stop: int) -> list[Operation]:
+            part, product = self._part(start, stop), work.backend.product
+            dout = part(work["out"])
+            made = [product(above.gradient, part(above.weight.mT), dout)]
+            if above.skip is not None:
+                made.append(Operation(partial(operator.iadd, dout, part(above.skip))))
+            if self.skips:
+                made.append(Operation(partial(operator.setitem, part(work["skip"]), ..., dout)))
+            weight = product(work["x"].mT, dout, part(work["dweight"]))
+            return [*made, self.bind("backward", work, start, stop), weight]
+
+        cuts = self.cuts(work.backend, work["z"].shape[1])
+        return side_by_side(work.backend, [of(*cut) for cut in cuts])
+
+    def bind(self, way: str, work: Work, start: int, stop: int) -> Operation:
+        """The forward or backward kernel on the columns from ``start`` to ``stop``."""
+        own = {"start": start, "stop": stop, "weight": work["row_weight"], "dout": work["out"]}
+        settings = self.settings(work["z"].shape[1])
+        return work.backend.bind(f"{self.kernel}_{way}", {**work.arrays, **settings, **own})
+
+    def settings(self, rows: int) -> dict[str, Any]:
+        """What the kernels take beside arrays."""
+        epsilon = self.architecture.norm_epsilon
+        return {"activation": self.activation, "layer": self.key, "epsilon": epsilon}
+
+    def held(self, weight: Any) -> tuple[Any, float]:
+        """Weights as columns whose norm the block's norm cancels, and that norm at the start."""
+        return weight, self.column_radius
+
+    def fold(self, learned: dict[str, Any], statistics: Any, xp: Any) -> tuple[Any, Any, Any]:
+        """Weights, shifts and scales for inference; scales are None where there are none left."""
+        raise NotImplementedError
+
+    def affine(self, learned: dict[str, Any], xp: Any) -> tuple[Any, Any]:
+        """Scale and shift of a norm in float64, (K, d); one and zero where it has none."""
+        weight = learned["weight"]
+        one = xp.ones((weight.shape[0], self.fan_out), dtype=xp.float64, device=device(weight))
+        scale, shift = learned.get("scale", one), learned.get("shift", 0.0 * one)
+        return xp.astype(scale, xp.float64), xp.astype(shift, xp.float64)
+
+    def infer(self, backend: Backend, z: Any, vectors: tuple[Any, Any], drop: tuple) -> Any:
+        """Outputs for the product ``z`` with the folded weights, which may be overwritten.
+
+        ``vectors`` are folded shifts and scales, ``drop`` rates, seeds and the number of a step.
+        """
+        affine_block = backend.kernels.affine_block_forward
+        affine_block(z, vectors[0], self.activation, *drop, self.key, *self._whole, z)
+        return z
+
+    @property
+    def _whole(self) -> tuple[int, int]:
+        return 0, self.fan_out
+
+    def _part(self, start: int, stop: int) -> Callable[[Any], Any]:
+        """The columns of an array; itself if they are all."""
+        if (start, stop) == self._whole:
+            return lambda array: array
+        return lambda array: array[..., start:stop]
+
+
+def multiply_columns(weight: Any, gain: Any, xp: Any) -> Any:
+    """``weight * gain`` in the weights' dtype, rounded once, some rows at a time."""
+    out = xp.empty_like(weight)
+    for start in range(0, weight.shape[1], _ROWS):
+        part = slice(start, min(start + _ROWS, weight.shape[1]))
+        product = xp.astype(weight[:, part, :], xp.float64) * gain[:, None, :]
+        out[:, part, :] = xp.astype(product, out.dtype)
+    return out
