@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import array_api_strict as strict
 import hypothesis
 import numpy as np
 import pytest
+from places import PLACES, placing
 from sklearn import config_context
 from sklearn.datasets import make_classification, make_regression
 
@@ -69,19 +69,10 @@ def regression() -> Table:
     return _frozen(*make_regression(240, 6, n_informative=4, noise=5.0, random_state=2))
 
 
-CUPY = pytest.param("cupy", marks=pytest.mark.gpu)
-
-
-@pytest.fixture(
-    params=[*map(strict.Device, ("CPU_DEVICE", "device1")), CUPY], ids=["cpu", "device1", "cupy"]
-)
+@pytest.fixture(params=PLACES)
 def put(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
     """Places an array on one of array-api-strict's devices, or on a GPU."""
-    if request.param == "cupy":
-        import cupy  # without it, or without a device, these tests fail
-
-        return cupy.asarray
-    return lambda array: strict.asarray(array, device=request.param)
+    return placing(request.param)
 
 
 @pytest.fixture(params=[True, False], ids=["dispatch", "no dispatch"])
