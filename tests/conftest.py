@@ -48,9 +48,9 @@ FAST = {
     "network/test_folding", "network/test_joining", "network/test_population",
     "objective/test_augmentation", "objective/test_elastic_net", "objective/test_losses",
     "objective/test_penalties", "optim/test_schedules",
-    "training/test_batches", "training/test_loop", "training/test_stopping",
+    "training/test_batches", "training/test_stopping",
     "estimators/test_early_stopping", "estimators/test_interface", "estimators/test_members",
-    "estimators/test_regressor", "estimators/test_reproducible",
+    "estimators/test_regressor",
     "model_selection/test_planning", "model_selection/test_racing",
 }  # fmt: skip
 HERE = Path(__file__).parent

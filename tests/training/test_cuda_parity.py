@@ -49,11 +49,11 @@ SINGLE = [
 ]  # fmt: skip
 STACKS: dict[str, dict[str, Any]] = {
     "batch": {},
-    "ghost": {"normalization": "ghost", "ghost_batch_size": 3, "activation": "silu"},
-    "layer": {"normalization": "layer", "activation": "gelu"},
+    "ghost": {"normalization": "ghost", "ghost_batch_size": 3, "activation": "tanh"},
+    "layer": {"normalization": "layer", "activation": "silu"},
     "no norm": {"normalization": None, "activation": "tanh"},
     "dropout": {"dropout": 0.3, "input_dropout": 0.2},
-    "dropout layer": {"normalization": "layer", "dropout": 0.3, "activation": "elu"},
+    "dropout layer": {"normalization": "layer", "dropout": 0.3, "activation": "silu"},
     "dropout no norm": {"normalization": None, "dropout": 0.3, "activation": "mish"},
     "l1 sgd": {**SGD, **L1, "max_grad_norm": 0.5},
     "l1 adamw layer": {"normalization": "layer", "solver": "adamw", **L1},
