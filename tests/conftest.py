@@ -8,12 +8,13 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import array_api_strict as strict
 import hypothesis
 import numpy as np
 import pytest
+from places import PLACES, placing
 from sklearn import config_context
 from sklearn.datasets import make_classification, make_regression
 
@@ -37,7 +38,35 @@ with suppress(ImportError):
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeatable")
 
+# Each part of the package has some of its cheap tests here: `pytest -m fast`.
+FAST = {
+    "test_imports", "test_labels", "test_warnings", "test_validation", "test_validation_entries",
+    "test_functional_errors", "test_functional_merge", "test_metrics_pinball",
+    "kernels/test_reference_activations", "kernels/test_reference_blocks",
+    "kernels/test_reference_losses", "kernels/test_reference_random",
+    "kernels/test_reference_spectral", "kernels/test_reference_steps",
+    "backends/test_memory", "backends/test_orders",
+    "network/test_folding", "network/test_joining", "network/test_population",
+    "objective/test_augmentation", "objective/test_elastic_net", "objective/test_losses",
+    "objective/test_penalties", "optim/test_schedules",
+    "training/test_batches", "training/test_stopping",
+    "estimators/test_early_stopping", "estimators/test_interface", "estimators/test_members",
+    "estimators/test_regressor",
+    "model_selection/test_planning", "model_selection/test_racing",
+}  # fmt: skip
+HERE = Path(__file__).parent
 Table = tuple[np.ndarray, np.ndarray]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their files, but for those that need a device."""
+    for item in items:
+        if "gpu" in item.keywords or HERE not in item.path.parents:
+            continue
+        if item.path.relative_to(HERE).with_suffix("").as_posix() in FAST:
+            item.add_marker("fast")
+        if item.path.stem.startswith("test_cuda_") or item.path.stem == "test_replays":
+            item.add_marker("cuda")
 
 
 def _frozen(*arrays: np.ndarray) -> Table:
@@ -70,19 +99,10 @@ def regression() -> Table:
     return _frozen(*make_regression(240, 6, n_informative=4, noise=5.0, random_state=2))
 
 
-CUPY = pytest.param("cupy", marks=pytest.mark.gpu)
-
-
-@pytest.fixture(
-    params=[*map(strict.Device, ("CPU_DEVICE", "device1")), CUPY], ids=["cpu", "device1", "cupy"]
-)
+@pytest.fixture(params=PLACES)
 def put(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
     """Places an array on one of array-api-strict's devices, or on a GPU."""
-    if request.param == "cupy":
-        import cupy  # without it, or without a device, these tests fail
-
-        return cupy.asarray
-    return lambda array: strict.asarray(array, device=request.param)
+    return placing(request.param)
 
 
 @pytest.fixture(params=[True, False], ids=["dispatch", "no dispatch"])

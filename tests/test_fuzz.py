@@ -33,7 +33,7 @@ TOLD = (
 )
 SHARED: dict[str, list[Any]] = {
     "hidden_layer_sizes": [(), (1,), (3,), (4, 4), 5],
-    "activation": ["relu", "tanh", "logistic", "identity"],
+    "activation": ["relu", "tanh"],
     "solver": ["adam", "adam", "adamw", "sgd", "sgd", "lbfgs"],
     "alpha": [0.0, 1e-4, 0.1, 10.0],
     "l1_ratio": [0.0, 0.0, 0.5, 1.0],

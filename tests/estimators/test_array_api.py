@@ -7,6 +7,7 @@ from typing import Any
 import array_api_strict as strict
 import numpy as np
 import pytest
+from places import each_place_once
 from scipy import sparse
 from sklearn import config_context
 from sklearn.callback import ScoringMonitor
@@ -92,6 +93,7 @@ def assert_answers(found: Any, expected: np.ndarray, like: Any) -> None:
     np.testing.assert_allclose(to_host(found), expected, rtol=1e-9, atol=1e-11)
 
 
+@each_place_once
 @pytest.mark.parametrize(("target", "changed"), CLASSIFIERS)
 def test_classifiers_answer_as_on_numpy(
     put: Put, dispatch: bool, target: str, changed: dict[str, Any]
@@ -108,6 +110,7 @@ def test_classifiers_answer_as_on_numpy(
         assert_answers(getattr(model, name), getattr(expected, name), device_X)
 
 
+@each_place_once
 @pytest.mark.parametrize(("target", "changed"), REGRESSORS)
 def test_regressors_answer_as_on_numpy(
     put: Put, dispatch: bool, target: str, changed: dict[str, Any]
@@ -141,6 +144,7 @@ def test_words_are_numpys_labels(put: Put, dispatch: bool) -> None:
     assert model.predict_proba(put(X)).device == put(X).device
 
 
+@each_place_once
 @pytest.mark.parametrize("target", ["binary", "multiclass", "multilabel"])
 def test_targets_and_weights_may_be_anywhere(put: Put, dispatch: bool, target: str) -> None:
     expected = classifier().fit(X, T[target], T["weight"]).predict_proba(X)
@@ -217,6 +221,7 @@ def test_warm_starts_go_on(put: Put, dispatch: bool) -> None:
         np.testing.assert_allclose(to_host(found), expected, rtol=1e-9)
 
 
+@each_place_once
 @pytest.mark.parametrize("dtype", ["float32", "int64", "uint8", "bool"])
 def test_other_dtypes(put: Put, dispatch: bool, dtype: str) -> None:
     """float32 in, float32 out; whole numbers are float64."""

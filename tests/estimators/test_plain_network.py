@@ -1,5 +1,6 @@
 """``coefs_`` and ``intercepts_``: a plain network on raw columns that predicts the same."""
 
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,11 @@ NORMS = [
 ]
 
 
-@pytest.mark.parametrize("settings", NORMS, ids=str)
-@pytest.mark.parametrize("activation", ["relu", "tanh", "logistic", "identity"])
+@pytest.mark.parametrize(
+    ("settings", "activation"),
+    [*product(NORMS, ["relu", "tanh"]), *product(NORMS[-1:], ["logistic", "identity"])],
+    ids=str,
+)
 def test_plain_forward_pass_gives_the_probabilities(
     multiclass: Table, settings: dict, activation: str
 ) -> None:

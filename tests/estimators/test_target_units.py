@@ -31,8 +31,8 @@ CASES: dict[str, tuple[dict[str, Any], np.ndarray, np.ndarray]] = {
 }
 
 
-def streamed(first: np.ndarray, rest: np.ndarray, calls: int = 250, **settings: Any) -> Any:
-    sizes = {"hidden_layer_sizes": (8,), "random_state": 0, "learning_rate_init": 0.003}
+def streamed(first: np.ndarray, rest: np.ndarray, calls: int = 120, **settings: Any) -> Any:
+    sizes = {"hidden_layer_sizes": (8,), "random_state": 0, "learning_rate_init": 0.006}
     model = MLPRegressor(**{**sizes, **settings}).partial_fit(X[:50], first)
     for _ in range(calls):
         model.partial_fit(X[50:], rest)

@@ -29,8 +29,9 @@ def run_bound(case: Case) -> dict[str, Any]:
     return arguments
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("activation", [codes.RELU, codes.TANH])
+@pytest.mark.parametrize(
+    ("activation", "dtype"), [(codes.RELU, np.float32), (codes.TANH, np.float64)]
+)
 @pytest.mark.parametrize("block", BLOCKS)
 def test_blocks(cases: Any, block: str, activation: int, dtype: type) -> None:
     for K in (1, 3):

@@ -21,6 +21,7 @@ from ensemble_case import (
     seeds,
     steps,
 )
+from fitting_checks import parametrize_with_fitting_checks
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
@@ -273,11 +274,15 @@ def members(kind: Any) -> list[Any]:
 
 
 @parametrize_with_checks(
-    [
-        EnsembleClassifier(members(MLPClassifier), [2, 1]),
-        EnsembleRegressor(members(MLPRegressor)),
-        EnsembleRegressor([make_pipeline(StandardScaler(), m) for m in members(MLPRegressor)]),
-    ]
+    [EnsembleClassifier(members(MLPClassifier), [2, 1]), EnsembleRegressor(members(MLPRegressor))]
 )
 def test_ensemble_passes_check(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+PIPELINES = [make_pipeline(StandardScaler(), member) for member in members(MLPRegressor)]
+
+
+@parametrize_with_fitting_checks({"pipelines": EnsembleRegressor(PIPELINES)})
+def test_ensemble_of_pipelines_passes_check(estimator: Any, check: Any) -> None:
     check(estimator)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fitting_checks import parametrize_with_fitting_checks
 from search_case import PAIRS, Case, T, assert_same_search, classifier, regressor
 from sklearn import config_context
 from sklearn.exceptions import NotFittedError
@@ -22,6 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 SMALL: dict[str, Any] = {
     "hidden_layer_sizes": (16,), "max_iter": 30, "learning_rate_init": 0.05, "random_state": 0
 }  # fmt: skip
+MODELS = [MLPClassifier, MLPRegressor]
 COMMON: dict[str, Any] = {"cv": 2, "error_score": "raise"}
 
 
@@ -29,13 +31,13 @@ def scaled(model: Any) -> Pipeline:
     return Pipeline([("s", StandardScaler()), ("mlp", model)])
 
 
-SEARCHES = [
-    StackedGridSearchCV(MLPClassifier(**SMALL), {"alpha": [1e-4, 1e-2]}, **COMMON),
-    StackedGridSearchCV(MLPRegressor(**SMALL), {"alpha": [1e-4, 1e-2]}, **COMMON),
-    StackedGridSearchCV(scaled(MLPClassifier(**SMALL)), {"mlp__alpha": [1e-4, 1e-2]}, **COMMON),
-    StackedGridSearchCV(scaled(MLPRegressor(**SMALL)), {"mlp__alpha": [1e-4, 1e-2]}, **COMMON),
-    StackedRandomizedSearchCV(MLPRegressor(**SMALL), {"alpha": [1e-4]}, n_iter=1, **COMMON),
-]
+GRID, PIPED = {"alpha": [1e-4, 1e-2]}, {"mlp__alpha": [1e-4, 1e-2]}
+SEARCHES = [StackedGridSearchCV(make(**SMALL), GRID, **COMMON) for make in MODELS]
+OTHERS = {
+    "pipeline of a classifier": StackedGridSearchCV(scaled(MODELS[0](**SMALL)), PIPED, **COMMON),
+    "pipeline of a regressor": StackedGridSearchCV(scaled(MODELS[1](**SMALL)), PIPED, **COMMON),
+    "randomized": StackedRandomizedSearchCV(MODELS[1](**SMALL), GRID, n_iter=1, **COMMON),
+}
 FAILING = "check_classifiers_one_label_sample_weights"
 
 
@@ -48,6 +50,11 @@ def expected_failures(search: Any) -> dict[str, str]:
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # of labels that are NaN
 @parametrize_with_checks(SEARCHES, expected_failed_checks=expected_failures)
 def test_searches_pass_scikit_learns_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@parametrize_with_fitting_checks(OTHERS)
+def test_other_searches_pass_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
 

@@ -125,8 +125,10 @@ def test_footprints_of_random_networks_are_what_is_allocated(seed: int) -> None:
     assert expected == pytest.approx(run.peak(), rel=0.05)
 
 
-@pytest.mark.parametrize("activation", ["relu", "elu", "gelu", "mish"])
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("activation", "dtype"),
+    [("relu", "float32"), ("elu", "float64"), ("gelu", "float32"), ("mish", "float64")],
+)
 def test_portable_kernels_take_no_more_than_is_said(activation: str, dtype: str) -> None:
     """Those that are allocated in passing are an upper bound, but not beyond reason."""
     for normalization in ("batch", "layer", None):

@@ -33,7 +33,7 @@ REGRESSORS: dict[str, dict[str, Any]] = {
     "layer": {"normalization": "layer"},
     "no norm": {"normalization": None},
     "no scale and shift": {"norm_affine": False},
-    "logistic": {"activation": "logistic"},
+    "logistic": {"activation": "logistic", "normalization": None},
     "tanh": {"activation": "tanh"},
     # One layer: a second norm would cancel the first one's shift, and Adam would make steps of
     # the rounding of a gradient that is zero.

@@ -1,0 +1,47 @@
+"""Those of scikit-learn's checks that fit a model, for configurations beside the default one.
+
+The others look at parameters, tags and validation, which are the same for all configurations.
+"""
+
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+FITTING = {
+    "check_class_weight_classifiers",
+    "check_classifiers_classes",
+    "check_classifiers_multilabel_output_format_predict_proba",
+    "check_classifiers_train",
+    "check_dict_unchanged",
+    "check_estimators_dtypes",
+    "check_estimators_overwrite_params",
+    "check_estimators_pickle",
+    "check_fit2d_1feature",
+    "check_fit2d_1sample",
+    "check_fit_idempotent",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_non_transformer_estimators_n_iter",
+    "check_regressor_multioutput",
+    "check_regressors_int",
+    "check_regressors_train",
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+
+
+def parametrize_with_fitting_checks(estimators: dict[str, Any]) -> pytest.MarkDecorator:
+    """What ``parametrize_with_checks`` does, with fewer checks; keys name the configurations."""
+    cases = [
+        pytest.param(estimator, check, id=f"{name}-{name_of(check)}")
+        for name, configured in estimators.items()
+        for estimator, check in estimator_checks_generator(configured)
+        if name_of(check) in FITTING
+    ]
+    return pytest.mark.parametrize(("estimator", "check"), cases)
+
+
+def name_of(check: Any) -> str:
+    """A check is a function or a partial of one, maybe of a partial."""
+    return check.__name__ if hasattr(check, "__name__") else name_of(check.func)
