@@ -46,6 +46,8 @@ class Given(NamedTuple):
         Whether these are some of the rows only.
     classes : ndarray or None
         Of all rows, as ``partial_fit`` is told them.
+    like : object
+        What a view's table was before it was checked.
     """
 
     X: Any
@@ -54,6 +56,7 @@ class Given(NamedTuple):
     groups: Any = None
     partial: bool = False
     classes: np.ndarray | None = None
+    like: Any = None
 
 
 class HeldOut(NamedTuple):
@@ -136,7 +139,8 @@ def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Pre
     columns = learn_columns(estimator, rows, previous)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
     data = TrainingData.encode(backend, rows, encoded, columns, dtype)
-    like = given.X if keeps_kind(given.X) else None
+    like = given.like if isinstance(given.X, View) else given.X
+    like = like if keeps_kind(like) else None
     return Prepared(rows, columns, target, encoded, data, backend, dtype, header, like)
 
 

@@ -180,11 +180,14 @@ class Checked(NamedTuple):
         The same as kernels take it.
     header : dict
         The attributes about columns that scikit-learn sets.
+    given : table
+        As it was.
     """
 
     checked: Any
     engine: Any
     header: dict[str, Any]
+    given: Any
 
     def headed(self, network: Any) -> Any:
         """A copy of a network that knows the columns."""
@@ -234,11 +237,11 @@ class Table:
 
     @staticmethod
     def _checked(network: Any, X: Any) -> Checked:
-        X, header = check_table_to_fit(network, X)
-        if isinstance(X, np.ndarray):
-            X = np.ascontiguousarray(X)
-        backend = resolve(X, network.backend, network.matmul_precision)
-        return Checked(X, engine_table(backend, X), header)
+        checked, header = check_table_to_fit(network, X)
+        if isinstance(checked, np.ndarray):
+            checked = np.ascontiguousarray(checked)
+        backend = resolve(checked, network.backend, network.matmul_precision)
+        return Checked(checked, engine_table(backend, checked), header, X)
 
     def _usable(self, splits: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         """All rows, with one that is trained on in the places of those that are not."""

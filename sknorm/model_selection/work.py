@@ -201,7 +201,8 @@ class Work:
             y = taken(self.y, own) if plain else inputs.train()[1]
             view = View(table.checked, rows, table.engine)
             weight, groups = given.get("sample_weight"), given.get("groups")
-            prepared = prepare(network, Given(view, y, weight, groups))
+            facts = Given(view, y, weight, groups, like=table.given)
+            prepared = prepare(network, facts)
             if prepared.rows.positions is not None:
                 rows = rows[prepared.rows.positions]
             self._leads[key] = Lead(prepared, rows, table.engine)
