@@ -181,7 +181,8 @@ def sparsity(network: Network) -> np.ndarray:
 
 def importances(network: Network) -> np.ndarray:
     """Norms of the rows of the first layer, norm folded in, with a sum of one."""
-    weight = network.backend.to_numpy(fold(network).weights[0]).astype(np.float64)
+    first = fold(network).weights[network.parameters.layout.inputs.layer]
+    weight = network.backend.to_numpy(first).astype(np.float64)
     most = np.abs(weight).max() or 1.0  # whose square may overflow
     norms = np.sqrt(((weight / most) ** 2).sum(axis=2)).mean(axis=0)
     total = norms.sum()

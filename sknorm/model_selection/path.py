@@ -140,7 +140,7 @@ def _largest_alpha(model: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> fl
         trial = clone(model).set_params(alpha=alpha, warm_start=False)
         with fits_on_path():
             network = trial.fit(X, y, **fit_params).network_
-        first = network.backend.to_numpy(network.parameters.weights[0])
+        first = network.backend.to_numpy(network[network.parameters.layout.inputs.name])
         allowed = 0 if trial.normalization is None else 1
         return int(np.count_nonzero(first, axis=1).max()) <= allowed
 
@@ -162,7 +162,7 @@ def _largest_alpha(model: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> fl
 def _active(model: Any) -> np.ndarray:
     """Which features have a weight that is not zero, in any member."""
     network = model.network_
-    first = network.backend.to_numpy(network.parameters.weights[0])
+    first = network.backend.to_numpy(network[network.parameters.layout.inputs.name])
     return np.any(first != 0, axis=(0, 2))
 
 

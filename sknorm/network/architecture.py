@@ -44,7 +44,3 @@ class Architecture:
     def keeps_statistics(self) -> bool:
         """Whether inference needs statistics gathered in training."""
         return self.normalization in ("batch", "ghost")
-
-    def skips(self, layer: int) -> bool:
-        """Whether hidden block ``layer`` adds its input: the table itself is never added."""
-        return self.residual and layer > 0 and self.sizes[layer] == self.sizes[layer + 1]

@@ -38,6 +38,10 @@ class Quantities:
         """The numbers (K,) of a quantity, of whichever step is under way."""
         return self.numbers[NAMES.index(name), ...]
 
+    def arguments(self) -> dict[str, Any]:
+        """Those that the kernels of optimizers take, by the names that they give them."""
+        return {"rate": self["learning_rate"], "correction": self["correction"]}
+
     def table(self, steps: int, **varying: np.ndarray) -> np.ndarray:
         """Those of each step, (steps, Q, K), from what varies: arrays that ``(steps, K)`` holds."""
         table = self.usual[None].repeat(steps, axis=0)

@@ -1,7 +1,7 @@
 """Adam and AdamW."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,6 @@ from sknorm.backends import Backend
 from sknorm.backends.program import Operation
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, take_parameters, zeros_like
-from sknorm.network.quantities import Quantities
-from sknorm.optim.update import Update
 
 
 @dataclass
@@ -92,41 +90,24 @@ class Adam:
         state.steps += count
         return np.array([self._correction(before + i + 1) for i in range(count)])
 
-    def step(self, state: AdamState, update: Update) -> Operation:
-        """One step of all members, in place."""
-        own = {"first": state.first.flat, "second": state.second.flat, **self._settings()}
-        correction = update.quantities["correction"]
-        arguments = {**update.arguments(), **own, "correction": correction}
-        return update.network.backend.bind("adam_step", arguments)
+    def step(self, state: AdamState, backend: Backend, arguments: dict[str, Any]) -> Operation:
+        """One step of all members, in place; the arguments are those that all optimizers take."""
+        moments = {"first": state.first.flat, "second": state.second.flat}
+        return backend.bind("adam_step", {**asdict(self), **moments, **arguments})
 
     def shrink_rows(
-        self, state: AdamState, network: Network, quantities: Quantities, name: str, strength: Any
+        self, state: AdamState, backend: Backend, name: str, arguments: dict[str, Any]
     ) -> Operation:
         """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
-        weight, backend = network[name], network.backend
-        own = {
-            "weight": weight,
-            "second": state.second[name],
-            "rate": quantities["learning_rate"],
-            "strength": strength,
-            "correction": quantities["correction"],
-            "scratch": backend.xp.zeros_like(weight[0, 0, :]),
-        }
-        return backend.bind("adam_group_step", {**own, **self._settings()})
+        second = state.second[name]
+        own = {"second": second, "scratch": backend.xp.zeros_like(second[0, 0, :])}
+        return backend.bind("adam_group_step", {**asdict(self), **own, **arguments})
 
     def apply(
         self, prox: Callable[[Any], None], network: Network, state: AdamState, name: str
     ) -> None:
         """Let a proximal operator that knows one step size act on a matrix, after the update."""
         prox(network[name])
-
-    def _settings(self) -> dict[str, Any]:
-        return {
-            "beta_1": self.beta_1,
-            "beta_2": self.beta_2,
-            "epsilon": self.epsilon,
-            "decoupled": self.decoupled,
-        }
 
     def _correction(self, steps: int) -> float:
         """Correction of the moments' bias towards zero after so many steps."""

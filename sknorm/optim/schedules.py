@@ -3,67 +3,57 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol
+from typing import Self
 
 import numpy as np
 
 _FLOOR = 1e-6  # the adaptive schedule stops a member whose learning rate is this small
 
 
-class Schedule(Protocol):
-    """A learning rate that changes with time; rates are float64 arrays of shape (K,)."""
+@dataclass
+class Schedule:
+    """A learning rate that changes with time; this one stays as it is.
+
+    Attributes
+    ----------
+    initial : float64 array of shape (K,)
+    """
 
     initial: np.ndarray
 
     def rate(self, step: int) -> np.ndarray:
-        """Learning rates of step number ``step``, which counts from 0."""
+        """Learning rates (K,) of step number ``step``, which counts from 0."""
+        return self.initial
 
     def rates(self, step: int, count: int) -> np.ndarray:
         """Learning rates of ``count`` steps from number ``step`` on, (count, K)."""
+        return np.tile(self.rate(step), (count, 1))
 
     def epoch_ended(self, rows_seen: int) -> None:
         """Take note of the rows trained on so far."""
 
     def on_plateau(self, member: int) -> bool:
         """React to a member that stopped improving; True ends its training."""
+        return True
 
-    def take(self, members: list[int]) -> "Schedule":
+    def take(self, members: list[int]) -> Self:
         """The schedule of some of the members."""
+        return replace(self, **{name: getattr(self, name)[members] for name in _arrays(self)})
 
     @property
     def kind(self) -> tuple:
         """What schedules have in common that one stack can follow."""
+        names = [f.name for f in fields(self)]
+        arrays = _arrays(self)
+        return type(self), *((n, getattr(self, n)) for n in names if n not in arrays)
 
 
-@dataclass
-class Constant:
+class Constant(Schedule):
     """The initial learning rate throughout."""
 
-    initial: np.ndarray
-
-    def rate(self, step: int) -> np.ndarray:
-        return self.initial
-
-    def rates(self, step: int, count: int) -> np.ndarray:
-        return np.tile(self.rate(step), (count, 1))
-
-    def epoch_ended(self, rows_seen: int) -> None:
-        pass
-
-    def on_plateau(self, member: int) -> bool:
-        return True
-
-    def take(self, members: list[int]) -> "Constant":
-        return Constant(self.initial[members])
-
-    @property
-    def kind(self) -> tuple:
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        return type(self), *((n, v) for n, v in values if not isinstance(v, np.ndarray))
-
 
 @dataclass
-class InverseScaling(Constant):
+class InverseScaling(Schedule):
     """``initial / (t + 1) ** power`` after t rows, updated at the end of each epoch."""
 
     power: float = 0.5
@@ -80,12 +70,9 @@ class InverseScaling(Constant):
     def epoch_ended(self, rows_seen: int) -> None:
         self.rows_seen = rows_seen
 
-    def take(self, members: list[int]) -> "InverseScaling":
-        return InverseScaling(self.initial[members], self.power, self.rows_seen)
-
 
 @dataclass
-class Adaptive(Constant):
+class Adaptive(Schedule):
     """Divided by 5 whenever a member stops improving, until it is tiny."""
 
     current: np.ndarray = field(default_factory=lambda: np.empty(0))
@@ -103,12 +90,9 @@ class Adaptive(Constant):
         self.current[member] /= 5.0
         return False
 
-    def take(self, members: list[int]) -> "Adaptive":
-        return Adaptive(self.initial[members], self.current[members])
-
 
 @dataclass
-class Cosine(Constant):
+class Cosine(Schedule):
     """Half a cosine from the initial rate down to zero over ``total`` steps.
 
     Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts.
@@ -124,9 +108,6 @@ class Cosine(Constant):
 
     def on_plateau(self, member: int) -> bool:
         return False  # the planned steps are the schedule
-
-    def take(self, members: list[int]) -> "Cosine":
-        return type(self)(self.initial[members], self.total)
 
 
 @dataclass
@@ -165,6 +146,12 @@ def build(name: str, initial: np.ndarray, power: float, total: int) -> Schedule:
 
 def join_schedules(parts: Sequence[Schedule]) -> Schedule:
     """The schedule of several stacks in one; their kinds are the same."""
-    first: Any = parts[0]
-    names = [f.name for f in fields(first) if isinstance(getattr(first, f.name), np.ndarray)]
-    return replace(first, **{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
+    first = parts[0]
+    joint = {n: np.concatenate([getattr(p, n) for p in parts]) for n in _arrays(first)}
+    return replace(first, **joint)
+
+
+def _arrays(schedule: Schedule) -> list[str]:
+    """Names of what is of each member."""
+    names = (f.name for f in fields(schedule))
+    return [name for name in names if isinstance(getattr(schedule, name), np.ndarray)]

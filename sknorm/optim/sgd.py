@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,6 @@ from sknorm.backends import Backend
 from sknorm.backends.program import Operation
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, take_parameters, zeros_like
-from sknorm.network.quantities import Quantities
-from sknorm.optim.update import Update
 
 
 @dataclass
@@ -77,22 +75,17 @@ class SGD:
         """As :meth:`sknorm.optim.adam.Adam.advance`; all steps are alike."""
         return np.ones(count)
 
-    def step(self, state: SGDState, update: Update) -> Operation:
-        """One step of all members, in place."""
-        own = {"velocity": state.velocity.flat, **self._settings()}
-        return update.network.backend.bind("sgd_step", {**update.arguments(), **own})
+    def step(self, state: SGDState, backend: Backend, arguments: dict[str, Any]) -> Operation:
+        """One step of all members, in place; the arguments are those that all optimizers take."""
+        velocity = state.velocity.flat
+        return backend.bind("sgd_step", {**asdict(self), "velocity": velocity, **arguments})
 
     def shrink_rows(
-        self, state: SGDState, network: Network, quantities: Quantities, name: str, strength: Any
+        self, state: SGDState, backend: Backend, name: str, arguments: dict[str, Any]
     ) -> Operation:
         """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
-        own = {
-            "weight": network[name],
-            "velocity": state.velocity[name],
-            "rate": quantities["learning_rate"],
-            "strength": strength,
-        }
-        return network.backend.bind("sgd_group_step", {**own, **self._settings()})
+        velocity = state.velocity[name]
+        return backend.bind("sgd_group_step", {**asdict(self), "velocity": velocity, **arguments})
 
     def apply(
         self, prox: Callable[[Any], None], network: Network, state: SGDState, name: str
@@ -105,6 +98,3 @@ class SGD:
         prox(weight)
         velocity += weight - moved
         weight += ahead * velocity
-
-    def _settings(self) -> dict[str, Any]:
-        return {"momentum": self.momentum, "nesterov": self.nesterov}

@@ -23,7 +23,7 @@ import numpy as np
 from sknorm.backends.program import Operation, run
 from sknorm.data.table import gathering
 from sknorm.network.layers import Layer, layers
-from sknorm.network.layers.base import Above, Work, allocate
+from sknorm.network.layers.base import Work, allocate
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
@@ -150,9 +150,7 @@ class BatchGradient:
         made += [*head.forward(works[-1]), self._loss(works[-1], members, loss)]
         made += head.backward(works[-1])
         for index in reversed(range(len(blocks))):
-            after = works[index + 1]
-            above = Above(after["weight"], after["out"], after.arrays.get("skip"))
-            made += blocks[index].backward(works[index], above)
+            made += blocks[index].backward(works[index], works[index + 1])
         return made
 
     def _work(self, layer: Layer, members: Members, x: Any) -> Work:

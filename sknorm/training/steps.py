@@ -16,7 +16,6 @@ from sknorm.network.parameters import zeros_like
 from sknorm.network.quantities import Quantities
 from sknorm.objective.penalties.base import Penalty
 from sknorm.optim.schedules import Schedule
-from sknorm.optim.update import Update
 from sknorm.training.augmentation import mixes, shares
 from sknorm.training.batches import Batches
 from sknorm.training.gradient import Batch, BatchGradient, Results
@@ -201,10 +200,20 @@ class Steps:
         segments = network.parameters.layout.table(len(self.members), self.plan.penalty)
         clip = self._clip(segments)
         hold = self._hold(backend.asarray(sparse)) if acts else []
-        stack = network, self.results.gradient, segments, self.members.on(backend), self.quantities
+        members = self.members.on(backend)
+        arguments = {
+            "parameters": network.parameters.flat,
+            "gradient": self.results.gradient.flat,
+            "segments": segments,
+            "alpha": members.alpha,
+            "l1_ratio": members.l1_ratio,
+            "monitor": self.monitor,
+            **self.quantities.arguments(),
+        }
         self.program = Program({}, {}, self.quantities.numbers)
         for size, each in self.passes.items():
-            made = [self.optimizer.step(self.state, Update(*stack, size, self.monitor))]
+            given = {**arguments, "batch_size": size}
+            made = [self.optimizer.step(self.state, backend, given)]
             if self.proximal is not None:
                 before = self.proximal.before(size, self.monitor)
                 made = [before, *made, self.proximal.after(self.state, self.quantities)]

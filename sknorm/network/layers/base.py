@@ -49,23 +49,6 @@ class Work:
         return self.arrays[name]
 
 
-class Above(NamedTuple):
-    """What a block hears of the next layer in the backward pass.
-
-    Attributes
-    ----------
-    weight : array of shape (K, d_out, d_next)
-    gradient : array of shape (K, n, d_next)
-        Of the product with it.
-    skip : array of shape (K, n, d_out) or None
-        What reaches the block's output past the next one.
-    """
-
-    weight: Any
-    gradient: Any
-    skip: Any
-
-
 @dataclass(frozen=True)
 class Layer:
     """One layer of all networks of an architecture: what it learns, needs and computes."""

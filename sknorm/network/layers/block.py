@@ -11,7 +11,7 @@ from array_api_compat import device
 from sknorm.backends import Backend
 from sknorm.backends.program import Operation, side_by_side
 from sknorm.kernels.codes import ACTIVATIONS
-from sknorm.network.layers.base import Above, Buffer, Layer, Work
+from sknorm.network.layers.base import Buffer, Layer, Work
 
 # A layer is cut into pieces of columns where its products take at least this many operations:
 # below, waking a thread costs more than it saves.
@@ -41,8 +41,8 @@ class Block(Layer):
 
     @property
     def skips(self) -> bool:
-        """Whether the block adds its input to its output."""
-        return self.architecture.skips(self.index)
+        """Whether the block adds its input to its output: the table itself is never added."""
+        return self.architecture.residual and self.index > 0 and self.fan_in == self.fan_out
 
     @property
     def activation(self) -> int:
@@ -94,15 +94,20 @@ class Block(Layer):
         cuts = self.cuts(work.backend, work["z"].shape[1])
         return side_by_side(work.backend, [of(*cut) for cut in cuts])
 
-    def backward(self, work: Work, above: Above) -> list[Operation]:
-        """What computes the gradients of its parameters and of its Linear's output."""
+    def backward(self, work: Work, after: Work) -> list[Operation]:
+        """What computes the gradients of its parameters and of its Linear's output.
+
+        The next layer, which works ``after`` it, has the gradient of its own product by then, and
+        what reaches this block's output past it.
+        """
+        skipped = after.arrays.get("skip")
 
         def of(start: int, stop: int) -> list[Operation]:
             part, product = self._part(start, stop), work.backend.product
             dout = part(work["out"])
-            made = [product(above.gradient, part(above.weight.mT), dout)]
-            if above.skip is not None:
-                made.append(Operation(partial(operator.iadd, dout, part(above.skip))))
+            made = [product(after["out"], part(after["weight"].mT), dout)]
+            if skipped is not None:
+                made.append(Operation(partial(operator.iadd, dout, part(skipped))))
             if self.skips:
                 made.append(Operation(partial(operator.setitem, part(work["skip"]), ..., dout)))
             weight = product(work["x"].mT, dout, part(work["dweight"]))

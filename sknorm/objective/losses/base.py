@@ -24,12 +24,15 @@ class Loss:
         The kernel that computes value and gradient in one pass.
     output_activation : str
         scikit-learn's name of the inverse link.
+    scorer_name : str
+        scikit-learn's name of the scorer that this loss optimizes.
     """
 
     name: ClassVar[str] = ""
     summary: ClassVar[str] = ""
     kernel: ClassVar[str]
-    output_activation: ClassVar[str]
+    output_activation: ClassVar[str] = "identity"
+    scorer_name: ClassVar[str]
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
@@ -81,7 +84,7 @@ class Loss:
     @property
     def scorer(self) -> Any:
         """The scikit-learn scorer, a name or a callable, that this loss optimizes."""
-        raise NotImplementedError
+        return self.scorer_name
 
     def value_and_gradient(
         self, raw: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None

@@ -19,6 +19,7 @@ class Poisson(Loss):
     name: ClassVar[str] = "poisson"
     summary: ClassVar[str] = "the mean of counts, by half their deviance through a log link"
     kernel: ClassVar[str] = "poisson"
+    scorer_name: ClassVar[str] = "neg_mean_poisson_deviance"
     output_activation: ClassVar[str] = "exp"
 
     def refusal(self, y: np.ndarray, name: str) -> str | None:
@@ -42,10 +43,6 @@ class Poisson(Loss):
         mean = np.average(y, axis=0, weights=weight)
         return np.log(np.where(mean > 0, mean, 1e-3))
 
-    @property
-    def scorer(self) -> Any:
-        return "neg_mean_poisson_deviance"
-
 
 @dataclass(frozen=True)
 class Gamma(Poisson):
@@ -54,6 +51,7 @@ class Gamma(Poisson):
     name: ClassVar[str] = "gamma"
     summary: ClassVar[str] = "the mean of positive amounts, likewise"
     kernel: ClassVar[str] = "gamma"
+    scorer_name: ClassVar[str] = "neg_mean_gamma_deviance"
 
     def refusal(self, y: np.ndarray, name: str) -> str | None:
         if not y.min(initial=np.inf) <= 0:
@@ -62,10 +60,6 @@ class Gamma(Poisson):
             f"loss='gamma' needs positive targets, but {name} holds {_least(y)}. Use "
             "loss='poisson' or another loss."
         )
-
-    @property
-    def scorer(self) -> Any:
-        return "neg_mean_gamma_deviance"
 
 
 def _least(y: np.ndarray) -> str:

@@ -8,8 +8,17 @@ import numpy as np
 from sknorm.objective.losses.base import Loss
 
 
+class LogLoss(Loss):
+    """A loss whose parameter is the smoothing."""
+
+    scorer_name: ClassVar[str] = "neg_log_loss"
+
+    def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
+        return np.zeros((members, 1)) if smoothing is None else smoothing[:, None]
+
+
 @dataclass(frozen=True)
-class BinaryLogLoss(Loss):
+class BinaryLogLoss(LogLoss):
     """``sum_o log(1 + exp(raw_o)) - y_o raw_o`` for targets in [0, 1], smoothed.
 
     With smoothing s, targets are drawn to one half: ``(1 - s) y + s / 2``.
@@ -22,21 +31,14 @@ class BinaryLogLoss(Loss):
         tail = xp.exp(-xp.abs(raw))
         return xp.where(raw >= 0, 1.0, tail) / (1.0 + tail)
 
-    def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
-        return np.zeros((members, 1)) if smoothing is None else smoothing[:, None]
-
     def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         share = np.average(y, axis=0, weights=weight)
         share = np.clip(share, 1e-3, 1.0 - 1e-3)
         return np.log(share / (1.0 - share))
 
-    @property
-    def scorer(self) -> Any:
-        return "neg_log_loss"
-
 
 @dataclass(frozen=True)
-class MulticlassLogLoss(Loss):
+class MulticlassLogLoss(LogLoss):
     """``log sum_o exp(raw_o) - raw_y`` for class indices y, smoothed.
 
     With smoothing s, the target is ``(1 - s)`` on the class and ``s / n_classes`` on each
@@ -54,16 +56,9 @@ class MulticlassLogLoss(Loss):
     def outputs(self, targets: int) -> int:
         return self.classes
 
-    def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
-        return np.zeros((members, 1)) if smoothing is None else smoothing[:, None]
-
     def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         share = np.bincount(y[:, 0], weights=weight, minlength=self.classes) / weight.sum()
         return np.log(np.maximum(share, 1e-3))
-
-    @property
-    def scorer(self) -> Any:
-        return "neg_log_loss"
 
 
 @dataclass(frozen=True)

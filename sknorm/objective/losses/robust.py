@@ -11,28 +11,28 @@ from sknorm.objective.losses.base import Loss
 from sknorm.objective.units import quantiles, robust_units
 
 
+class Robust(Loss):
+    """A loss whose targets' units outliers hardly move either."""
+
+    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return robust_units(y, weight)
+
+
 @dataclass(frozen=True)
-class AbsoluteError(Loss):
+class AbsoluteError(Robust):
     """``sum_o |raw_o - y_o|``."""
 
     name: ClassVar[str] = "absolute_error"
     summary: ClassVar[str] = "their median"
     kernel: ClassVar[str] = "absolute_error"
-    output_activation: ClassVar[str] = "identity"
-
-    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return robust_units(y, weight)
+    scorer_name: ClassVar[str] = "neg_mean_absolute_error"
 
     def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return quantiles(y, weight, (0.5,))[0]
 
-    @property
-    def scorer(self) -> Any:
-        return "neg_mean_absolute_error"
-
 
 @dataclass(frozen=True)
-class Huber(Loss):
+class Huber(Robust):
     """``sum_o d^2 / 2`` for ``|d| <= delta``, else ``delta (|d| - delta / 2)``, d = raw - y.
 
     Huber (1964), Robust estimation of a location parameter, Ann. Math. Statist. 35, 73-101.
@@ -42,7 +42,7 @@ class Huber(Loss):
     name: ClassVar[str] = "huber"
     summary: ClassVar[str] = "a mean that outliers hardly move"
     kernel: ClassVar[str] = "huber"
-    output_activation: ClassVar[str] = "identity"
+    scorer_name: ClassVar[str] = "neg_mean_absolute_error"
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
@@ -52,9 +52,6 @@ class Huber(Loss):
     def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
         return np.full((members, 1), self.delta)
 
-    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return robust_units(y, weight)
-
     def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """One reweighted mean from the median on: within rounding of the minimum's basin."""
         location = quantiles(y, weight, (0.5,))[0]
@@ -63,13 +60,9 @@ class Huber(Loss):
             location = (pull * y).sum(axis=0) / pull.sum(axis=0)
         return location
 
-    @property
-    def scorer(self) -> Any:
-        return "neg_mean_absolute_error"
-
 
 @dataclass(frozen=True)
-class Quantile(Loss):
+class Quantile(Robust):
     """``sum max(q (y - raw), (q - 1) (y - raw))`` over the outputs and the levels q.
 
     Raw output ``o * n_levels + l`` is level l of output o. Koenker and Bassett (1978),
@@ -81,7 +74,6 @@ class Quantile(Loss):
     name: ClassVar[str] = "quantile"
     summary: ClassVar[str] = "their quantiles"
     kernel: ClassVar[str] = "pinball"
-    output_activation: ClassVar[str] = "identity"
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:
@@ -105,9 +97,6 @@ class Quantile(Loss):
 
     def parameter(self, members: int, smoothing: np.ndarray | None = None) -> np.ndarray:
         return np.tile(np.array(self.levels), (members, 1))
-
-    def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return robust_units(y, weight)
 
     def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return quantiles(y, weight, self.levels).T.reshape(-1)

@@ -1,7 +1,7 @@
 """The squared error, which learns means."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ class SquaredError(Loss):
     name: ClassVar[str] = "squared_error"
     summary: ClassVar[str] = "their mean"
     kernel: ClassVar[str] = "squared_error"
-    output_activation: ClassVar[str] = "identity"
+    scorer_name: ClassVar[str] = "neg_mean_squared_error"
 
     def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean = np.average(y, axis=0, weights=weight)
@@ -24,7 +24,3 @@ class SquaredError(Loss):
 
     def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return np.average(y, axis=0, weights=weight)
-
-    @property
-    def scorer(self) -> Any:
-        return "neg_mean_squared_error"

@@ -122,7 +122,9 @@ class _RowStep:
 
     def after(self, state: Any, quantities: Any) -> Operation:
         """Shrink the rows, in the metric of the optimizer."""
-        return self.optimizer.shrink_rows(state, self.network, quantities, self.name, self.strength)
+        own = {"weight": self.network[self.name], "strength": self.strength}
+        arguments = {**own, **quantities.arguments()}
+        return self.optimizer.shrink_rows(state, self.network.backend, self.name, arguments)
 
 
 def _row_norms(w: Any) -> Any:
