@@ -39,9 +39,9 @@ def training_pass(fitted: Any, X: np.ndarray, weight: np.ndarray) -> np.ndarray:
             square = (z - mean) ** 2
             spread = square.mean(axis=1, keepdims=True) if kind == "layer" else share @ square
             z = (z - mean) / np.sqrt(spread + fitted.norm_epsilon)
-        scale = parameters.get(f"blocks.{layer}.scale")
+        scale, shift = (parameters.get(f"blocks.{layer}.{kind}") for kind in ("scale", "shift"))
         z = z if scale is None else z * scale[0]
-        h = np.tanh(z + parameters[f"blocks.{layer}.shift"][0])
+        h = np.tanh(z if shift is None else z + shift[0])
     return h @ parameters.weights[-1][0] + parameters["head.bias"][0]
 
 
