@@ -18,7 +18,7 @@ from sknorm._sklearn import HasMethods, Interval, Options, StrOptions
 from sknorm.backends import NAMES, PRECISIONS
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.architecture import NORMALIZATIONS
-from sknorm.objective.losses import REGRESSION
+from sknorm.objective.losses import LOSSES
 from sknorm.objective.penalties import PENALTIES
 
 
@@ -30,14 +30,14 @@ def _sentence(text: str) -> str:
     return indent(fill(text, 92), " " * 4)
 
 
-_LEARNED = "; ".join(f"{kind.summary} ({name!r})" for name, kind in REGRESSION.items())
+_LEARNED = "; ".join(f"{kind.summary} ({name!r})" for name, kind in LOSSES.items())
 _LOSSES = _sentence(f"What is learned of the targets: {_LEARNED}.")
 _MULTIPLIED = "; ".join(penalty.summary for penalty in PENALTIES.values())
 _PENALTIES = _sentence(f"What alpha multiplies: {_MULTIPLIED}.")
 # A kind is alternatives of CONSTRAINTS, quoted texts, sets of them, or None. A star is for
 # hyperparameters: the members of a stack may differ in them.
 TABLE = f"""
-loss : {_options(REGRESSION)} = 'squared_error'
+loss : {_options(LOSSES)} = 'squared_error'
 {_LOSSES}
 hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) = (100,)
     Widths of the hidden layers.

@@ -31,7 +31,7 @@ _KINDS: dict[str, Any] = {
     for kind in (
         Fitted, Columns, Statistics, ClassTarget, IndicatorTarget, NumericTarget, TargetUnits,
         Network, Parameters, Architecture, Increments, Progress, Rows, AdamState, SGDState,
-        *losses.REGRESSION.values(), *losses.CLASSIFICATION,
+        *losses.LOSSES.values(), *losses.CLASSIFICATION,
         schedules.Constant, schedules.InverseScaling,
         schedules.Adaptive, schedules.Cosine, schedules.OneCycle,
     )

@@ -36,7 +36,7 @@ from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
 from sknorm.estimators.parameters import constraints_of
 from sknorm.estimators.quantiles import ScoredRegressor, levels_of
-from sknorm.objective.losses import REGRESSION, Loss, LossName
+from sknorm.objective.losses import LOSSES, Loss, LossName
 from sknorm.objective.penalties import PenaltyName
 
 
@@ -306,7 +306,7 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
 
     def _chosen_loss(self) -> Loss:
         parameters = {"quantile": self.quantile, "huber_delta": self.huber_delta}
-        made = {name: kind.of(parameters) for name, kind in REGRESSION.items()}  # all are checked
+        made = {name: kind.of(parameters) for name, kind in LOSSES.items()}  # all are checked
         return made[self.loss]
 
     def __sklearn_tags__(self) -> Any:

@@ -124,7 +124,7 @@ CLASSIFICATION = [
     "accuracy", "balanced_accuracy", "average_precision", "f1", "f1_macro", "jaccard",
     "neg_brier_score", "neg_log_loss", "precision", "recall",
 ]  # fmt: skip
-REGRESSION = [
+LOSSES = [
     "r2", "explained_variance", "neg_max_error", "neg_mean_absolute_error",
     "neg_mean_absolute_percentage_error", "neg_mean_gamma_deviance",
     "neg_mean_poisson_deviance", "neg_mean_squared_error", "neg_mean_squared_log_error",
@@ -136,7 +136,7 @@ FOR_THE_HOST = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("scoring", CLASSIFICATION + REGRESSION)
+@pytest.mark.parametrize("scoring", CLASSIFICATION + LOSSES)
 def test_scorers_that_compute_on_devices(dispatch: None, scoring: str) -> None:
     y, make = (LABELS, classifier) if scoring in CLASSIFICATION else (POSITIVE, regressor)
     more = {} if make is classifier else {"loss": "poisson"}  # whose predictions are positive

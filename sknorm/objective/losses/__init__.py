@@ -15,7 +15,7 @@ from sknorm.objective.losses.squared_error import SquaredError
 __all__ = [
     "CLASSIFICATION",
     "HELD_SHARE",
-    "REGRESSION",
+    "LOSSES",
     "AbsoluteError",
     "BinaryLogLoss",
     "Gamma",
@@ -32,7 +32,7 @@ __all__ = [
 LossName: TypeAlias = Literal[
     "squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"
 ]
-REGRESSION: dict[str, type[Loss]] = {
+LOSSES: dict[str, type[Loss]] = {
     loss.name: loss for loss in (SquaredError, AbsoluteError, Huber, Quantile, Poisson, Gamma)
 }
 CLASSIFICATION: tuple[type[Loss], ...] = (BinaryLogLoss, MulticlassLogLoss, SoftMulticlassLogLoss)
