@@ -3,7 +3,7 @@
 import itertools
 import operator
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from array_api_compat import device
@@ -39,16 +39,16 @@ class Block(Layer):
     def name(self) -> str:
         return f"blocks.{self.index}"
 
-    @property
+    @cached_property
     def skips(self) -> bool:
         """Whether the block adds its input to its output: the table itself is never added."""
         return self.architecture.residual and self.index > 0 and self.fan_in == self.fan_out
 
-    @property
+    @cached_property
     def activation(self) -> int:
         return ACTIVATIONS[self.architecture.activation]
 
-    @property
+    @cached_property
     def key(self) -> int:
         """The layer of the block's random numbers; 0 is the input."""
         return self.index + 1
@@ -151,7 +151,7 @@ class Block(Layer):
         affine_block(z, vectors[0], self.activation, *drop, self.key, *self._whole, z)
         return z
 
-    @property
+    @cached_property
     def _whole(self) -> tuple[int, int]:
         return 0, self.fan_out
 
