@@ -76,7 +76,7 @@ def test_a_members_step_does_not_depend_on_the_stack(
             if name in flat:
                 runs = np.split(value, 3 * np.cumsum(sizes)[:-1])
                 alone[name] = np.concatenate([run.reshape(3, -1)[2] for run in runs])
-            elif name in ("rate", "alpha", "l1_ratio", "monitor"):
+            elif name in ("rate", "alpha", "l1_ratio", "correction", "monitor"):
                 alone[name] = value[2:]
         got = cuda_machine.run(case._replace(arguments=case.arguments | alone))
         monitor = cuda_machine.run(case)["monitor"]
