@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
-from sknorm.network.layers.block import pieces
 from threadpoolctl import threadpool_limits
 
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.network.layers.block import pieces
 
 Table = tuple[np.ndarray, np.ndarray]
 
