@@ -54,7 +54,9 @@ def members(estimator: Any, seed: np.ndarray) -> stack.Members:
     )
 
 
-def plan(estimator: Any, *, continued: bool = False, rows_before: int = 0) -> Plan:
+def plan(
+    estimator: Any, *, continued: bool = False, rows_before: int = 0, incremental: bool = False
+) -> Plan:
     """How long and by which rules to train."""
     return Plan(
         loss=estimator._loss(),
@@ -70,12 +72,14 @@ def plan(estimator: Any, *, continued: bool = False, rows_before: int = 0) -> Pl
         watches_start=continued and not estimator._is_on_path,
         until_loss=estimator._is_on_path,
         rows_before=rows_before,
+        incremental=incremental,
     )
 
 
 def schedule(estimator: Any, members: stack.Members, batches: Batches) -> schedules.Schedule:
     """The learning rates, over ``max_iter`` epochs where they are planned."""
-    acts = estimator.solver == "sgd" or estimator.learning_rate in PLANNED
+    planned = estimator.learning_rate in PLANNED and estimator.solver != "lbfgs"
+    acts = estimator.solver == "sgd" or planned
     name = estimator.learning_rate if acts else "constant"
     total = estimator.max_iter * batches.per_epoch
     return schedules.build(name, members.learning_rate, estimator.power_t, total)

@@ -13,7 +13,7 @@ from sknorm.estimators.drafts import Draft
 from sknorm.estimators.incremental import Progress, TakenBackError, held_back, joined
 from sknorm.estimators.rows import Rows
 from sknorm.training.batches import Batches
-from sknorm.training.steps import Epoch
+from sknorm.training.task import Task
 
 
 def train_on(draft: Draft, X: Any, y: Any, sample_weight: Any) -> None:
@@ -84,8 +84,8 @@ def _going_on(model: Any, rows: Rows, fresh: bool) -> Progress:
     return progress
 
 
-def _epoch(model: Any, rows: Rows, progress: Progress, fresh: bool) -> Epoch:
-    """Train the working network for an epoch.
+def _epoch(model: Any, rows: Rows, progress: Progress, fresh: bool) -> dict[str, np.ndarray]:
+    """Train the working network for an epoch; returns what its history has of it.
 
     Raises
     ------
@@ -106,7 +106,8 @@ def _epoch(model: Any, rows: Rows, progress: Progress, fresh: bool) -> Epoch:
     schedule = engine.schedule(model, members, batches)
     model._dropout_seeds = progress.seeds.tolist()
     model._dropout_rates = model.dropout, model.input_dropout
-    return progress.epoch(members, batches, data, engine.plan(model), schedule)
+    plan = engine.plan(model, incremental=True)
+    return progress.epoch(Task(progress.network, members, batches, data, schedule, plan))
 
 
 def _tell(fault: TakenBackError, fresh: bool) -> None:

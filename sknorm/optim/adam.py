@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.backends import Backend
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters, take_parameters, zeros_like
@@ -28,26 +27,6 @@ class AdamState:
     def take(self, members: list[int]) -> "AdamState":
         first, second = (take_parameters(p, members) for p in (self.first, self.second))
         return AdamState(first, second, self.steps)
-
-    def copy(self) -> "AdamState":
-        """The same state in arrays of its own, without the room for scratch values."""
-        return AdamState(self.first.copy(), self.second.copy(), self.steps)
-
-    def snapshot(self, spare: "AdamState | None" = None) -> "AdamState":
-        """A copy for :meth:`restore`, in the memory of an older one if there is one."""
-        if spare is None:
-            return self.copy()
-        spare.restore(self)
-        return spare
-
-    def restore(self, other: "AdamState") -> None:
-        """Be what another state is, in place."""
-        self.first.flat[...], self.second.flat[...] = other.first.flat, other.second.flat
-        self.steps = other.steps
-
-    def on(self, backend: Backend) -> "AdamState":
-        """The same state as arrays of a backend, without the room for scratch values."""
-        return AdamState(self.first.on(backend), self.second.on(backend), self.steps)
 
 
 @dataclass(frozen=True)
