@@ -66,10 +66,13 @@ class MiniBatch:
     advice = ADVICE
 
     def __init__(self, task: "Task", state: State) -> None:
+        self.task = task
+        if not state.active:
+            return  # it has ended, and takes no steps
         everyone = len(state.active) == len(task.members)
         members = task.members if everyone else task.members.take(state.active)
         stack = state.network, members, state.batches
-        self.task, self.steps = task, Steps(*stack, task.data, task.plan, state.optimizer)
+        self.steps = Steps(*stack, task.data, task.plan, state.optimizer)
         state.optimizer = self.steps.state
 
     @property
