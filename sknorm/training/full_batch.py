@@ -14,6 +14,7 @@ from sknorm.network.population import set_population_statistics
 from sknorm.objective.objective import BatchGradient
 from sknorm.optim.lbfgs import lbfgs
 from sknorm.training.state import State
+from sknorm.training.steppers import Stepper
 
 if TYPE_CHECKING:
     from sknorm.training.run import Run
@@ -25,7 +26,7 @@ _NOTICE = (
 )
 
 
-class FullBatch:
+class FullBatch(Stepper):
     """Searches for minima of the objective over all rows, for one member after another.
 
     The objective has to be smooth and without random parts. Norms keep the statistics of the
@@ -57,6 +58,7 @@ class FullBatch:
 
         def after_iteration(x: np.ndarray, value: float) -> bool:
             nonlocal last, iteration, started
+            last = x.copy()
             objective.place(x)
             if self.task.score is not None:
                 objective.set_statistics()
@@ -64,7 +66,7 @@ class FullBatch:
             finite, losses = objective.is_finite(x), np.array([value])
             measures = {"penalty": objective.penalty(x), "seconds": seconds}
             run.record(iteration, losses, finite, self._scores(state), **measures)
-            last, started, iteration = x.copy(), started + seconds, iteration + 1
+            started, iteration = started + seconds, iteration + 1
             if state.stopped or member not in state.active:
                 return True
             run.observer.epoch_begins()
@@ -83,12 +85,6 @@ class FullBatch:
     def _scores(self, state: State) -> np.ndarray | None:
         score, network = self.task.score, state.network
         return None if score is None else network.backend.to_numpy(score(network, state.active))
-
-    def rebuild(self, state: State) -> "FullBatch":
-        return self
-
-    def release(self) -> None:
-        pass
 
     def complete(self, stack: Network, active: list[int]) -> None:
         for member in active:

@@ -36,6 +36,16 @@ class Keeper:
             mine.assign(members, source, places)
 
 
+class Nothing(Keeper):
+    """Keeps nothing, where training goes on for ever and nobody asks what was."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+
+    def keep(self, members: list[int], source: Network, places: list[int]) -> None:
+        pass
+
+
 class Average(Keeper):
     """The mean of all parameters that were kept; statistics of norms are those of the first ones.
 

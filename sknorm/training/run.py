@@ -7,7 +7,7 @@ import numpy as np
 from sknorm.network.network import Network
 from sknorm.network.population import set_population_statistics
 from sknorm.training.full_batch import FullBatch
-from sknorm.training.keepers import Keeper, first_averaged
+from sknorm.training.keepers import first_averaged
 from sknorm.training.plan import Observer, Outcome, fault
 from sknorm.training.state import State
 from sknorm.training.steppers import MiniBatch, Stepper
@@ -88,7 +88,7 @@ class Run:
         """A copy of the whole stack as it would be if training ended now."""
         stack, stopping = self._snapshot(), self.state.stopping
         chosen = [member for member in self.active if stopping.score_decides(member)]
-        stack.assign(chosen, _kept(self.state.best), chosen)
+        stack.assign(chosen, self.state.best.network, chosen)
         return stack
 
     def record(
@@ -127,8 +127,7 @@ class Run:
         if state.stopping.by_score and scores is not None:
             values = np.where(np.isfinite(losses), scores, np.nan)
         improved = state.stopping.observe(state.active, values, finite, losses)
-        if state.best is not None:
-            state.best.keep([state.active[k] for k in improved], state.network, improved)
+        state.best.keep([state.active[k] for k in improved], state.network, improved)
         lost, staying = ~np.isfinite(losses), []
         if self.task.plan.incremental:  # this epoch may be the last
             lost |= ~finite
@@ -165,12 +164,11 @@ class Run:
     def _settle(self, k: int, member: int) -> None:
         """Keep a member's weights, of its last or of its best epoch, for good."""
         state, last = self.state, self.state.last
-        assert last is not None
         decided = state.stopping.score_decides(member)
         if not (decided or state.diverged[member] or state.network.is_finite()[k]):
             self.report_divergence(member, np.nan)
         if decided or state.diverged[member]:
-            last.keep([member], _kept(state.best), [member])
+            last.keep([member], state.best.network, [member])
         else:
             last.keep([member], state.network, [k])
         self.stepper.settle(last.network, member)
@@ -183,7 +181,7 @@ class Run:
         if staying:
             self.stepper.release()  # makes room for the buffers of the smaller stack
             self.state = state.take(staying)
-            self.stepper = self.stepper.rebuild(self.state)
+            self.stepper = self.stepper.shrink(self.state)
         elif state.waiting and not state.stopped:
             state.enter(self.task, state.waiting[:1], state.waiting[1:])
         else:
@@ -191,7 +189,7 @@ class Run:
 
     def _snapshot(self) -> Network:
         """A copy of the whole stack: settled members, and the others as they are."""
-        stack = _kept(self.state.last).copy()
+        stack = self.state.last.network.copy()
         stack.assign(self.active, self.state.network, range(len(self.active)))
         self.stepper.complete(stack, self.active)
         return stack
@@ -206,10 +204,9 @@ class Run:
             left = list(state.active)
             for k, member in enumerate(left):
                 self._settle(k, member)
-            network = _kept(state.last)
+            network = state.last.network
             self.stepper.finish(state, network)
-            if state.mean is not None:
-                self._take_averages([member for member in left if state.mean.counts[member]])
+            self._take_averages(left)
         best = np.where(state.epochs > 0, state.stopping.results(), np.nan)
         return Outcome(
             network=network,
@@ -232,20 +229,16 @@ class Run:
     def _take_averages(self, members: list[int]) -> None:
         """Replace members by their averages, where held-out rows do not speak against it."""
         state, task = self.state, self.task
+        if state.mean is None:
+            return
+        members = [member for member in members if state.mean.counts[member]]
         if not members:
             return
-        stack = _kept(state.mean).take(members)
+        stack = state.mean.network.take(members)
         set_population_statistics(stack, task.data, task.batches.rows[members])
         better = stack.is_finite()
         if state.stopping.by_score and task.score is not None:
             scores = stack.backend.to_numpy(task.score(stack, members))
             better &= state.stopping.accept(members, scores)
         chosen = np.flatnonzero(better).tolist()
-        assert state.last is not None
         state.last.keep([members[k] for k in chosen], stack, chosen)
-
-
-def _kept(keeper: Keeper | None) -> Network:
-    """The networks that are kept; there are some but in incremental runs, which keep none."""
-    assert keeper is not None
-    return keeper.network

@@ -11,7 +11,7 @@ from sknorm.network.network import Network
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
 from sknorm.training.history import History
-from sknorm.training.keepers import Average, Keeper
+from sknorm.training.keepers import Average, Keeper, Nothing
 from sknorm.training.stopping import Stopping, diverged
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ _VALUES = [
     *("epoch", "step", "rows_seen", "stopped", "interrupted", "notice"),
     *("optimizer.steps", "schedule.rows_seen"),
 ]
-_KEPT = ("last", "best", "mean")
 
 
 class Saved(NamedTuple):
@@ -65,11 +64,13 @@ class State:
         Lowest training loss of each.
     diverged : bool array of shape (K,)
         Who has come to weights or losses that are not finite.
-    waiting : list of int
-        Those whose turn comes later, where members are trained one after another.
-    last, best, mean : Keeper or None
+    last, best : Keeper
         What will be left of each member: the weights with which it left, or, before, with which it
-        began; those of its best epoch; the average of its last epochs. None is not needed.
+        began; those of its best epoch.
+    waiting : list of int
+        Members whose turn comes later, where they are trained one after another.
+    mean : Average or None
+        The average of its last epochs, if there will be one.
     optimizer : object
         What the optimizer knows of the active stack; None before its first step.
     epoch : int
@@ -93,9 +94,9 @@ class State:
     epochs: np.ndarray
     lowest: np.ndarray
     diverged: np.ndarray
+    last: Keeper
+    best: Keeper
     waiting: list[int] = field(default_factory=list)
-    last: Keeper | None = None
-    best: Keeper | None = None
     mean: Average | None = None
     optimizer: Any = None
     epoch: int = 0
@@ -108,27 +109,26 @@ class State:
     @classmethod
     def start(cls, task: "Task") -> "State":
         """The state before the first epoch; the network of the task may be trained in place."""
-        plan, members = task.plan, len(task.members)
+        plan, network, members = task.plan, task.network, len(task.members)
         everyone, by_turns = list(range(members)), task.max_fun is not None
+        kept: type[Keeper] = Nothing if plan.incremental else Keeper
         by_score = task.score is not None and plan.keeps_best
         rules = plan.tol, plan.patience, by_score, plan.until_loss, not by_turns
         state = cls(
-            network=task.network,
+            network=network,
             schedule=task.schedule,
-            batches=task.batches,
+            batches=task.batches.copy(),
             stopping=Stopping(members, *rules),
             history=History(members),
             active=everyone,
             epochs=np.zeros(members, dtype=np.int64),
             lowest=np.full(members, np.inf),
             diverged=np.zeros(members, dtype=bool),
+            last=kept(network),
+            best=kept(network),
+            mean=Average(network) if plan.averaged else None,
             rows_seen=plan.rows_before,
         )
-        if plan.incremental:
-            return state
-        state.batches = task.batches.copy()
-        state.last, state.best = Keeper(task.network), Keeper(task.network)
-        state.mean = Average(task.network) if plan.averaged else None
         if by_turns and members > 1:
             state.enter(task, everyone[:1], everyone[1:])
         return state
@@ -140,7 +140,6 @@ class State:
 
     def enter(self, task: "Task", active: list[int], waiting: list[int]) -> None:
         """Let training of these members begin while those wait."""
-        assert self.last is not None
         self.active, self.waiting = active, waiting
         self.network = self.last.network.take(active)
         self.batches = task.batches.take(active)
@@ -259,10 +258,11 @@ class State:
         if self.active:
             found |= {n: array for n in _ACTIVE if (array := _reach(self, n)) is not None}
             found |= _network_arrays("network", self.network)
-        for name in _KEPT:
-            if (keeper := getattr(self, name)) is not None:
-                found |= _network_arrays(name, keeper.network)
+        if not isinstance(self.last, Nothing):
+            found |= _network_arrays("last", self.last.network)
+            found |= _network_arrays("best", self.best.network)
         if self.mean is not None:
+            found |= _network_arrays("mean", self.mean.network)
             found["mean.counts"] = self.mean.counts
         return found
 

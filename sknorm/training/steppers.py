@@ -1,7 +1,7 @@
 """What a run advances by: epochs of mini-batches, or whole searches on the full batch."""
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sknorm.training.task import Task
 
 
-class Stepper(Protocol):
+class Stepper:
     """Trains the active stack of a run, which it calls back after each epoch.
 
     Attributes
@@ -31,18 +31,21 @@ class Stepper(Protocol):
     @property
     def epochs(self) -> int:
         """How often :meth:`train` may be called."""
+        raise NotImplementedError
 
     def train(self, run: "Run") -> None:
-        """Advance by an epoch, or by more that cannot be told apart by who resumes training.
+        """Advance by an epoch, or by as many as nobody can resume training between.
 
-        The network is up to date when the run records an epoch.
+        The network is up to date whenever the run records an epoch.
         """
-
-    def rebuild(self, state: State) -> "Stepper":
-        """What trains a smaller stack in its place."""
+        raise NotImplementedError
 
     def release(self) -> None:
-        """Give back the memory of what only further epochs would need."""
+        """Give back the memory of what only further epochs of this stack would need."""
+
+    def shrink(self, state: State) -> "Stepper":
+        """What trains a smaller stack in its place."""
+        return self
 
     def complete(self, stack: Network, active: list[int]) -> None:
         """Prepare a copy of the whole stack for predictions in the middle of training."""
@@ -54,7 +57,7 @@ class Stepper(Protocol):
         """Prepare the whole stack for predictions, now that all have left."""
 
 
-class MiniBatch:
+class MiniBatch(Stepper):
     """Epochs of steps on mini-batches, of all active members at once.
 
     Parameters
@@ -119,18 +122,15 @@ class MiniBatch:
             seconds=time.perf_counter() - started,
         )
 
-    def rebuild(self, state: State) -> "MiniBatch":
-        return MiniBatch(self.task, state)
-
     def release(self) -> None:
         self.steps.release()
+
+    def shrink(self, state: State) -> "MiniBatch":
+        return MiniBatch(self.task, state)
 
     def complete(self, stack: Network, active: list[int]) -> None:
         if self._is_exact and self.task.score is None:
             set_population_statistics(stack, self.task.data, self.task.batches.rows)
-
-    def settle(self, stack: Network, member: int) -> None:
-        pass
 
     def finish(self, state: State, stack: Network) -> None:
         self.complete(stack, [])

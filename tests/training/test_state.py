@@ -18,10 +18,14 @@ from sknorm.training.task import Task
 
 Table = tuple[np.ndarray, np.ndarray]
 
-pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:Training of member . became non-finite:RuntimeWarning"),
+]
 
 STOPS = {"early_stopping": True, "n_iter_no_change": 2}
 LEAVE = {"tol": 0.03, "n_iter_no_change": 0, "n_members": 4, "max_iter": 12}
+DIVERGES = {"loss": "squared_error", "solver": "sgd", "normalization": None, "n_members": 4}
 CASES: list[dict[str, Any]] = [
     {},
     *({"normalization": name} for name in ("ghost", "layer", None)),
@@ -35,6 +39,7 @@ CASES: list[dict[str, Any]] = [
     {"dropout": 0.3, "input_noise": 0.1, "mixup_alpha": 0.3},
     {"shuffle": False}, {"dtype": "float32", "n_members": 3}, {"max_grad_norm": 0.1},
     LEAVE, {**LEAVE, **STOPS}, {**STOPS, "scoring": "accuracy"},
+    {**DIVERGES, "learning_rate_init": 0.2}, {**DIVERGES, "learning_rate_init": 0.3},
     {"swa_fraction": 0.5}, {"swa_fraction": 0.7, **STOPS, "n_members": 2},
     {"solver": "lbfgs", "n_members": 3}, {"solver": "lbfgs", "n_members": 3, **STOPS},
 ]  # fmt: skip
@@ -44,7 +49,8 @@ WEIGHT = np.random.default_rng(0).uniform(0.2, 3.0, 240)
 def task(table: Table, **changed: Any) -> Task:
     """A training run before it runs, the same each time."""
     settings = {"hidden_layer_sizes": (6,), "max_iter": 6, "random_state": 0, "batch_size": 50}
-    model: Any = MLPClassifier(**{**settings, "tol": 0.0, "learning_rate_init": 0.02, **changed})
+    kind: Any = MLPRegressor if "loss" in changed else MLPClassifier
+    model = kind(**{**settings, "tol": 0.0, "learning_rate_init": 0.02, **changed})
     return model._task(model._prepare(*table, WEIGHT, None, None), None, (None, None, None))
 
 
