@@ -52,9 +52,9 @@ def lbfgs(
         if after_iteration(intermediate_result.x, float(intermediate_result.fun)):
             raise StopIteration
 
+    limits = {"maxiter": max_iter, "maxfun": max_fun, "gtol": tol}
     result = minimize(
-        objective, start, jac=True, method="L-BFGS-B", callback=callback,
-        options={"maxiter": max_iter, "maxfun": max_fun, "gtol": tol},
-    )  # fmt: skip
+        objective, start, method="L-BFGS-B", jac=True, callback=callback, options=limits
+    )
     stopped = result.status == 99  # by the callback
     return Minimum(result.x, result.success or stopped, str(result.message), int(result.nit))

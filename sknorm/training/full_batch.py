@@ -1,6 +1,7 @@
 """Training on all rows at once with L-BFGS, member by member."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,38 +54,33 @@ class FullBatch(Stepper):
         """Search for one member's minimum, which then leaves."""
         plan, state, max_fun = self.task.plan, run.state, self.task.max_fun
         assert max_fun is not None
-        (member,), objective = state.active, _Objective(self.task, state.network, state.active[0])
-        last, iteration, started = objective.start(), 0, time.perf_counter()
-
-        def after_iteration(x: np.ndarray, value: float) -> bool:
-            nonlocal last, iteration, started
-            last = x.copy()
-            objective.place(x)
-            if self.task.score is not None:
-                objective.set_statistics()
-            seconds = time.perf_counter() - started
-            finite, losses = objective.is_finite(x), np.array([value])
-            measures = {"penalty": objective.penalty(x), "seconds": seconds}
-            run.record(iteration, losses, finite, self._scores(state), **measures)
-            started, iteration = started + seconds, iteration + 1
-            if state.stopped or member not in state.active:
-                return True
-            run.observer.epoch_begins()
-            return False
-
+        search = _Search(self.task, state.network, state.active[0])
+        tell = partial(self._tell, run, search)
         run.observer.epoch_begins()
         try:
-            found = lbfgs(objective, last, plan.max_iter, max_fun, plan.tol, after_iteration)
-            last = found.x
+            found = lbfgs(search, search.last, plan.max_iter, max_fun, plan.tol, tell)
+            search.last = found.x
         finally:
-            objective.place(last)
+            search.place(search.last)
         if not found.converged:
             state.notice = _NOTICE.format(found.iterations, found.message)
-        run.leave([member])
+        run.leave([search.member])
 
-    def _scores(self, state: State) -> np.ndarray | None:
-        score, network = self.task.score, state.network
-        return None if score is None else network.backend.to_numpy(score(network, state.active))
+    def _tell(self, run: "Run", search: "_Search", x: np.ndarray, value: float) -> bool:
+        """Let the run record an iteration; True ends the search."""
+        state, score, scores = run.state, self.task.score, None
+        search.last, seconds = x.copy(), search.lap()
+        search.place(x)
+        if score is not None:
+            set_population_statistics(search.network, self.task.data, search.rows)
+            scores = search.network.backend.to_numpy(score(search.network, [search.member]))
+        measures = {"penalty": search.penalty(x), "seconds": seconds}
+        run.record(search.iteration, np.array([value]), search.is_finite(x), scores, **measures)
+        search.iteration += 1
+        if state.stopped or search.member not in state.active:
+            return True
+        run.observer.epoch_begins()
+        return False
 
     def complete(self, stack: Network, active: list[int]) -> None:
         for member in active:
@@ -102,8 +98,8 @@ class FullBatch(Stepper):
             warn(state.notice, ConvergenceWarning)
 
 
-class _Objective:
-    """One member's objective, as a function of all of its parameters.
+class _Search:
+    """One member's objective, as a function of all of its parameters, and how far it is minimized.
 
     Parameters
     ----------
@@ -115,7 +111,7 @@ class _Objective:
     """
 
     def __init__(self, task: "Task", network: Network, member: int) -> None:
-        self.network, self.data, self.rows = network, task.data, task.batches.rows[[member]]
+        self.network, self.member, self.rows = network, member, task.batches.rows[[member]]
         backend, count = network.backend, self.rows.shape[1]
         weight = backend.to_numpy(task.data.weight)[0][self.rows].mean(axis=1, dtype=np.float64)
         self.total = count * weight[0]
@@ -128,6 +124,8 @@ class _Objective:
         )
         self.compute.load(backend.asarray(self.rows), 0)
         self.ridge = _ridge(network, float(still.alpha[0]))
+        self.last = backend.to_numpy(network.parameters.flat).astype(np.float64)
+        self.iteration, self._since = 0, time.perf_counter()
         self.largest = float(backend.xp.finfo(network.parameters.flat.dtype).max)
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
@@ -141,11 +139,6 @@ class _Objective:
         gradient = backend.to_numpy(self.gradient.flat).astype(np.float64)
         return loss + 0.5 * float(pull @ x), gradient + pull
 
-    def start(self) -> np.ndarray:
-        """The point at which the network is."""
-        flat = self.network.parameters.flat
-        return self.network.backend.to_numpy(flat).astype(np.float64)
-
     def place(self, x: np.ndarray) -> None:
         """Move the network to a point."""
         flat = self.network.parameters.flat
@@ -158,9 +151,10 @@ class _Objective:
     def penalty(self, x: np.ndarray) -> float:
         return 0.5 * float((self.ridge * x) @ x)
 
-    def set_statistics(self) -> None:
-        """Give the norms the statistics of the training rows."""
-        set_population_statistics(self.network, self.data, self.rows)
+    def lap(self) -> float:
+        """Seconds since the last call."""
+        before, self._since = self._since, time.perf_counter()
+        return self._since - before
 
 
 def _ridge(network: Network, alpha: float) -> np.ndarray:

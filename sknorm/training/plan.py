@@ -1,7 +1,7 @@
 """What training is asked to do, and what it leaves behind."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,12 +108,14 @@ class Outcome:
 
     def take(self, members: list[int]) -> "Outcome":
         """What training left behind of some of the members."""
-        epochs, faults = self.epochs[members], tuple(self.faults[k] for k in members)
-        return Outcome(
-            self.network.take(members), self.history.take(members, int(epochs.max())), epochs,
-            self.best[members], self.used_up[members], self.diverged[members], self.interrupted,
-            faults,
-        )  # fmt: skip
+        arrays = ("epochs", "best", "used_up", "diverged")
+        return replace(
+            self,
+            network=self.network.take(members),
+            history=self.history.take(members, int(self.epochs[members].max())),
+            faults=tuple(self.faults[k] for k in members),
+            **{name: getattr(self, name)[members] for name in arrays},
+        )
 
 
 def fault(score: Any, member: int) -> str:
