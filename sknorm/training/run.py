@@ -110,30 +110,31 @@ class Run:
             What else belongs into the history.
         """
         state, measures["loss"] = self.state, losses
-        losses = state.in_use(losses)
+        lost = state.find_lost(losses)
+        if lost.any():
+            losses = np.where(lost, np.nan, losses)
+            scores = None if scores is None else np.where(lost, np.nan, scores)
         if scores is not None:
-            scores = measures["validation"] = np.where(np.isnan(losses), np.nan, scores)
+            measures["validation"] = scores
         state.epochs[state.places] += 1
         if state.mean is not None and epoch >= first_averaged(self.task.plan):
             state.mean.keep(state.active, state.network, list(range(len(state.active))))
         state.history.put(epoch, state.places, **measures)
         loss, score = float(losses.mean()), None if scores is None else float(scores.mean())
         state.stopped = self.observer.epoch_ends(epoch, loss, score, self._snapshot)
-        self._judge(epoch, losses, finite, scores)
-
-    def _judge(self, epoch: int, losses: np.ndarray, finite: np.ndarray, scores: Any) -> None:
-        """Let go of the members that have diverged or converged."""
-        state, values = self.state, losses
-        if state.stopping.by_score and scores is not None:
-            values = np.where(np.isfinite(losses), scores, np.nan)
+        values = scores if state.stopping.by_score and scores is not None else losses
         improved = state.stopping.observe(state.active, values, finite, losses)
         state.best.keep([state.active[k] for k in improved], state.network, improved)
-        lost, staying = ~np.isfinite(losses), []
         if self.task.plan.incremental:  # this epoch may be the last
             lost |= ~finite
+        self._judge(lost, measures["loss"])
+
+    def _judge(self, lost: np.ndarray, losses: np.ndarray) -> None:
+        """Let go of the members that have diverged, who are ``lost``, or converged."""
+        state, staying = self.state, []
         for k, member in enumerate(state.active):
             if lost[k]:
-                self.report_divergence(member, state.history.columns["loss"][epoch][member])
+                self.report_divergence(member, losses[k])
                 self._settle(k, member)
             elif state.stopping.has_converged(member) and self._leaves(k, member):
                 self._settle(k, member)

@@ -1,7 +1,8 @@
 """Where a training run stands: arrays and plain values, from which it can go on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,11 +23,8 @@ _WHOLE = [
     *("epochs", "lowest", "diverged"),
     *(f"stopping.{name}" for name in ("best", "scored", "waiting", "lowest")),
 ]
-_get_whole = attrgetter(*_WHOLE)
-_ACTIVE = [
-    *("batches.order", "schedule.initial", "schedule.current"),
-    *(f"optimizer.{name}.flat" for name in ("first", "second", "velocity")),
-]
+_SMALL = 256  # numbers, which are copied before a place for them is found
+_SCHEDULE, _OPTIMIZER = ("initial", "current"), ("first", "second", "velocity")
 _VALUES = [
     *("epoch", "step", "rows_seen", "stopped", "interrupted", "notice"),
     *("optimizer.steps", "schedule.rows_seen"),
@@ -178,12 +176,12 @@ class State:
         self.optimizer = None
         self.lowest[...] = self.stopping.best[...] = np.inf
 
-    def in_use(self, losses: np.ndarray) -> np.ndarray:
-        """Losses of the active members, NaN where training has diverged."""
-        lowest = self.lowest[self.places]
-        lost = diverged(losses, lowest)
-        self.lowest[self.places] = np.fmin(lowest, losses)
-        return np.where(lost, np.nan, losses)
+    def find_lost(self, losses: np.ndarray) -> np.ndarray:
+        """Which of the active members have diverged, (k,), by their losses after an epoch."""
+        places = self.places
+        lost = diverged(losses, self.lowest[places])
+        self.lowest[places] = np.fmin(self.lowest[places], losses)
+        return lost
 
     def to_arrays(self) -> dict[str, Any]:
         """All of it as a flat dict of NumPy arrays, numbers and strings, as ``np.savez`` takes it.
@@ -254,9 +252,10 @@ class State:
 
     def _arrays(self) -> dict[str, Any]:
         """The arrays that training writes into, by name."""
-        found = dict(zip(_WHOLE, _get_whole(self), strict=True))
+        kinds: Any = type(self.schedule), type(self.optimizer)
+        names, get = _changing(*kinds, bool(self.active))
+        found = dict(zip(names, get(self), strict=True))
         if self.active:
-            found |= {n: array for n in _ACTIVE if (array := _reach(self, n)) is not None}
             found |= _network_arrays("network", self.network)
         if not isinstance(self.last, Nothing):
             found |= _network_arrays("last", self.last.network)
@@ -276,6 +275,18 @@ class State:
             setattr(_reach(self, owner) if owner else self, attribute, value)
 
 
+@cache
+def _changing(schedule: Any, optimizer: Any, active: bool) -> tuple[list[str], attrgetter]:
+    """Names of arrays of states with such a schedule and optimizer, and what gets them."""
+    names = list(_WHOLE)
+    if active:
+        names += ["batches.order"]
+        names += [f"schedule.{f.name}" for f in fields(schedule) if f.name in _SCHEDULE]
+    if active and is_dataclass(optimizer):
+        names += [f"optimizer.{f.name}.flat" for f in fields(optimizer) if f.name in _OPTIMIZER]
+    return names, attrgetter(*names)
+
+
 def _network_arrays(name: str, network: Network) -> dict[str, Any]:
     """A network's arrays, by name."""
     statistics = {f"{name}.statistics.{i}": each for i, each in enumerate(network.statistics)}
@@ -290,8 +301,8 @@ def _reach(value: Any, path: str) -> Any:
 
 
 def _copy_into(memory: Any, array: Any) -> Any:
-    """A copy of an array, in this memory if it fits."""
-    if memory is None or memory.shape != array.shape:
-        return array.copy() if isinstance(array, np.ndarray) else array + 0.0
-    memory[...] = array
-    return memory
+    """A copy of an array, in this memory if it fits and the array is not small."""
+    if memory is not None and memory.shape == array.shape and array.size > _SMALL:
+        memory[...] = array
+        return memory
+    return array.copy() if isinstance(array, np.ndarray) else array + 0.0
