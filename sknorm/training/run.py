@@ -72,8 +72,8 @@ class Run:
                     self.stepper.train(self)
                     self.state.epoch += 1
             except KeyboardInterrupt:
-                if not self.state.epochs.any():  # there is nothing to keep
-                    raise
+                if self.task.plan.incremental or not self.state.epochs.any():
+                    raise  # there is nothing to keep
                 self.state.interrupted = True
                 self.observer.interrupted()
 

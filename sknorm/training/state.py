@@ -24,7 +24,7 @@ _WHOLE = [
     *(f"stopping.{name}" for name in ("best", "scored", "waiting", "lowest")),
 ]
 _SMALL = 256  # numbers, which are copied before a place for them is found
-_SCHEDULE, _OPTIMIZER = ("initial", "current"), ("first", "second", "velocity")
+_SCHEDULE, _OPTIMIZER = ("current",), ("first", "second", "velocity")
 _VALUES = [
     *("epoch", "step", "rows_seen", "stopped", "interrupted", "notice"),
     *("optimizer.steps", "schedule.rows_seen"),
@@ -192,6 +192,7 @@ class State:
         arrays = self._arrays().items()
         found: dict[str, Any] = {name: np.array(to_numpy(array)) for name, array in arrays}
         found |= {"active": np.array(self.active, dtype=np.int64), **self._values()}
+        found["schedule.initial"] = self.schedule.initial.copy()
         found |= {"waiting": np.array(self.waiting, dtype=np.int64)}
         found |= {f"random_states.{k}": text for k, text in enumerate(self.batches.generators())}
         columns = self.history.columns.items()
@@ -200,6 +201,8 @@ class State:
     @classmethod
     def from_arrays(cls, task: "Task", arrays: Mapping[str, Any]) -> "State":
         """The state that :meth:`to_arrays` told of; what it does not tell is as at the start.
+
+        A schedule of other initial rates starts anew.
 
         Parameters
         ----------
@@ -212,13 +215,16 @@ class State:
         active, waiting = arrays["active"].tolist(), arrays["waiting"].tolist()
         if active != state.active:
             state.enter(task, active, waiting)
-        if any(name.startswith("optimizer.") for name in arrays):
+        known = set(arrays)
+        if not np.array_equal(arrays["schedule.initial"], state.schedule.initial):
+            known = {name for name in known if not name.startswith("schedule.")}
+        if any(name.startswith("optimizer.") for name in known):
             state.optimizer = task.plan.optimizer.init(state.network)
         for name, array in state._arrays().items():
-            if name in arrays:
+            if name in known:
                 given = arrays[name]
                 array[...] = given if isinstance(array, np.ndarray) else backend.asarray(given)
-        known = state._values().keys() & arrays.keys()
+        known &= state._values().keys()
         state._set_values({name: np.asarray(arrays[name]).item() for name in known})
         if active and "random_states.0" in arrays:
             texts = [str(arrays[f"random_states.{k}"]) for k in range(len(active))]

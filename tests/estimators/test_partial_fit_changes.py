@@ -273,6 +273,21 @@ def test_parameters_may_change_between_calls(
     assert changed.history_["learning_rate"][-1] == settings.get("learning_rate_init", 0.02)
 
 
+@pytest.mark.parametrize("learning_rate", ["constant", "adaptive", "invscaling"])
+def test_a_pickle_takes_on_other_rates_as_well(binary: Table, learning_rate: str) -> None:
+    settings = {"solver": "sgd", "learning_rate": learning_rate, "n_members": 2}
+    model = started(MLPRegressor, binary, **settings)
+    models = [model, pickle.loads(pickle.dumps(model))]
+    for change in ({}, {"learning_rate_init": 1e-4}, {"solver": "adam"}):
+        models = [pickle.loads(pickle.dumps(each)) for each in models[:1]] + models[1:]
+        for each in models:
+            each.set_params(**change).partial_fit(*binary)
+        rates = [each.history_["learning_rate"][-1] for each in models]
+        np.testing.assert_array_equal(*rates)
+        assert rates[0].max() <= change.get("learning_rate_init", 0.02)
+        np.testing.assert_array_equal(*(outputs(each, binary[0]) for each in models))
+
+
 @each_estimator
 @each_norm
 def test_a_call_that_diverges_is_taken_back(
