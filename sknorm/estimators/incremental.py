@@ -8,7 +8,7 @@ from numpy.random import RandomState
 from scipy import sparse
 
 from sknorm._warnings import warn
-from sknorm.backends import Backend, resolve, to_host
+from sknorm.backends import Backend, resolve, shuffle, to_host
 from sknorm.estimators.rows import Rows
 from sknorm.network.network import Network
 from sknorm.scaling import Columns
@@ -19,6 +19,7 @@ from sknorm.training.steppers import MiniBatch
 from sknorm.training.task import Task
 
 _WILD_GROWTH = 1e6  # of a column's deviation in one call: earlier rows are then all alike
+_REPEATED = 64  # calls whose draws are repeated at most
 _FEW = 0.1  # share of a call's rows
 
 
@@ -57,7 +58,6 @@ class Checkpoint(NamedTuple):
     state: State | None
     saved: Saved | None
     arrays: dict[str, Any]
-    orders: list[Any]
 
 
 @dataclass
@@ -76,6 +76,8 @@ class Progress:
         The state of the run, where it has come from elsewhere; empty before the first call.
     calls : int
         Calls that have begun.
+    private : bool
+        Whether nobody else draws from the generators.
     network : Network or None
         Trained in place; the estimator's own is a copy. Made of that where it is missing.
     state : State or None
@@ -84,6 +86,10 @@ class Progress:
         Buffers of the last call, taken up again where they fit.
     checkpoint : Checkpoint or None
         While a call has not come to its end.
+    orders : list
+        States of the generators some calls ago: to read them takes longer than to shuffle.
+    drawn : dict of int to int
+        Rows that were shuffled since, by the number of the call.
     spare : Saved or None
         Memory for the next checkpoint.
     validated : list
@@ -94,10 +100,13 @@ class Progress:
     seeds: np.ndarray
     arrays: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
+    private: bool = False
     network: Any = None
     state: State | None = None
     stepper: MiniBatch | None = None
     checkpoint: Checkpoint | None = None
+    orders: list[Any] = field(default_factory=list)
+    drawn: dict[int, int] = field(default_factory=dict)
     spare: Saved | None = None
     validated: list[Any] = field(default_factory=list)
 
@@ -120,13 +129,14 @@ class Progress:
 
         ``published`` is the estimator's own copy of the network, which nobody changes.
         """
-        orders = [state.get_state() for state in self.random_states]
+        if not (self.private and self.orders) or len(self.drawn) >= _REPEATED:
+            self.orders, self.drawn = [each.get_state() for each in self.random_states], {}
         saved = None
         if self.state is not None:
             if published is None or published.backend != self.network.backend:
                 published = self.network.copy()
             saved = self.state.save(published, self.spare)
-        self.checkpoint = Checkpoint(self.state, saved, self.arrays, orders)
+        self.checkpoint = Checkpoint(self.state, saved, self.arrays)
         self.calls += 1
 
     def settle(self, counted: int) -> bool:
@@ -142,8 +152,11 @@ class Progress:
         return self.calls == counted
 
     def _take_back(self, before: Checkpoint) -> None:
-        for random_state, order in zip(self.random_states, before.orders, strict=True):
+        self.drawn.pop(self.calls, None)
+        for random_state, order in zip(self.random_states, self.orders, strict=True):
             random_state.set_state(order)
+            for count in self.drawn.values():
+                shuffle(np.arange(count), random_state)
         self.state, self.arrays, self.stepper = before.state, before.arrays, None
         if self.state is None or before.saved is None:
             self.network = None
@@ -171,6 +184,8 @@ class Progress:
             self.state = State.from_arrays(task, self.arrays) if self.arrays else State.start(task)
             self.arrays = {}
         self.state.go_on(task)
+        if task.batches.shuffle:
+            self.drawn[self.calls] = task.rows
         stepper = self.stepper
         self.stepper = (
             MiniBatch(task, self.state) if stepper is None else stepper.feed(task, self.state)

@@ -2,6 +2,7 @@
 
 import operator
 import time
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,7 @@ def _going_on(model: Any, rows: Rows, fresh: bool) -> Progress:
         states = model._draw_random_states()
         network = model._drawn_network(rows, states) if fresh else None
         progress = Progress(states, engine.dropout_seeds(states), network=network)
+        progress.private = model.n_members > 1 or isinstance(model.random_state, Integral)
     if not fresh:
         progress.go_on(model.network_, model._backend)
     model._progress = progress

@@ -78,7 +78,8 @@ def _fields(value: Any) -> dict[str, Any]:
         architecture = value.architecture
         return {"architecture": architecture, "members": value.members, "flat": to_host(value.flat)}
     if isinstance(value, Progress):
-        kept = {name: getattr(value, name) for name in ("random_states", "seeds", "calls")}
+        names = ("random_states", "seeds", "calls", "private")
+        kept = {name: getattr(value, name) for name in names}
         return {**kept, "arrays": value.to_arrays()}
     assert is_dataclass(value)
     return {f.name: getattr(value, f.name) for f in fields(value) if f.name not in _MADE_ANEW}
