@@ -44,8 +44,8 @@ class _Shuffler:
     def __init__(self, state: dict[str, Any]) -> None:
         from sknorm.kernels.cpu import shuffle as compiled  # loads Numba
 
-        self._shuffle, self._twister = compiled.shuffle, state["state"]
+        self._shuffle, self.state = compiled.shuffle, state
 
     def __call__(self, rows: np.ndarray) -> None:
-        twister = self._twister
+        twister = self.state["state"]
         twister["pos"] = self._shuffle(twister["key"], twister["pos"], rows)

@@ -15,7 +15,6 @@ from sknorm.estimators.scoring import scoring_name
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 from sknorm.training.plan import Outcome
-from sknorm.training.steps import Epoch
 
 
 def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) -> dict[str, Any]:
@@ -81,9 +80,11 @@ def warn_if_unscored(estimator: Any, outcome: Outcome) -> None:
         warn(text)
 
 
-def of_increment(estimator: Any, epoch: Epoch, rows: int, *, fresh: bool) -> dict[str, Any]:
+def of_increment(
+    estimator: Any, epoch: dict[str, np.ndarray], rows: int, *, fresh: bool
+) -> dict[str, Any]:
     """The attributes after one epoch of ``partial_fit``; curves are yet to be appended to."""
-    loss = float(np.mean(epoch.loss + epoch.penalty))
+    loss = float(np.mean(epoch["loss"]))
     best = None if fresh else estimator.best_loss_
     return {
         **({"loss_curve_": [], "history_": {}} if fresh else {}),
@@ -96,20 +97,16 @@ def of_increment(estimator: Any, epoch: Epoch, rows: int, *, fresh: bool) -> dic
     }
 
 
-def append_increment(estimator: Any, epoch: Epoch, seconds: float) -> None:
+def append_increment(estimator: Any, epoch: dict[str, np.ndarray], seconds: float) -> None:
     """Append an epoch of ``partial_fit`` to the curves, in place: there may be many calls."""
-    values = {
-        "loss": epoch.loss + epoch.penalty, "penalty": epoch.penalty,
-        "learning_rate": epoch.rate, "gradient_norm": epoch.gradient_norm,
-        "seconds": np.full(len(epoch.loss), seconds),
-    }  # fmt: skip
-    history, curve = estimator.history_, estimator.loss_curve_
-    single, nothing = len(epoch.loss) == 1, _nothing(len(epoch.loss))
+    members = len(epoch["loss"])
+    values = {**epoch, "seconds": np.full(members, seconds)}
+    history, curve, nothing = estimator.history_, estimator.loss_curve_, _nothing(members)
     before = min([len(curve), *map(len, history.values())])
     for key in {**history, **values}:
         value, entries = values.get(key), history.setdefault(key, [nothing] * before)
         del entries[before:]  # of a call that was interrupted right here
-        entries.append(nothing if value is None else float(value[0]) if single else value.copy())
+        entries.append(nothing if value is None else float(value[0]) if members == 1 else value)
     del curve[before:]
     curve.append(estimator.loss_)
 

@@ -58,8 +58,19 @@ def members(estimator: Any, seed: np.ndarray) -> stack.Members:
     )
 
 
-def plan(estimator: Any, loss: Loss, *, continued: bool = False, on_path: bool = False) -> Plan:
-    """How long and by which rules to train; ``on_path`` as part of a regularization path."""
+def plan(
+    estimator: Any,
+    loss: Loss,
+    *,
+    continued: bool = False,
+    on_path: bool = False,
+    incremental: bool = False,
+) -> Plan:
+    """How long and by which rules to train.
+
+    Whether training is ``continued`` from an earlier fit, a part of a regularization path, or a
+    call of ``partial_fit``.
+    """
     return Plan(
         loss=loss,
         penalty=PENALTIES[estimator.penalty],
@@ -74,12 +85,14 @@ def plan(estimator: Any, loss: Loss, *, continued: bool = False, on_path: bool =
         watches_start=continued and not on_path,
         until_loss=on_path,
         rows_before=estimator.t_ if continued else 0,
+        incremental=incremental,
     )
 
 
 def schedule(estimator: Any, members: stack.Members, batches: Batches) -> schedules.Schedule:
     """The learning rates, over ``max_iter`` epochs where they are planned."""
-    acts = estimator.solver == "sgd" or estimator.learning_rate in PLANNED
+    planned = estimator.learning_rate in PLANNED and estimator.solver != "lbfgs"
+    acts = estimator.solver == "sgd" or planned
     name = estimator.learning_rate if acts else "constant"
     total = estimator.max_iter * batches.per_epoch
     return schedules.build(name, members.learning_rate, estimator.power_t, total)

@@ -8,18 +8,17 @@ from numpy.random import RandomState
 from scipy import sparse
 
 from sknorm._warnings import warn
-from sknorm.backends import Backend, to_host
-from sknorm.data.dataset import TrainingData
+from sknorm.backends import Backend, shuffle, to_host
 from sknorm.data.statistics import Statistics
-from sknorm.network.members import Members
 from sknorm.network.network import Network
-from sknorm.optim.schedules import Schedule
-from sknorm.training.batches import Batches
-from sknorm.training.plan import Plan
-from sknorm.training.steps import Epoch, Steps
-from sknorm.training.stopping import diverged
+from sknorm.training.plan import ADVICE, Observer
+from sknorm.training.run import Run
+from sknorm.training.state import Saved, State
+from sknorm.training.steppers import MiniBatch
+from sknorm.training.task import Task
 
 _WILD_GROWTH = 1e6  # of a column's deviation in one call: earlier rows are then all alike
+_REPEATED = 64  # calls whose draws are repeated at most
 _FEW = 0.1  # share of a call's rows
 
 
@@ -41,17 +40,23 @@ class TakenBackError(Exception):
         self.reason, self.kept, self.advice = reason, kept, advice
 
 
+class Call(Observer):
+    """A call of ``partial_fit``, which does not count if it diverges."""
+
+    def diverged(self, which: str, epoch: int, loss: Any, advice: str = ADVICE) -> None:
+        raise TakenBackError(
+            f"became non-finite{which} (loss {loss})",
+            "the weights before the call are kept",
+            f"{advice} Bad records among the rows may be the cause, too.",
+        )
+
+
 class Checkpoint(NamedTuple):
     """What a call changes, as it was before."""
 
-    trained: list[Any]
-    state: Any
-    state_before: Any
-    schedule: Schedule | None
-    orders: list[Any]
-    counts: tuple
-    best: Any
-    waiting: Any
+    state: State | None
+    saved: Saved | None
+    arrays: dict[str, Any]
 
 
 @dataclass
@@ -66,68 +71,71 @@ class Progress:
         Where the orders of the rows come from, one stream over all calls.
     seeds : uint32 array of shape (K,)
         Keys of the dropout masks.
-    state : object
-        State of the optimizer.
-    schedule : Schedule or None
-    step, rows : int
-        Steps taken and rows seen.
-    best, waiting : arrays of shape (K,)
-        Lowest loss, and the calls since it last fell by ``tol``: for the adaptive schedule.
+    arrays : dict
+        The state of the run, where it has come from elsewhere; empty before the first call.
     calls : int
         Calls that have begun.
+    private : bool
+        Whether nobody else draws from the generators.
     network : Network or None
         Trained in place; the estimator's own is a copy. Made of that where it is missing.
-    steps : Steps or None
+    state : State or None
+        Where the run stands; made of ``arrays`` where it is missing.
+    stepper : MiniBatch or None
         Buffers of the last call, taken up again where they fit.
     checkpoint : Checkpoint or None
         While a call has not come to its end.
-    spare : object
-        A copy of the optimizer's state in which the next checkpoint may be written.
+    orders : list
+        States of the generators some calls ago: to read them takes longer than to shuffle.
+    drawn : dict of int to int
+        Rows that were shuffled since, by the number of the call.
+    spare : Saved or None
+        Memory for the next checkpoint.
     validated : list
         Parameters that were found to be valid in the last call.
     """
 
     random_states: list[RandomState]
     seeds: np.ndarray
-    state: Any = None
-    schedule: Schedule | None = None
-    step: int = 0
-    rows: int = 0
-    best: Any = np.inf
-    waiting: Any = 0
+    arrays: dict[str, Any] = field(default_factory=dict)
     calls: int = 0
+    private: bool = False
     network: Any = None
-    steps: Steps | None = None
+    state: State | None = None
+    stepper: MiniBatch | None = None
     checkpoint: Checkpoint | None = None
-    spare: Any = None
+    orders: list[Any] = field(default_factory=list)
+    drawn: dict[int, int] = field(default_factory=dict)
+    spare: Saved | None = None
     validated: list[Any] = field(default_factory=list)
+
+    def to_arrays(self) -> dict[str, Any]:
+        """The state of the run, but for what the estimator, or this object, has as well."""
+        if self.state is None:
+            return self.arrays
+        known = ("network.", "random_states.", "history.", "batches.")
+        found = self.state.to_arrays()
+        return {name: value for name, value in found.items() if not name.startswith(known)}
 
     def go_on(self, network: Network, backend: Backend) -> None:
         """Go on in this backend, from the weights of ``network`` if there are none here."""
-        here = self.network is not None and self.network.backend == backend
-        if not here:
-            self.network = network.on(backend).copy()
-            self.state = None if self.state is None else self.state.on(backend).copy()
-            self.steps = self.spare = None
+        if self.network is None or self.network.backend != backend:
+            self.arrays, self.network = self.to_arrays(), network.on(backend).copy()
+            self.state = self.stepper = self.spare = None
 
     def begin(self, published: Network | None) -> None:
         """A call begins; :meth:`settle` says how it ended.
 
         ``published`` is the estimator's own copy of the network, which nobody changes.
         """
-        everyone, state = list(range(len(self.seeds))), self.state
-        spare = self.spare if type(self.spare) is type(state) else None
-        here = published is not None and published.backend == self.network.backend
-        self.checkpoint = Checkpoint(
-            trained=_trained(published if here else self.network.copy()),
-            state=state,
-            state_before=None if state is None else state.snapshot(spare),
-            schedule=None if self.schedule is None else self.schedule.take(everyone),
-            orders=[state.get_state() for state in self.random_states],
-            counts=(self.step, self.rows),
-            best=self.best,
-            waiting=self.waiting,
-        )
+        if not (self.private and self.orders) or len(self.drawn) >= _REPEATED:
+            self.orders, self.drawn = [each.get_state() for each in self.random_states], {}
+        saved = None
+        if self.state is not None:
+            if published is None or published.backend != self.network.backend:
+                published = self.network.copy()
+            saved = self.state.save(published, self.spare)
+        self.checkpoint = Checkpoint(self.state, saved, self.arrays)
         self.calls += 1
 
     def settle(self, counted: int) -> bool:
@@ -136,85 +144,55 @@ class Progress:
         Whatever ended a call, wherever it was, the next one finds out here. False if others
         than the estimator's own calls have counted.
         """
-        if self.checkpoint is not None and self.calls != counted:
-            self._take_back(self.checkpoint)
         if self.checkpoint is not None:
-            self.spare = self.checkpoint.state_before
-        self.checkpoint = None
+            if self.calls != counted:
+                self._take_back(self.checkpoint)
+            self.spare, self.checkpoint = self.checkpoint.saved, None
         return self.calls == counted
 
     def _take_back(self, before: Checkpoint) -> None:
-        for array, value in zip(_trained(self.network), before.trained, strict=True):
-            array[...] = value
-        for state, order in zip(self.random_states, before.orders, strict=True):
-            state.set_state(order)
-        self.state, self.schedule, self.steps = before.state, before.schedule, None
-        if self.state is not None:
-            self.state.restore(before.state_before)
-        self.step, self.rows = before.counts
-        self.best, self.waiting = before.best, before.waiting
+        self.drawn.pop(self.calls, None)
+        for random_state, order in zip(self.random_states, self.orders, strict=True):
+            random_state.set_state(order)
+            for count in self.drawn.values():
+                shuffle(np.arange(count), random_state)
+        self.state, self.arrays, self.stepper = before.state, before.arrays, None
+        if self.state is None or before.saved is None:
+            self.network = None
+        else:
+            self.state.restore(before.saved)
         self.calls -= 1
 
     def start_anew(self) -> None:
         """Forget what the optimizer and the schedule know: losses have other units."""
-        self.state, self.steps, self.best = None, None, np.inf
+        if self.state is not None:
+            self.state.start_anew()
+        forgotten = ("optimizer.", "lowest", "stopping.best")
+        kept = self.arrays.items()
+        self.arrays = {name: each for name, each in kept if not name.startswith(forgotten)}
 
-    def epoch(
-        self,
-        members: Members,
-        batches: Batches,
-        data: TrainingData,
-        plan: Plan,
-        schedule: Schedule,
-    ) -> Epoch:
-        """One epoch; a change of the optimizer or of the initial rate starts those anew.
+    def epoch(self, task: Task) -> dict[str, np.ndarray]:
+        """Train for an epoch; returns what the history has of it.
 
         Raises
         ------
         TakenBackError
             If it ends in weights or losses that are not finite.
         """
-        if self.schedule is None or not _same(self.schedule, schedule):
-            self.schedule = schedule
-        if not plan.optimizer.owns(self.state):
-            self.state, self.steps = None, None
-        with self.network.backend.session():
-            if self.steps is None or not self.steps.serves(members, batches, data, plan):
-                self.steps = Steps(self.network, members, batches, data, plan, self.state)
-            else:
-                self.steps.feed(batches, data)
-            numbers = self.steps.epoch(self.schedule, self.step, self.step)
-            done = self.steps.read(self.network.backend.to_numpy(numbers))
-            lost = diverged(done.loss + done.penalty, np.broadcast_to(self.best, done.loss.shape))
-            if lost.any() or not done.finite.all():
-                raise TakenBackError(
-                    "came to weights or a loss that are not finite",
-                    "those before the call are kept",
-                    "Lower learning_rate_init, set max_grad_norm, scale the inputs and targets, or "
-                    "look for bad records among them.",
-                )
-        self.state = self.steps.state
-        self.steps.forget()
-        self.step += batches.per_epoch
-        self.rows += batches.rows.shape[1]
-        self.schedule.epoch_ended(self.rows)
-        self._judge(done.loss + done.penalty, plan)
-        return done
-
-    def _judge(self, losses: np.ndarray, plan: Plan) -> None:
-        """Let the schedule know of members that have stopped improving."""
-        assert self.schedule is not None
-        improved = losses <= self.best - plan.tol
-        self.waiting = np.where(improved, 0, self.waiting + np.ones(len(losses), dtype=np.int64))
-        self.best = np.fmin(self.best, losses)
-        for member in np.flatnonzero(self.waiting > plan.patience).tolist():
-            self.schedule.on_plateau(member)
-            self.waiting[member] = 0
-
-
-def _trained(network: Any) -> list[Any]:
-    """What an epoch changes of a network."""
-    return [network.parameters.flat, *network.statistics]
+        if self.state is None:
+            self.state = State.from_arrays(task, self.arrays) if self.arrays else State.start(task)
+            self.arrays = {}
+        self.state.go_on(task)
+        if task.batches.shuffle:
+            self.drawn[self.calls] = task.rows
+        stepper = self.stepper
+        self.stepper = (
+            MiniBatch(task, self.state) if stepper is None else stepper.feed(task, self.state)
+        )
+        Run(task, Call(), self.state, self.stepper).advance(1)
+        self.stepper.forget()
+        self.state.batches.forget()
+        return {key: rows[0] for key, rows in self.state.history.columns.items() if rows}
 
 
 def check_stretched(X: Any, before: Statistics, after: Statistics, names: Any) -> None:
@@ -244,8 +222,3 @@ def check_stretched(X: Any, before: Statistics, after: Statistics, names: Any) -
         "earlier calls, whose rows now look alike. If its unit has changed, fit a new model.",
         RuntimeWarning,
     )
-
-
-def _same(old: Schedule, new: Schedule) -> bool:
-    """Whether two schedules are of one kind and start from the same rates."""
-    return type(old) is type(new) and np.array_equal(old.initial, new.initial)

@@ -3,9 +3,11 @@
 import operator
 import time
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.random import RandomState
 
 from sknorm._warnings import warn
 from sknorm.backends import Backend, keeps_kind
@@ -29,7 +31,7 @@ from sknorm.estimators.fitting import (
 from sknorm.estimators.incremental import Progress, TakenBackError, check_stretched
 from sknorm.network.network import Network
 from sknorm.training.batches import Batches
-from sknorm.training.steps import Epoch
+from sknorm.training.task import Task
 
 _HOPELESS_FROM = 10.0  # times the scale, from where on nothing of what was learned shows
 
@@ -133,7 +135,7 @@ def _go_on(
         run = None  # a shallow copy has gone on with it
     if run is None:
         states, member_seeds = random_states(estimator)
-        run = Increments(Progress(states, build.dropout_seeds(states)), 0, member_seeds)
+        run = Increments(_progress(estimator, states), 0, member_seeds)
     run.progress.go_on(previous.network, backend)
     return run
 
@@ -143,9 +145,14 @@ def _start(estimator: Any, prepared: Prepared) -> Increments:
     states, member_seeds = random_states(estimator)
     encoded = prepared.target.without_outliers(prepared.encoded)
     network = initial_network(estimator, prepared._replace(encoded=encoded), states, None)
-    return Increments(
-        Progress(states, build.dropout_seeds(states), network=network), 0, member_seeds
-    )
+    return Increments(_progress(estimator, states, network), 0, member_seeds)
+
+
+def _progress(
+    estimator: Any, states: list[RandomState], network: Network | None = None
+) -> Progress:
+    private = estimator.n_members > 1 or isinstance(estimator.random_state, Integral)
+    return Progress(states, build.dropout_seeds(states), private=private, network=network)
 
 
 def _renew(target: Target, progress: Progress, rows: Rows) -> Target:
@@ -190,8 +197,8 @@ def _pool_columns(estimator: Any, rows: Rows, previous: Fitted | None) -> Column
     return pooled
 
 
-def _epoch(estimator: Any, prepared: Prepared, progress: Progress) -> Epoch:
-    """Train the working network for an epoch.
+def _epoch(estimator: Any, prepared: Prepared, progress: Progress) -> dict[str, np.ndarray]:
+    """Train the working network for an epoch; returns what its history has of it.
 
     Raises
     ------
@@ -204,10 +211,11 @@ def _epoch(estimator: Any, prepared: Prepared, progress: Progress) -> Epoch:
     batches = Batches(taken, size, estimator.shuffle, progress.random_states)
     members = build.members(estimator, progress.seeds)
     schedule = build.schedule(estimator, members, batches)
-    plan = build.plan(estimator, prepared.target.loss)
-    epoch = progress.epoch(members, batches, prepared.data, plan, schedule)
+    plan = build.plan(estimator, prepared.target.loss, incremental=True)
+    task = Task(progress.network, members, batches, prepared.data, schedule, plan)
+    epoch = progress.epoch(task)
     if estimator.verbose:
-        print(f"Iteration 1, loss = {float(np.mean(epoch.loss + epoch.penalty)):.8f}")
+        print(f"Iteration 1, loss = {float(np.mean(epoch['loss'])):.8f}")
     return epoch
 
 

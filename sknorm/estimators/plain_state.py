@@ -21,26 +21,17 @@ from sknorm.network.architecture import Architecture
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
 from sknorm.objective import losses
-from sknorm.optim import schedules
-from sknorm.optim.adam import AdamState
-from sknorm.optim.sgd import SGDState
 
 _KIND = "sknorm_kind"  # marks a dict that stands for an object
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
     for kind in (
         Fitted, Columns, Statistics, ClassTarget, IndicatorTarget, NumericTarget, TargetUnits,
-        Network, Parameters, Architecture, Increments, Progress, Rows, AdamState, SGDState,
+        Network, Parameters, Architecture, Increments, Progress, Rows,
         *losses.LOSSES.values(), *losses.CLASSIFICATION,
-        schedules.Constant, schedules.InverseScaling,
-        schedules.Adaptive, schedules.Cosine, schedules.OneCycle,
     )
 }  # fmt: skip
-# Fields that are made anew: what computes, and buffers.
-_MADE_ANEW = {
-    "Network": ("backend", "_folded"),
-    "Progress": ("network", "steps", "checkpoint", "spare", "validated"),
-}
+_MADE_ANEW = ("backend", "_folded")  # fields of a network
 
 
 def plain_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
@@ -87,6 +78,9 @@ def _fields(value: Any) -> dict[str, Any]:
     if isinstance(value, Parameters):
         architecture = value.architecture
         return {"architecture": architecture, "members": value.members, "flat": to_host(value.flat)}
+    if isinstance(value, Progress):
+        names = ("random_states", "seeds", "calls", "private")
+        kept = {name: getattr(value, name) for name in names}
+        return {**kept, "arrays": value.to_arrays()}
     assert is_dataclass(value)
-    left_out = _MADE_ANEW.get(type(value).__name__, ())
-    return {f.name: getattr(value, f.name) for f in fields(value) if f.name not in left_out}
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.name not in _MADE_ANEW}

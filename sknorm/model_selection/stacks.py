@@ -13,8 +13,8 @@ from sknorm.model_selection.evaluation import Job
 from sknorm.model_selection.inputs import Inputs
 from sknorm.model_selection.progress import Progress
 from sknorm.network.network import Network
-from sknorm.training.loop import Run
-from sknorm.training.plan import Observer, Outcome
+from sknorm.training.plan import ADVICE, Observer, Outcome
+from sknorm.training.run import Run
 from sknorm.training.stacking import JointScore, stack
 from sknorm.training.task import Task
 
@@ -94,23 +94,17 @@ class Stack:
         for entry in entries:
             entry.task = None
         self.whole = whole
-        self.run: Run | None = None
-        self.outcome: Outcome | None = None
         self.watch = Watch(progress)
-        if whole.max_fun is None:
-            self.run = self.watch.run = whole.start(self.watch)
+        self.run: Run | None = whole.start(self.watch)
+        self.watch.run = self.run
         self._spent(started)
 
     def advance(self, until: int | None = None) -> None:
         """Train until this many epochs are done, or all."""
         started = time.perf_counter()
-        if self.run is not None:
-            self.run.advance(until)
-            interrupted = self.run.interrupted
-        else:
-            self.outcome = self.whole.run(self.watch)
-            interrupted = self.outcome.interrupted
-        if interrupted or self.watch.progress.stopped:
+        assert self.run is not None
+        self.run.advance(until)
+        if self.run.interrupted or self.watch.progress.stopped:
             raise KeyboardInterrupt
         self._spent(started)
 
@@ -131,7 +125,8 @@ class Stack:
 
     def settle(self) -> Outcome:
         """What training left behind; the stack is done with."""
-        outcome: Any = self.outcome if self.run is None else self.run.outcome()
+        assert self.run is not None
+        outcome = self.run.outcome()
         self.run = self.watch.run = None  # in a circle, which would keep the buffers for a while
         self._tell_failures()
         return outcome
@@ -161,7 +156,7 @@ class Watch(Observer):
         self.progress.advanced(1 if self.run is None else len(self.run.active))
         return self.progress.stopped
 
-    def diverged(self, which: str, epoch: int, loss: Any) -> None:
+    def diverged(self, which: str, epoch: int, loss: Any, advice: str = ADVICE) -> None:
         """The job fails, and the search says so."""
 
     def interrupted(self) -> None:

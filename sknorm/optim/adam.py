@@ -24,26 +24,6 @@ class AdamState:
         first, second = (take_parameters(p, members) for p in (self.first, self.second))
         return AdamState(first, second, self.steps)
 
-    def copy(self) -> "AdamState":
-        """The same state in arrays of its own."""
-        return AdamState(self.first.copy(), self.second.copy(), self.steps)
-
-    def snapshot(self, spare: "AdamState | None" = None) -> "AdamState":
-        """A copy for :meth:`restore`, in the memory of an older one if there is one."""
-        if spare is None:
-            return self.copy()
-        spare.restore(self)
-        return spare
-
-    def restore(self, other: "AdamState") -> None:
-        """Be what another state is, in place."""
-        self.first.flat[...], self.second.flat[...] = other.first.flat, other.second.flat
-        self.steps = other.steps
-
-    def on(self, backend: Backend) -> "AdamState":
-        """The same state as arrays of a backend."""
-        return AdamState(self.first.on(backend), self.second.on(backend), self.steps)
-
 
 @dataclass(frozen=True)
 class Adam:

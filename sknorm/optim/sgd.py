@@ -21,25 +21,6 @@ class SGDState:
     def take(self, members: list[int]) -> "SGDState":
         return SGDState(take_parameters(self.velocity, members))
 
-    def copy(self) -> "SGDState":
-        """The same state in arrays of its own."""
-        return SGDState(self.velocity.copy())
-
-    def snapshot(self, spare: "SGDState | None" = None) -> "SGDState":
-        """A copy for :meth:`restore`, in the memory of an older one if there is one."""
-        if spare is None:
-            return self.copy()
-        spare.restore(self)
-        return spare
-
-    def restore(self, other: "SGDState") -> None:
-        """Be what another state is, in place."""
-        self.velocity.flat[...] = other.velocity.flat
-
-    def on(self, backend: Backend) -> "SGDState":
-        """The same state as arrays of a backend."""
-        return SGDState(self.velocity.on(backend))
-
 
 @dataclass(frozen=True)
 class SGD:

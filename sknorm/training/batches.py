@@ -1,8 +1,9 @@
 """How the rows of an epoch are drawn and cut into batches."""
 
 import itertools
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.random import RandomState
@@ -29,7 +30,7 @@ class Batches:
     Attributes
     ----------
     rows : int64 array of shape (K, n)
-        Each member's training rows, in their present order.
+        Each member's training rows, as they were given.
     batch_size : int
         Largest number of rows of a batch.
     shuffle : bool
@@ -46,7 +47,15 @@ class Batches:
     shuffle: bool
     random_states: list[RandomState]
     private: bool = False
+    _order: np.ndarray | None = field(default=None, repr=False)
     _shufflers: dict[int, Callable[[np.ndarray], None]] = field(default_factory=dict, repr=False)
+
+    @property
+    def order(self) -> np.ndarray:
+        """The rows in their present order, an int64 array of shape (K, n)."""
+        if self._order is None:
+            self._order = self.rows.copy() if self.shuffle else self.rows
+        return self._order
 
     @property
     def per_epoch(self) -> int:
@@ -64,16 +73,17 @@ class Batches:
 
     def draw(self) -> np.ndarray:
         """Rows of the next epoch in their order, an int64 array of shape (K, n)."""
+        rows = self.order
         if self.shuffle:
             for random_state, members in self._shared():
                 if len(members) == 1:
-                    self._shuffle(self.rows[members[0]], random_state)
+                    self._shuffle(rows[members[0]], random_state)
                 else:
-                    order = np.arange(self.rows.shape[1])
+                    order = np.arange(rows.shape[1])
                     self._shuffle(order, random_state)
                     for k in members:
-                        self.rows[k] = self.rows[k, order]
-        return self.rows
+                        rows[k] = rows[k, order]
+        return rows
 
     def _shuffle(self, rows: np.ndarray, random_state: RandomState) -> None:
         if not self.private:
@@ -91,8 +101,31 @@ class Batches:
             found.setdefault(id(random_state), (random_state, []))[1].append(k)
         return list(found.values())
 
+    def generators(self) -> list[str]:
+        """What each member's generator would draw next, as JSON."""
+        states = [
+            getattr(self._shufflers.get(id(each)), "state", None) or each.get_state(legacy=False)
+            for each in self.random_states
+        ]
+        return [json.dumps(state, default=lambda array: array.tolist()) for state in states]
+
+    def set_generators(self, texts: list[str]) -> None:
+        """Let the generators draw from where :meth:`generators` found them."""
+        self._shufflers.clear()
+        for random_state, text in zip(self.random_states, texts, strict=True):
+            random_state.set_state(json.loads(text))
+
     def take(self, members: list[int]) -> "Batches":
         """The rows of some of the members."""
         states = [self.random_states[k] for k in members]
-        how = self.batch_size, self.shuffle, states, self.private, self._shufflers
-        return Batches(self.rows[members], *how)
+        how = self.batch_size, self.shuffle, states, self.private
+        order = None if self._order is None else self._order[members]
+        return Batches(self.rows[members], *how, order, self._shufflers)
+
+    def forget(self) -> None:
+        """Let go of the rows; the generators go on with those of other batches."""
+        self.rows, self._order = self.rows[:, :0].copy(), None
+
+    def copy(self) -> "Batches":
+        """The same rows, of which others may be drawn."""
+        return replace(self, _order=None if self._order is None else self._order.copy())

@@ -1,124 +1,137 @@
 """Training on all rows at once with L-BFGS, member by member."""
 
 import time
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
-from sknorm.data.dataset import TrainingData
 from sknorm.network.layout import Segment
-from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import zeros_like
 from sknorm.network.population import set_population_statistics
 from sknorm.objective.penalties.base import Penalty
-from sknorm.optim.lbfgs import Minimum, lbfgs
+from sknorm.optim.lbfgs import lbfgs
 from sknorm.training.gradient import Batch, BatchGradient, Results
-from sknorm.training.history import History
-from sknorm.training.plan import Observer, Outcome, Plan, Score, fault
-from sknorm.training.stopping import Stopping
+from sknorm.training.state import State
+from sknorm.training.steppers import Stepper
+
+if TYPE_CHECKING:
+    from sknorm.training.run import Run
+    from sknorm.training.task import Task
+
+_NOTICE = (
+    "lbfgs failed to converge after {} iteration(s): {}. Increase max_iter or max_fun to improve "
+    "the convergence, or scale the data."
+)
 
 
-def train_full_batch(
-    network: Network,
-    members: Members,
-    rows: np.ndarray,
-    data: TrainingData,
-    plan: Plan,
-    max_fun: int,
-    score: Score | None = None,
-    observer: Observer | None = None,
-) -> Outcome:
-    """Minimize each member's objective over all of its rows.
+class FullBatch(Stepper):
+    """Searches for minima of the objective over all rows, for one member after another.
 
     The objective has to be smooth and without random parts. Norms keep the statistics of the
-    training rows under the final weights, since those were the statistics in training.
+    training rows under the final weights, since those were the statistics in training. SciPy owns
+    the search and its memory of gradients, so that training can be resumed between members only.
 
     Parameters
     ----------
-    network : Network
-        Initial weights; overwritten.
-    members : Members
-    rows : int64 array of shape (K, n)
-    data : TrainingData
-    plan : Plan
-        Of its fields, the loss, ``max_iter``, ``tol`` (largest entry of the gradient),
-        ``patience`` and those about validation scores count.
-    max_fun : int
-        Largest number of evaluations of the objective.
-    score, observer
-        See :func:`sknorm.training.loop.train`.
-
-    Returns
-    -------
-    Outcome
+    task : Task
+        Of its plan, the loss, ``max_iter`` (iterations), ``tol`` (largest entry of the gradient),
+        ``patience`` and what is about validation scores count.
     """
-    history = History(len(members))
-    epochs, best = np.zeros(len(members), dtype=np.int64), np.full(len(members), np.nan)
-    diverged, faults = np.zeros(len(members), dtype=bool), [""] * len(members)
-    failed: Minimum | None = None
-    interrupted = False
-    with network.backend.session():
-        for member in range(len(members)):
-            search = _Search(
-                network, member, members.take([member]), rows[[member]], data, plan, history,
-                score, observer or Observer(),
-            )  # fmt: skip
-            minimum = search.run(max_fun)
-            network.assign([member], search.network, [0])
-            epochs[member], best[member] = minimum.iterations, search.stopping.results()[0]
-            diverged[member], interrupted = search.diverged, search.interrupted
-            faults[member] = search.fault()
-            failed = failed if minimum.converged else minimum
-            if search.stopped or interrupted:
-                break
-    if failed is not None:
-        _warn(failed)
-    used_up = np.zeros(len(members), dtype=bool)  # L-BFGS has a warning of its own
-    return Outcome(network, history, epochs, best, used_up, diverged, interrupted, tuple(faults))
+
+    advice = "Scale the inputs and targets."
+
+    def __init__(self, task: "Task") -> None:
+        self.task = task
+
+    @property
+    def epochs(self) -> int:
+        return len(self.task.members)
+
+    def train(self, run: "Run") -> None:
+        """Search for one member's minimum, which then leaves."""
+        plan, state, max_fun = self.task.plan, run.state, self.task.max_fun
+        assert max_fun is not None
+        search = _Search(self.task, state.network, state.active[0])
+        tell = partial(self._tell, run, search)
+        run.observer.epoch_begins()
+        try:
+            found = lbfgs(search, search.last, plan.max_iter, max_fun, plan.tol, tell)
+            search.last = found.x
+        finally:
+            search.place(search.last)
+        if not found.converged:
+            state.notice = _NOTICE.format(found.iterations, found.message)
+        run.leave([search.member])
+
+    def _tell(self, run: "Run", search: "_Search", x: np.ndarray, value: float) -> bool:
+        """Let the run record an iteration; True ends the search."""
+        state, score, scores = run.state, self.task.score, None
+        search.last, seconds = x.copy(), search.lap()
+        search.place(x)
+        if score is not None:
+            set_population_statistics(search.network, self.task.data, search.rows)
+            scores = search.network.backend.to_numpy(score(search.network, [search.member]))
+        measures = {"penalty": search.penalty(x), "seconds": seconds}
+        run.record(search.iteration, np.array([value]), search.is_finite(x), scores, **measures)
+        search.iteration += 1
+        if state.stopped or search.member not in state.active:
+            return True
+        run.observer.epoch_begins()
+        return False
+
+    def complete(self, stack: Network, active: list[int]) -> None:
+        for member in active:
+            self.settle(stack, member)
+
+    def settle(self, stack: Network, member: int) -> None:
+        alone = stack.members == 1
+        network = stack if alone else stack.take([member])
+        set_population_statistics(network, self.task.data, self.task.batches.rows[[member]])
+        if not alone:
+            stack.assign([member], network, [0])
+
+    def finish(self, state: State, stack: Network) -> None:
+        if state.notice:
+            warn(state.notice, ConvergenceWarning)
 
 
 class _Search:
-    """One member's objective, and what is looked at after each iteration."""
+    """One member's objective, as a function of all of its parameters, and how far it is minimized.
 
-    def __init__(
-        self,
-        stack: Network,
-        member: int,
-        members: Members,
-        rows: np.ndarray,
-        data: TrainingData,
-        plan: Plan,
-        history: History,
-        score: Score | None,
-        observer: Observer,
-    ) -> None:
-        network = stack.take([member])
-        self.stack, self.network, self.member, self.rows = stack, network, member, rows
-        self.stopped = self.interrupted = self.diverged = False
-        self.data, self.plan, self.history = data, plan, history
-        self.score, self.observer = score, observer
-        backend = network.backend
-        weight = backend.to_numpy(data.weight)[0][rows].mean(axis=1, dtype=np.float64)
-        self.total = rows.shape[1] * weight[0]
+    Parameters
+    ----------
+    task : Task
+    network : Network
+        Of one member; takes the parameters where the objective is evaluated.
+    member : int
+        Which one of the task's.
+    """
+
+    def __init__(self, task: "Task", network: Network, member: int) -> None:
+        self.network, self.member, self.rows = network, member, task.batches.rows[[member]]
+        backend, count = network.backend, self.rows.shape[1]
+        weight = backend.to_numpy(task.data.weight)[0][self.rows].mean(axis=1, dtype=np.float64)
+        self.total = count * weight[0]
         self.gradient = zeros_like(network.parameters)
         self.value = backend.xp.zeros(1, dtype=backend.xp.float64, device=backend.device)
-        still = members.take([0])
+        still = task.members.take([member])
         still.norm_momentum[...] = 0.0
-        batch, results = Batch(rows.shape[1], 1, weight), Results(self.gradient, self.value)
-        self.compute = BatchGradient(network, still, plan.loss, data, batch, results)
-        self.compute.load(backend.asarray(rows), 0)
-        self.ridge = _ridge(network, plan.penalty.of(members.alpha[0], members.l1_ratio[0]))
-        by_score = score is not None and plan.keeps_best
-        self.stopping = Stopping(plan.tol, plan.patience, by_score, network.take([0]))
-        self.iterations, self.started = 0, time.perf_counter()
+        batch, results = Batch(count, 1, weight), Results(self.gradient, self.value)
+        self.compute = BatchGradient(network, still, task.plan.loss, task.data, batch, results)
+        self.compute.load(backend.asarray(self.rows), 0)
+        self.ridge = _ridge(network, task.plan.penalty.of(still.alpha[0], still.l1_ratio[0]))
         self.last = backend.to_numpy(network.parameters.flat).astype(np.float64)
+        self.iteration, self._since = 0, time.perf_counter()
+        self.largest = float(backend.xp.finfo(network.parameters.flat.dtype).max)
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:
         """Objective and gradient at a point."""
         backend = self.network.backend
-        self._place(x)
+        self.place(x)
         self.value[...] = 0.0
         self.compute.differentiate(0)
         loss = float(backend.to_numpy(self.value)[0]) / self.total
@@ -126,83 +139,22 @@ class _Search:
         gradient = backend.to_numpy(self.gradient.flat).astype(np.float64)
         return loss + 0.5 * float(pull @ x), gradient + pull
 
-    def run(self, max_fun: int) -> Minimum:
-        """Search, and leave the network where it ended."""
-        plan = self.plan
-        self.observer.epoch_begins()
-        try:
-            minimum = lbfgs(self, self.last, plan.max_iter, max_fun, plan.tol, self.after_iteration)
-        except KeyboardInterrupt:
-            if self.iterations == 0 and self.member == 0:  # there is nothing to keep
-                raise
-            self.interrupted = True
-            self.observer.interrupted()
-            minimum = Minimum(self.last, True, "interrupted", self.iterations)
-        self._place(minimum.x)
-        if self.stopping.score_decides(0):
-            self.network.assign([0], self.stopping.network, [0])
-        if not self.network.is_finite()[0]:
-            self.diverged = True
-            self.network.assign([0], self.stopping.network, [0])
-            warn(
-                "L-BFGS came to weights that are not finite; the best before are kept. Scale "
-                "the inputs and targets.",
-                RuntimeWarning,
-            )
-        set_population_statistics(self.network, self.data, self.rows)
-        return minimum
-
-    def after_iteration(self, x: np.ndarray, value: float) -> bool:
-        """Record an iteration; True ends the search."""
-        self.last, now = x.copy(), time.perf_counter()
-        seconds, self.started = now - self.started, now
-        penalty = 0.5 * float((self.ridge * x) @ x)
-        values: dict[str, float] = {"loss": value, "penalty": penalty, "seconds": seconds}
-        score = None
-        if self.score is not None:
-            scores = self.score(self._at(x), [self.member])
-            score = float(self.network.backend.to_numpy(scores)[0])
-            values["validation"] = score
-        self.history.put(self.iterations, self.member, **values)
-        stops, epoch = self._judge(x, value, score), self.iterations
-        self.iterations += 1
-        self.stopped = self.observer.epoch_ends(epoch, value, score, lambda: self._snapshot(x))
-        if stops or self.stopped:
-            return True
-        self.observer.epoch_begins()
-        return False
-
-    def _judge(self, x: np.ndarray, value: float, score: float | None) -> bool:
-        """Keep the best weights; whether the validation score says to stop."""
-        if not self.stopping.by_score or score is None:
-            self.stopping.best[0] = value
-            return False
-        network = self._at(x)
-        finite, losses = network.is_finite(), np.array([value])
-        self.stopping.observe([0], np.array([score]), network, finite, losses)
-        return self.stopping.score_decides(0) and self.stopping.has_converged(0)
-
-    def fault(self) -> str:
-        """Why there is no score to watch, if there should be one."""
-        watched = self.stopping.by_score and self.iterations > 0 and not self.diverged
-        return fault(self.score, self.member) if watched and not self.stopping.scored[0] else ""
-
-    def _snapshot(self, x: np.ndarray) -> Network:
-        """A copy of the whole stack with this member at a point."""
-        copy = self.stack.take(range(self.stack.members))
-        copy.assign([self.member], self._at(x), [0])
-        return copy
-
-    def _at(self, x: np.ndarray) -> Network:
-        """The network at a point, with the statistics of its training rows."""
-        self._place(x)
-        stack = self.network.take([0])
-        set_population_statistics(stack, self.data, self.rows)
-        return stack
-
-    def _place(self, x: np.ndarray) -> None:
+    def place(self, x: np.ndarray) -> None:
+        """Move the network to a point."""
         flat = self.network.parameters.flat
         flat[...] = self.network.backend.asarray(x, dtype=flat.dtype)
+
+    def is_finite(self, x: np.ndarray) -> np.ndarray:
+        """Whether parameters at a point are finite, (1,)."""
+        return np.array([x @ x < self.largest])
+
+    def penalty(self, x: np.ndarray) -> float:
+        return 0.5 * float((self.ridge * x) @ x)
+
+    def lap(self) -> float:
+        """Seconds since the last call."""
+        before, self._since = self._since, time.perf_counter()
+        return self._since - before
 
 
 def _ridge(network: Network, penalty: Penalty) -> np.ndarray:
@@ -217,11 +169,3 @@ def _ridge(network: Network, penalty: Penalty) -> np.ndarray:
 
     segments = network.parameters.layout.segments.values()
     return np.concatenate([np.full(s.size, penalty.curvature * acts(s)) for s in segments])
-
-
-def _warn(minimum: Minimum) -> None:
-    warn(
-        f"lbfgs failed to converge after {minimum.iterations} iteration(s): {minimum.message}. "
-        "Increase max_iter or max_fun to improve the convergence, or scale the data.",
-        ConvergenceWarning,
-    )

@@ -1,6 +1,7 @@
 """What happened in each epoch."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -22,20 +23,17 @@ class History:
     members: int
     columns: dict[str, list[np.ndarray]] = field(default_factory=lambda: {k: [] for k in KEYS})
 
-    def append(self, active: list[int], **values: np.ndarray | float) -> None:
-        """Add an epoch of the active members."""
-        for key, value in values.items():
-            row = np.full(self.members, np.nan)
-            row[active] = value
-            self.columns[key].append(row)
-
-    def put(self, epoch: int, member: int, **values: float) -> None:
-        """Add one member's values of an epoch, where members are trained one after another."""
+    def put(self, epoch: int, places: Any, **values: Any) -> None:
+        """Add values of an epoch of the members at these places."""
         for key, value in values.items():
             rows = self.columns[key]
+            if len(rows) == epoch and isinstance(places, slice):  # of all, in a third of the time
+                given = isinstance(value, np.ndarray)
+                rows.append(value.astype(np.float64) if given else np.full(self.members, value))
+                continue
             while len(rows) <= epoch:
                 rows.append(np.full(self.members, np.nan))
-            rows[epoch][member] = value
+            rows[epoch][places] = value
 
     def take(self, members: list[int], epochs: int) -> "History":
         """The first ``epochs`` epochs of some of the members."""

@@ -1,7 +1,7 @@
 """What training is asked to do, and what it leaves behind."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from sknorm.training.history import History
 # Scores (K,) of a stack whose members are at these positions of the whole one, on the host or,
 # for HeldOutLoss, on its device.
 Score = Callable[[Network, list[int]], Any]
+# What to do about steps that diverge.
+ADVICE = "Lower learning_rate_init, set max_grad_norm, or scale the inputs and targets."
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Plan:
         Whether training goes on while the training loss improves, though a score does not.
     rows_before : int
         Rows seen by earlier fits that this one continues, for the schedule.
+    incremental : bool
+        Whether training never knows what comes next, as in ``partial_fit``: then a plateau ends no
+        member's training, nothing is kept of earlier epochs, and statistics accumulate over all.
     """
 
     loss: Loss
@@ -60,6 +65,7 @@ class Plan:
     watches_start: bool = False
     until_loss: bool = False
     rows_before: int = 0
+    incremental: bool = False
 
 
 @dataclass
@@ -102,12 +108,14 @@ class Outcome:
 
     def take(self, members: list[int]) -> "Outcome":
         """What training left behind of some of the members."""
-        epochs, faults = self.epochs[members], tuple(self.faults[k] for k in members)
-        return Outcome(
-            self.network.take(members), self.history.take(members, int(epochs.max())), epochs,
-            self.best[members], self.used_up[members], self.diverged[members], self.interrupted,
-            faults,
-        )  # fmt: skip
+        arrays = ("epochs", "best", "used_up", "diverged")
+        return replace(
+            self,
+            network=self.network.take(members),
+            history=self.history.take(members, int(self.epochs[members].max())),
+            faults=tuple(self.faults[k] for k in members),
+            **{name: getattr(self, name)[members] for name in arrays},
+        )
 
 
 def fault(score: Any, member: int) -> str:
@@ -128,12 +136,11 @@ class Observer:
         """An epoch is over; True ends training. ``snapshot()`` copies the stack as it is."""
         return False
 
-    def diverged(self, which: str, epoch: int, loss: Any) -> None:
+    def diverged(self, which: str, epoch: int, loss: Any, advice: str = ADVICE) -> None:
         """A network has come to a loss or to weights that are not finite."""
         warn(
             f"Training{which} became non-finite in epoch {epoch} (loss {loss}); the best finite "
-            "weights before it are kept. Lower learning_rate_init, set max_grad_norm, or scale "
-            "the inputs and targets.",
+            f"weights before it are kept. {advice}",
             RuntimeWarning,
         )
 

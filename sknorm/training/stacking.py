@@ -29,11 +29,10 @@ def signature(task: Task) -> Hashable:
     score = task.score
     held = score.rows.shape[1] if isinstance(score, HeldOutLoss) else type(score)
     flat, data, batches = task.network.parameters.flat, task.data, task.batches
-    return (
-        task.network.backend, task.network.architecture, str(flat.dtype), batches.rows.shape[1],
-        batches.batch_size, batches.shuffle, task.plan, task.schedule.kind, held,
-        str(data.y.dtype), data.y.shape[1], data.offset.shape[1],
-    )  # fmt: skip
+    shapes = batches.rows.shape[1], data.y.shape[1], data.offset.shape[1]
+    rules = batches.batch_size, batches.shuffle, task.plan, task.schedule.kind, held
+    where = task.network.backend, task.network.architecture, str(flat.dtype), str(data.y.dtype)
+    return shapes, rules, where
 
 
 def stack(tasks: Sequence[Task], X: Any, rows: Sequence[np.ndarray]) -> Task:

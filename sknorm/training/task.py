@@ -1,5 +1,6 @@
 """A training run before it runs: what is trained, on which rows, by which rules."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from sknorm.data.dataset import TrainingData
@@ -7,9 +8,9 @@ from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
-from sknorm.training.full_batch import train_full_batch
-from sknorm.training.loop import Run, train
+from sknorm.training.footprint import advising
 from sknorm.training.plan import Observer, Outcome, Plan, Score
+from sknorm.training.run import Run
 
 
 @dataclass
@@ -19,14 +20,15 @@ class Task:
     Attributes
     ----------
     network : Network
-        Initial weights; training overwrites them.
+        Initial weights; training may overwrite them.
     members : Members
     batches : Batches
     data : TrainingData
     schedule : Schedule
     plan : Plan
     score : callable or None
-        See :func:`sknorm.training.loop.train`.
+        Validation scores of a stack, given it and the positions of its members in the whole one.
+        With it, each member ends with the weights of its best epoch, if the plan says so.
     max_fun : int or None
         Evaluations of the objective that L-BFGS may take; None is for the solvers that step
         batch by batch.
@@ -47,20 +49,14 @@ class Task:
         return int(self.batches.rows.shape[1])
 
     def start(self, observer: Observer | None = None) -> Run:
-        """The training run, before its first epoch; not of L-BFGS, which has none."""
-        return Run(
-            self.network, self.members, self.batches, self.data, self.schedule, self.plan,
-            self.score, observer,
-        )  # fmt: skip
+        """The training run, before its first epoch."""
+        return Run(self, observer)
 
     def run(self, observer: Observer | None = None) -> Outcome:
-        """Train the stack."""
-        if self.max_fun is not None:
-            return train_full_batch(
-                self.network, self.members, self.batches.rows, self.data, self.plan, self.max_fun,
-                self.score, observer,
-            )  # fmt: skip
-        return train(
-            self.network, self.members, self.batches, self.data, self.schedule, self.plan,
-            self.score, observer,
-        )  # fmt: skip
+        """Train each member until it has converged, diverged or used up its epochs."""
+        has_batches = self.max_fun is None
+        parts = self.network, self.batches, self.data, self.plan
+        with advising(*parts) if has_batches else nullcontext():
+            run = self.start(observer)
+            run.advance()
+            return run.outcome()

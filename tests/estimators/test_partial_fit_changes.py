@@ -273,6 +273,21 @@ def test_parameters_may_change_between_calls(
     assert changed.history_["learning_rate"][-1] == settings.get("learning_rate_init", 0.02)
 
 
+@pytest.mark.parametrize("learning_rate", ["constant", "adaptive", "invscaling"])
+def test_a_pickle_takes_on_other_rates_as_well(binary: Table, learning_rate: str) -> None:
+    settings = {"solver": "sgd", "learning_rate": learning_rate, "n_members": 2}
+    model = started(MLPRegressor, binary, **settings)
+    models = [model, pickle.loads(pickle.dumps(model))]
+    for change in ({}, {"learning_rate_init": 1e-4}, {"solver": "adam"}):
+        models = [pickle.loads(pickle.dumps(each)) for each in models[:1]] + models[1:]
+        for each in models:
+            each.set_params(**change).partial_fit(*binary)
+        rates = [each.history_["learning_rate"][-1] for each in models]
+        np.testing.assert_array_equal(*rates)
+        assert rates[0].max() <= change.get("learning_rate_init", 0.02)
+        np.testing.assert_array_equal(*(outputs(each, binary[0]) for each in models))
+
+
 @each_estimator
 @each_norm
 def test_a_call_that_diverges_is_taken_back(
@@ -283,7 +298,9 @@ def test_a_call_that_diverges_is_taken_back(
     model = started(estimator, binary, normalization=normalization, solver="sgd")
     before = outputs(model, X)
     model.set_params(learning_rate_init=1e200)
-    with pytest.warns(RuntimeWarning, match="those before the call are kept") as caught:
+    with pytest.warns(
+        RuntimeWarning, match="became non-finite.*weights before the call are kept"
+    ) as caught:
         model.partial_fit(X, y)
     assert caught[0].filename == __file__
     np.testing.assert_array_equal(outputs(model, X), before)

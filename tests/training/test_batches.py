@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sknorm.backends import orders
 from sknorm.training.batches import Batches, boundaries
 
 rows_and_sizes = st.integers(2, 3000), st.integers(2, 700)
@@ -86,3 +87,23 @@ def test_private_generators_make_the_same_orders() -> None:
         private, plain = private.take(list(members)), plain.take(list(members))
         for _ in range(2):
             np.testing.assert_array_equal(private.draw(), plain.draw())
+
+
+@pytest.mark.parametrize("private", [True, False])
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.PCG64, np.random.Philox])
+def test_orders_go_on_elsewhere(monkeypatch: pytest.MonkeyPatch, private: bool, kind: type) -> None:
+    """Whoever draws: NumPy, or compiled code that leaves private generators behind."""
+    monkeypatch.setattr(orders, "_COMPILED_FROM", 0)
+    monkeypatch.setattr(orders, "_LONG", 0 if kind is np.random.MT19937 else 10**9)
+    rows = np.tile(np.arange(40), (2, 1))
+
+    def made(seed: int) -> Batches:
+        states = [np.random.RandomState(kind(seed + k)) for k in range(2)]
+        return Batches(rows, 10, True, states, private=private)
+
+    one, other = made(0), made(5)
+    one.draw()
+    other.order[...] = one.order
+    other.set_generators(one.generators())
+    for _ in range(2):
+        np.testing.assert_array_equal(one.draw(), other.draw())

@@ -20,8 +20,8 @@ from sknorm.objective.penalties import ElasticNet
 from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
 from sknorm.training.footprint import Footprint, advising
-from sknorm.training.loop import train
 from sknorm.training.plan import Plan
+from sknorm.training.task import Task
 
 ADAM = Adam(0.9, 0.999, 1e-8, False)
 PLAN = Plan(SquaredError(), ElasticNet, ADAM, 2, 0.0, 10, None, "running")
@@ -90,7 +90,7 @@ class Run:
 
     def train(self, network: Network) -> None:
         schedule = schedules.build("constant", self.members.learning_rate, 0.5, 100)
-        train(network, self.members, self.batches, self.data, schedule, self.plan)
+        Task(network, self.members, self.batches, self.data, schedule, self.plan).run()
 
     def peak(self) -> int:
         """Bytes allocated at most, from before the network is drawn."""
@@ -194,7 +194,7 @@ def message(free: int | None, name: str = "numpy", **changed: Any) -> str:
     network.backend = Small(free, name)
     schedule = schedules.build("constant", run.members.learning_rate, 0.5, 100)
     with pytest.raises(MemoryError) as raised, advising(network, run.batches, run.data, run.plan):
-        train(network, run.members, run.batches, run.data, schedule, run.plan)
+        Task(network, run.members, run.batches, run.data, schedule, run.plan).run()
     assert str(raised.value.__cause__) == "out of it"
     return str(raised.value)
 

@@ -8,8 +8,8 @@ import pytest
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.network.network import Network
-from sknorm.training.loop import Run
 from sknorm.training.plan import Observer
+from sknorm.training.run import Run
 from sknorm.training.task import Task
 
 Table = tuple[np.ndarray, np.ndarray]
@@ -52,8 +52,7 @@ def task(table: Table, kind: type = MLPClassifier, **changed: Any) -> Task:
 
 def run(table: Table, **changed: Any) -> Run:
     """A run that can be advanced."""
-    t = task(table, **changed)
-    return Run(t.network, t.members, t.batches, t.data, t.schedule, t.plan, t.score)
+    return task(table, **changed).start()
 
 
 def assert_same(found: Network, expected: Network) -> None:
@@ -88,7 +87,7 @@ def test_training_in_pieces_is_training(
     for until in pieces:
         assert not made.ended
         made.advance(until)
-        assert made.trained == min(until, 6) and made.active == [0, 1, 2]
+        assert made.state.epoch == min(until, 6) and made.active == [0, 1, 2]
     assert made.ended
     outcome = made.outcome()
     assert_same(outcome.network, whole.network)
@@ -112,7 +111,7 @@ def test_members_that_are_told_to_leave_end_there(binary: Table, settings: dict[
     made = run(binary, **settings)
     made.advance(2)
     made.leave([1])
-    assert made.active == [0, 2] and made.network.members == 2
+    assert made.active == [0, 2] and made.state.network.members == 2
     made.advance(4)
     made.leave([0, 1])
     assert made.active == [2]
@@ -160,11 +159,10 @@ def test_an_interrupted_run_goes_no_further(binary: Table) -> None:
             if self.begun == 3:
                 raise KeyboardInterrupt
 
-    t, impatient = task(binary), Impatient()
-    made = Run(t.network, t.members, t.batches, t.data, t.schedule, t.plan, None, impatient)
+    made = task(binary).start(Impatient())
     with pytest.warns(UserWarning, match="interrupted"):
         made.advance()
-    assert made.interrupted and made.ended and made.trained == 2
+    assert made.interrupted and made.ended and made.state.epoch == 2
     made.advance()
     outcome = made.outcome()
     assert outcome.interrupted and outcome.epochs.tolist() == [2, 2, 2]
