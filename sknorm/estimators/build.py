@@ -9,8 +9,8 @@ from numpy.random import RandomState
 from sknorm._warnings import warn
 from sknorm.data.targets import Target
 from sknorm.estimators.combinations import PLANNED, hidden_sizes
-from sknorm.network import members as stack
 from sknorm.network.architecture import Architecture
+from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
 from sknorm.objective.penalties import PENALTIES
@@ -37,25 +37,11 @@ def dropout_seeds(random_states: list[RandomState]) -> np.ndarray:
     return np.array([_dropout_seed(state) for state in random_states], dtype=np.uint32)
 
 
-def members(estimator: Any, seed: np.ndarray) -> stack.Members:
+def members(estimator: Any, seed: np.ndarray) -> Members:
     """The same hyperparameters for all members, and a key of the masks (K,) for each."""
-    count = len(seed)
-
-    def full(value: float) -> np.ndarray:
-        return np.full(count, float(value))
-
-    return stack.Members(
-        alpha=full(estimator.alpha),
-        l1_ratio=full(estimator.l1_ratio),
-        dropout=full(estimator.dropout),
-        input_dropout=full(estimator.input_dropout),
-        input_noise=full(estimator.input_noise),
-        mixup=full(estimator.mixup_alpha),
-        label_smoothing=full(getattr(estimator, "label_smoothing", 0.0)),
-        learning_rate=full(estimator.learning_rate_init),
-        norm_momentum=full(estimator.norm_momentum),
-        seed=seed,
-    )
+    names = [each.name for each in fields(Members) if each.name != "seed"]
+    values = {name: float(getattr(estimator, name, 0.0)) for name in names}
+    return Members(**{k: np.full(len(seed), value) for k, value in values.items()}, seed=seed)
 
 
 def plan(
@@ -89,13 +75,13 @@ def plan(
     )
 
 
-def schedule(estimator: Any, members: stack.Members, batches: Batches) -> schedules.Schedule:
+def schedule(estimator: Any, members: Members, batches: Batches) -> schedules.Schedule:
     """The learning rates, over ``max_iter`` epochs where they are planned."""
     planned = estimator.learning_rate in PLANNED and estimator.solver != "lbfgs"
     acts = estimator.solver == "sgd" or planned
     name = estimator.learning_rate if acts else "constant"
     total = estimator.max_iter * batches.per_epoch
-    return schedules.build(name, members.learning_rate, estimator.power_t, total)
+    return schedules.build(name, members.learning_rate_init, estimator.power_t, total)
 
 
 def optimizer(estimator: Any) -> SGD | Adam:

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Members:
-    """Hyperparameters of K networks, one entry each.
+    """Hyperparameters of K networks, one entry each, by the names of the parameters.
 
     Attributes
     ----------
@@ -19,11 +19,11 @@ class Members:
         Probabilities with which hidden units and inputs are dropped.
     input_noise : float64 array of shape (K,)
         Standard deviation of the normal noise on standardized inputs.
-    mixup : float64 array of shape (K,)
+    mixup_alpha : float64 array of shape (K,)
         Parameter of the symmetric beta distribution of mixup's shares; 0 is none.
     label_smoothing : float64 array of shape (K,)
         Share of the targets' mass that is spread over the classes.
-    learning_rate : float64 array of shape (K,)
+    learning_rate_init : float64 array of shape (K,)
         Initial step size.
     norm_momentum : float64 array of shape (K,)
         Weight of a new batch in the running statistics.
@@ -36,9 +36,9 @@ class Members:
     dropout: np.ndarray
     input_dropout: np.ndarray
     input_noise: np.ndarray
-    mixup: np.ndarray
+    mixup_alpha: np.ndarray
     label_smoothing: np.ndarray
-    learning_rate: np.ndarray
+    learning_rate_init: np.ndarray
     norm_momentum: np.ndarray
     seed: np.ndarray
 

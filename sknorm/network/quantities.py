@@ -31,7 +31,8 @@ class Quantities:
 
     def __init__(self, backend: Backend, members: Members) -> None:
         ones = np.ones(len(members))
-        self.usual = np.stack([getattr(members, name, ones) for name in NAMES])
+        known = {**vars(members), "learning_rate": members.learning_rate_init}
+        self.usual = np.stack([known.get(name, ones) for name in NAMES])
         self.numbers = backend.asarray(self.usual.copy())
 
     def __getitem__(self, name: str) -> Any:

@@ -47,13 +47,13 @@ def augment(
 
 def mixes(members: Members) -> bool:
     """Whether any member mixes rows."""
-    return bool(np.any(members.mixup > 0))
+    return bool(np.any(members.mixup_alpha > 0))
 
 
 def shares(members: Members, steps: range) -> np.ndarray:
     """Mixup's shares of shape (steps, K), each a function of a member's seed and the step alone."""
     found = np.ones((len(steps), len(members)))
-    for k, (alpha, seed) in enumerate(zip(members.mixup, members.seed, strict=True)):
+    for k, (alpha, seed) in enumerate(zip(members.mixup_alpha, members.seed, strict=True)):
         if alpha == 0:
             continue
         bits = np.random.Philox(key=int(seed))

@@ -136,7 +136,7 @@ def test_noise_is_in_the_units_of_standardized_inputs(
     np.testing.assert_allclose(outputs(scaled, 1024.0 * X), outputs(plain, X), rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["mixup", "input_noise", "input_dropout"])
+@pytest.mark.parametrize("name", ["mixup_alpha", "input_noise", "input_dropout"])
 def test_members_without_noise_are_left_alone(problem: Callable, name: str) -> None:
     made = problem(members=2)
     noisy = replace(made, members=replace(made.members, **{name: np.array([0.0, 0.4])}))
@@ -165,7 +165,7 @@ def mixed(made: Any, rows: np.ndarray, step: int) -> tuple[np.ndarray, ...]:
 def test_mixup_joins_rows_linearly(problem: Callable) -> None:
     """Inputs, targets and weights by one share, which differs by step and by member."""
     made = problem((5, 3, 2), members=2)
-    made = replace(made, members=replace(made.members, mixup=np.full(2, 0.7)))
+    made = replace(made, members=replace(made.members, mixup_alpha=np.full(2, 0.7)))
     data, found = made.data, []
     for step in (0, 1):
         x, y, weight = mixed(made, made.rows, step)
@@ -184,7 +184,7 @@ def test_mixup_joins_rows_linearly(problem: Callable) -> None:
 def test_gradient_under_mixup_is_that_of_the_mixed_rows(problem: Callable) -> None:
     """Of the squared error, which is not linear in the targets."""
     made = problem(members=1)
-    made = replace(made, members=replace(made.members, mixup=np.full(1, 0.7)))
+    made = replace(made, members=replace(made.members, mixup_alpha=np.full(1, 0.7)))
     compute, gradient, value = made.batch_gradient(SquaredError(), 60)
     compute.quantities["share"][...] = shares(made.members, range(5, 6))[0]
     compute(made.rows, 5)
@@ -193,7 +193,7 @@ def test_gradient_under_mixup_is_that_of_the_mixed_rows(problem: Callable) -> No
     data = replace(made.data, X=x, y=y, weight=weight[None], offset=zeros, factor=ones)
     plain = replace(
         made, data=data, rows=np.arange(60)[None],
-        members=replace(made.members, mixup=np.zeros(1)),
+        members=replace(made.members, mixup_alpha=np.zeros(1)),
     )  # fmt: skip
     other, expected, total = plain.batch_gradient(SquaredError(), 60)
     other(plain.rows, 5)

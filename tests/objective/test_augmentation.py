@@ -15,7 +15,7 @@ ALPHA = np.array([0.2, 0.0, 1.0, 3.0])
 def expected(made: Any, step: int) -> list[float]:
     """Each from a generator of its own: the seed is its key, the step in its counter."""
     values = []
-    for alpha, seed in zip(made.members.mixup, made.members.seed, strict=True):
+    for alpha, seed in zip(made.members.mixup_alpha, made.members.seed, strict=True):
         bits = np.random.Philox(key=int(seed), counter=[0, step, 0, 0])
         values.append(np.random.Generator(bits).beta(alpha, alpha) if alpha > 0 else 1.0)
     return values
@@ -25,7 +25,7 @@ def expected(made: Any, step: int) -> list[float]:
 def made(problem: Callable) -> Any:
     given = problem(members=len(ALPHA))
     seed = np.array([0, 1, 7, 2**32 - 1], dtype=np.uint32)
-    return replace(given, members=replace(given.members, mixup=ALPHA, seed=seed))
+    return replace(given, members=replace(given.members, mixup_alpha=ALPHA, seed=seed))
 
 
 def test_shares_are_those_of_the_seed_and_the_step(made: Any) -> None:

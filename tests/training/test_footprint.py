@@ -89,7 +89,7 @@ class Run:
         return Footprint.of(network, self.batches, self.data, self.plan)
 
     def train(self, network: Network) -> None:
-        schedule = schedules.build("constant", self.members.learning_rate, 0.5, 100)
+        schedule = schedules.build("constant", self.members.learning_rate_init, 0.5, 100)
         Task(network, self.members, self.batches, self.data, schedule, self.plan).run()
 
     def peak(self) -> int:
@@ -192,7 +192,7 @@ def message(free: int | None, name: str = "numpy", **changed: Any) -> str:
     run = Run(resolve(None), **changed)
     network = run.network()
     network.backend = Small(free, name)
-    schedule = schedules.build("constant", run.members.learning_rate, 0.5, 100)
+    schedule = schedules.build("constant", run.members.learning_rate_init, 0.5, 100)
     with pytest.raises(MemoryError) as raised, advising(network, run.batches, run.data, run.plan):
         Task(network, run.members, run.batches, run.data, schedule, run.plan).run()
     assert str(raised.value.__cause__) == "out of it"
