@@ -11,6 +11,7 @@ import pytest
 
 import sknorm
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
 from sknorm.training.plan import Outcome
 from sknorm.training.run import Run
 from sknorm.training.state import State
@@ -51,7 +52,7 @@ def task(table: Table, **changed: Any) -> Task:
     settings = {"hidden_layer_sizes": (6,), "max_iter": 6, "random_state": 0, "batch_size": 50}
     kind: Any = MLPRegressor if "loss" in changed else MLPClassifier
     model = kind(**{**settings, "tol": 0.0, "learning_rate_init": 0.02, **changed})
-    return model._task(model._prepare(*table, WEIGHT, None, None), None, (None, None, None))
+    return plan_training(model, prepare(model, Given(*table, WEIGHT)), None, HeldOut())[1]
 
 
 def written(state: State) -> Any:
@@ -112,13 +113,14 @@ import sys
 import numpy as np
 from sklearn.datasets import make_regression
 from sknorm import MLPRegressor
+from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
 from sknorm.training.run import Run
 from sknorm.training.state import State
 
 def start():
     model = MLPRegressor(hidden_layer_sizes=(6,), max_iter=6, random_state=0, n_members=2)
     table = make_regression(200, 5, random_state=0)
-    return model._task(model._prepare(*table, None, None, None), None, (None, None, None))
+    return plan_training(model, prepare(model, Given(*table)), None, HeldOut())[1]
 
 def train(path, until):
     task = start()
@@ -146,7 +148,8 @@ def test_what_is_taken_back_has_not_happened(regression: Table) -> None:
     """Also where the optimizer and the schedule have changed since."""
     settings = {"hidden_layer_sizes": (6,), "max_iter": 9, "random_state": 0, "n_members": 2}
     model: Any = MLPRegressor(**settings, solver="sgd", learning_rate="adaptive")
-    made = model._task(model._prepare(*regression, None, None, None), None, (None,) * 3).start()
+    _, made = plan_training(model, prepare(model, Given(*regression)), None, HeldOut())
+    made = made.start()
     made.advance(2)
     before, network = made.state.to_arrays(), made.state.network.copy()
     saved = made.state.save(network)

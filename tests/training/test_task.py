@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
 from sknorm.network.network import Network
 from sknorm.training.plan import Observer
 from sknorm.training.run import Run
@@ -47,7 +48,7 @@ def model(kind: type = MLPClassifier, **changed: Any) -> Any:
 
 def task(table: Table, kind: type = MLPClassifier, **changed: Any) -> Task:
     made = model(kind, **changed)
-    return made._task(made._prepare(*table, None, None, None), None, (None, None, None))
+    return plan_training(made, prepare(made, Given(*table)), None, HeldOut())[1]
 
 
 def run(table: Table, **changed: Any) -> Run:
