@@ -1,6 +1,6 @@
 """Choosing the strength of the regularization."""
 
-from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
+from sknorm.ensembles.weighted import EnsembleClassifier, EnsembleRegressor
 from sknorm.model_selection.path import RegularizationPath, regularization_path
 from sknorm.model_selection.stacked_search import StackedGridSearchCV, StackedRandomizedSearchCV
 

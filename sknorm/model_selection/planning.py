@@ -13,11 +13,11 @@ from sklearn.base import BaseEstimator, clone
 
 from sknorm._sklearn import _num_features
 from sknorm.backends import is_on_host
+from sknorm.ensembles.members import all_parameters, has_own_code
 from sknorm.estimators.combinations import check_combination, hidden_sizes
 from sknorm.estimators.parameters import PARAMETERS, PREPARING
 from sknorm.model_selection.evaluation import Candidate, Context, Job, Unit
 from sknorm.model_selection.inputs import Once, check_stackable, has_prefix, last_step
-from sknorm.model_selection.overrides import all_parameters, has_own_code
 
 # Parameters that the networks of a stack may differ in.
 STACKED = {name for name, each in PARAMETERS.items() if each.differs}

@@ -10,11 +10,11 @@ from sklearn.base import is_classifier
 
 from sknorm._sklearn import _num_samples
 from sknorm.backends import fetched
+from sknorm.ensembles.forward_selection import forward_selection
+from sknorm.ensembles.weighted import EnsembleClassifier, EnsembleRegressor
 from sknorm.model_selection.alone import fitted_clone
-from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
 from sknorm.model_selection.evaluation import Candidate, Context, Results, Table
 from sknorm.model_selection.execution import Execution
-from sknorm.model_selection.forward_selection import forward_selection
 from sknorm.model_selection.inputs import rows_of, taken
 from sknorm.model_selection.planning import units
 from sknorm.model_selection.predictions import aligned, out_of_fold, stand_in

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from ensemble_case import T, X, assert_average, fitted, model, seeds, steps
 
-from sknorm.model_selection.ensemble import EnsembleRegressor
-from sknorm.model_selection.stacked_forward import stacked_forward, stacks
+from sknorm.ensembles.stacked_forward import stacked_forward, stacks
+from sknorm.ensembles.weighted import EnsembleRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

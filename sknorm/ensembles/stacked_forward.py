@@ -9,10 +9,10 @@ import numpy as np
 from sknorm.backends import Backend, resolve
 from sknorm.data.columns import Columns
 from sknorm.data.table import engine_table
+from sknorm.ensembles.members import has_own_code
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.fitted import fitted_of
 from sknorm.estimators.predictive import check_table
-from sknorm.model_selection.overrides import has_own_code
 from sknorm.network.folding import FoldedNetwork, folded
 
 _FAR = 8.0  # deviations that columns' locations may differ by before float32 loses digits
@@ -81,10 +81,8 @@ def _signature(member: Any, place: int) -> Hashable:
     fixed: Hashable = None
     if architecture.normalization == "layer":  # has no place for another scaling
         fixed = (architecture.norm_epsilon, columns.offset.tobytes(), columns.factor.tobytes())
-    return (
-        architecture.sizes, architecture.activation, architecture.residual,
-        network.parameters.flat.dtype, member.backend, member.matmul_precision, fixed,
-    )  # fmt: skip
+    shape = architecture.sizes, architecture.activation, architecture.residual, fixed
+    return shape, network.parameters.flat.dtype, member.backend, member.matmul_precision
 
 
 def _near(own: Columns, other: Columns) -> bool:
