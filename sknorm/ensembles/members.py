@@ -50,10 +50,10 @@ def has_own_code(estimator: Any) -> bool:
 
 def all_parameters(network: Any) -> dict[str, Any]:
     """Parameters of a network, those included that its subclass's constructor does not take."""
-    names = library_class(network)._get_param_names()  # type: ignore[attr-defined]
+    names = inspect.signature(library_class(network)).parameters
     return {name: getattr(network, name) for name in names} | network.get_params(deep=False)
 
 
 def _replaceable(estimator: Any, base: type) -> set[str]:
     """Names of what a class has, and of parameters, which a property may stand in for."""
-    return {*dir(base), *base._get_param_names()}  # type: ignore[attr-defined]
+    return {*dir(base), *inspect.signature(base).parameters}

@@ -23,19 +23,9 @@ _LARGE = 1 << 17  # parameters from which one pass is slower than several: cache
 def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any]:
     """Predictions of fitted models in one pass over X, before targets get their units.
 
-    Parameters
-    ----------
-    members : sequence of MLPClassifier or MLPRegressor
-        Of one group of :func:`stacks`. The first checks X.
-    X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
-    method : str
-        Name of the method that predicts, for messages.
-
-    Yields
-    ------
-    array of shape (n_samples, n_outputs)
-        For each model in turn, so that they are not all held: the mean over its networks, where
-        it was computed and in X's float dtype.
+    The members are of one group of :func:`stacks`, and the first checks X, for ``method``. Yields
+    for each in turn, so that they are not all held, the mean over its networks
+    (n_samples, n_outputs), where it was computed and in X's float dtype.
     """
     first = members[0]
     checked = check_table(first, X, method)

@@ -95,7 +95,7 @@ def test_answers_are_those_of_each_member() -> None:
     models = fitted(seeds("counts", 3), "counts")
     found = stacked_forward(models, X, "predict")
     for each, member in zip(found, models, strict=True):
-        location, scale = member._target_scaling()
+        location, scale = member.target_mean_, member.target_scale_
         np.testing.assert_allclose((each * scale + location)[:, 0], member.predict(X))
 
 

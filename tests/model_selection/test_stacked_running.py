@@ -16,8 +16,8 @@ from sklearn.callback import ProgressBar
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknorm.model_selection import StackedGridSearchCV, planning
-from sknorm.model_selection.progress import Progress
+from sknorm.model_selection import StackedGridSearchCV, plan
+from sknorm.model_selection.context import Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -56,8 +56,8 @@ def test_threads_of_this_process_are_what_n_jobs_means(monkeypatch: pytest.Monke
         time.sleep(0.01)
         return model.score(X, y)
 
-    monkeypatch.setattr(planning, "_LEAST", 1)
-    monkeypatch.setattr(planning, "_MOST", 1)
+    monkeypatch.setattr(plan, "_LEAST", 1)
+    monkeypatch.setattr(plan, "_MOST", 1)
     found = PLAIN.stacked(scoring=score, n_jobs=3, refit=False)
     assert len(seen) > 1
     assert_same_results(found.cv_results_, PLAIN.plain(scoring=score).cv_results_)
@@ -159,8 +159,8 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
 def test_an_interrupted_search_keeps_what_was_finished(
     monkeypatch: pytest.MonkeyPatch, n_jobs: int, several: bool, solver: str
 ) -> None:
-    monkeypatch.setattr(planning, "_LEAST", 1)
-    monkeypatch.setattr(planning, "_MOST", 1)
+    monkeypatch.setattr(plan, "_LEAST", 1)
+    monkeypatch.setattr(plan, "_MOST", 1)
     scores = {"scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"} if several else {}
     model, values = classifier(max_iter=4, solver=solver), {"alpha": [1e-4, 0.1, 0.2, 0.3, 1.0]}
     settings = {"cv": 2, "n_jobs": n_jobs, "return_train_score": True, **scores}
@@ -191,8 +191,8 @@ def test_an_interrupted_search_by_a_function_of_several_scores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whose names are not known of a fit that failed."""
-    monkeypatch.setattr(planning, "_LEAST", 1)
-    monkeypatch.setattr(planning, "_MOST", 1)
+    monkeypatch.setattr(plan, "_LEAST", 1)
+    monkeypatch.setattr(plan, "_MOST", 1)
     interrupt_after(monkeypatch, 18)
     search = StackedGridSearchCV(
         classifier(max_iter=4), {"alpha": [-1, 0.1, 0.2, 0.3]}, cv=2, error_score=-7.0, refit="a",

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from functools import partial
+from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
 import joblib
@@ -13,11 +14,11 @@ from sklearn.base import BaseEstimator, clone
 
 from sknorm._sklearn import _num_features
 from sknorm.backends import is_on_host
-from sknorm.ensembles.members import all_parameters, has_own_code
-from sknorm.estimators.combinations import check_combination, hidden_sizes
+from sknorm.ensembles.members import all_parameters, has_own_code, network_of
+from sknorm.estimators.combinations import check_parameters, hidden_sizes
 from sknorm.estimators.parameters import PARAMETERS, PREPARING
-from sknorm.model_selection.evaluation import Candidate, Context, Job, Unit
-from sknorm.model_selection.inputs import Once, check_stackable, has_prefix, last_step
+from sknorm.model_selection.context import Context
+from sknorm.model_selection.folds import Fold, around, check_stackable, has_steps
 
 # Parameters that the networks of a stack may differ in.
 STACKED = {name for name, each in PARAMETERS.items() if each.differs}
@@ -28,98 +29,107 @@ _CACHE_BYTES = 1 << 23
 _LEAST, _MOST = 4, 64
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """A candidate, not fitted, and what its jobs need to know of it."""
+
+    number: int
+    parameters: dict[str, Any]
+    model: Any
+    network: Any  # the model's own, if it is not the model
+    before: Hashable = None  # identifies all that is fitted before the network,
+    stack: Hashable = None  # the parameters that networks of one stack have in common,
+    preparation: Hashable = None  # and those that the preparation of a table depends on
+    fault: Exception | None = None  # why it cannot be fitted
+    alone: bool = False  # whether it has methods of its own, and is fitted by them
+
+    @property
+    def epochs(self) -> int:
+        """Largest number of epochs of its training in a fold."""
+        if self.fault is not None:
+            return 0
+        most = getattr(self.network, "max_iter", 1)  # of one with own methods it may be anything
+        return max(1, int(most)) if isinstance(most, Integral) else 1
+
+
+Candidates = Sequence[Candidate]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One candidate in one fold."""
+
+    candidate: Candidate
+    fold: Fold
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """The numbers of the candidate and the fold."""
+        return self.candidate.number, self.fold.split
+
+
 def candidates_of(estimator: Any, parameters: Sequence[dict[str, Any]]) -> list[Candidate]:
     """The candidates of a search.
 
     Raises
     ------
     TypeError
-        If one does not end in one of this library's networks.
+        If the network of one is not one of this library's.
     ValueError
         If a parameter does not exist.
     """
     return [_candidate(estimator, *each) for each in enumerate(parameters)]
 
 
-def units(
-    context: Context,
-    candidates: Sequence[Candidate],
-    splits: Sequence[int],
-    X: Any,
-    workers: int,
-) -> list[Unit]:
-    """Jobs of candidates in folds, in units of what can be stacked.
-
-    Parameters
-    ----------
-    context : Context
-    candidates : sequence of Candidate
-    splits : sequence of int
-        The folds.
-    X : table
-    workers : int
-        How many units can be worked on at once.
-    """
+def plan(
+    context: Context, candidates: Candidates, splits: Sequence[int], workers: int
+) -> list[list[Job]]:
+    """Jobs of candidates in folds, in units of what can be stacked, for so many workers."""
     groups: dict[tuple, list[Job]] = defaultdict(list)
+    folds: dict[tuple, Fold] = {}
     for split in splits:
         rows = len(context.splits[split][0])
         for candidate in candidates:
-            fold = (None, None) if candidate.prefix is None else (candidate.prefix, split)
-            groups[fold, candidate.stack, rows].append(Job(candidate, split))
-    parts = {key: _parts(jobs, X, workers, context) for key, jobs in groups.items()}
-    prefixes = _prefixes(parts, context)
-    return [
-        Unit(jobs, jobs[0].candidate.epochs, prefixes.get(key[0]))
-        for key, cut in parts.items()
-        for jobs in cut
-    ]
-
-
-def _prefixes(parts: dict[tuple, list[list[Job]]], context: Context) -> dict[tuple, Once]:
-    """What the units of each prefix in each fold share."""
-    prefixes: dict[tuple, Once] = {}
-    for (fold, *_), cut in parts.items():
-        if fold[0] is not None and fold not in prefixes:
-            uses = sum(len(other) for (same, *_), other in parts.items() if same == fold)
-            model = cut[0][0].candidate.model
-            prefixes[fold] = Once(partial(context.fold(fold[1]).prepared, model=model), uses)
-    return prefixes
+            before = candidate.before
+            own = before is not None and has_steps(candidate.model)
+            key = before, candidate.stack if before is None else None, split
+            fold = folds.setdefault(key, Fold(split, candidate.model))
+            group = before, split if own else None, candidate.stack, rows
+            groups[group].append(Job(candidate, fold))
+    units = [unit for jobs in groups.values() for unit in _parts(jobs, workers, context)]
+    for unit in units:
+        for fold in {job.fold for job in unit}:
+            fold.uses += 1
+    return units
 
 
 def _candidate(estimator: Any, number: int, parameters: dict[str, Any]) -> Candidate:
     """A candidate with its parameters checked; what is wrong with them is for its jobs to say."""
     model = clone(estimator).set_params(**clone(parameters, safe=False))
     check_stackable(model)
-    network = last_step(model)
-    if has_own_code(model) or has_own_code(network):
-        return Candidate(
-            number, parameters, model, network, frozenset(),
-            prefix=None, stack=number, preparation=None, fault=None, alone=True,
-        )  # fmt: skip
+    known = number, parameters, model, network_of(model)
+    network, outer = known[-1], around(model)
+    if any(has_own_code(each) for each in [*outer, network]):
+        return Candidate(*known, stack=number, alone=True)
     try:
         own = all_parameters(network)
-        network._validate_params()
-        check_combination(network)
-        hidden_sizes(network.hidden_layer_sizes)
+        check_parameters(network)
     except Exception as error:
-        return Candidate(
-            number, parameters, model, network, frozenset(),
-            prefix=None, stack=None, preparation=None, fault=error, alone=False,
-        )  # fmt: skip
+        return Candidate(*known, fault=error)
     common = [type(network), _requests(model), {k: v for k, v in own.items() if k not in STACKED}]
+    fitted = has_steps(model) or any(not hasattr(each, "steps") for each in outer)
     return Candidate(
-        number, parameters, model, network, frozenset(own),
-        prefix=_fingerprint(_before(model)) if has_prefix(model) else None,
+        *known,
+        before=_fingerprint([_before(each) for each in outer]) if fitted else None,
         stack=_fingerprint(common),
         preparation=_fingerprint({k: v for k, v in own.items() if k not in _LATER}),
-        fault=None, alone=False,
-    )  # fmt: skip
+    )
 
 
 def _before(model: Any) -> list[Any]:
-    """What decides what a Pipeline gives its network."""
-    own = {name: value for name, value in vars(model).items() if name != "steps"}
-    return [own, model.steps[:-1], _requests(model)]
+    """What decides what a Pipeline, or a transformer of targets, gives to what it ends in."""
+    own = {name: each for name, each in vars(model).items() if name not in ("steps", "regressor")}
+    return [own, getattr(model, "steps", [])[:-1], _requests(model)]
 
 
 def _requests(model: Any) -> str:
@@ -143,7 +153,7 @@ def _fingerprint(value: Any) -> Hashable:
         return id(value)
 
 
-def _parts(jobs: list[Job], X: Any, workers: int, context: Context) -> list[list[Job]]:
+def _parts(jobs: list[Job], workers: int, context: Context) -> list[list[Job]]:
     """Jobs in parts of even size, enough of them for all workers; on the host, small enough.
 
     All jobs of a unit hold their initial weights and the order of their rows from the start: of
@@ -154,31 +164,26 @@ def _parts(jobs: list[Job], X: Any, workers: int, context: Context) -> list[list
     if jobs[0].candidate.alone:
         return [[job] for job in jobs]
     network, size = jobs[0].candidate.network, -(-len(jobs) // workers)
-    if network.backend == "numpy" or (network.backend == "auto" and is_on_host(X)):
-        size = min(size, _stack_size(network, _width(X)))
+    weights = _weights(network, context.X)
+    if network.backend == "numpy" or (network.backend == "auto" and is_on_host(context.X)):
+        size = min(size, _stack_size(max(1, weights) * int(network.n_members)))
     if context.max_stack_bytes is not None:
-        held = len(context.splits[jobs[0].split][0]) + _weights(network, _width(X))
+        held = len(context.splits[jobs[0].fold.split][0]) + weights
         held *= 8 * int(network.n_members)
         size = min(size, int(context.max_stack_bytes) // (4 * workers * held))
     count = -(-len(jobs) // max(1, size))
     return [part.tolist() for part in np.array_split(np.array(jobs, dtype=object), count)]
 
 
-def _stack_size(network: Any, width: int) -> int:
+def _stack_size(values: int) -> int:
     """Networks whose parameters, gradients and moments stay in the caches together."""
-    values = max(1, _weights(network, width)) * int(network.n_members)
     return int(np.clip(_CACHE_BYTES // (16 * values), _LEAST, _MOST))
 
 
-def _weights(network: Any, width: int) -> int:
+def _weights(network: Any, X: Any) -> int:
     """Weights of the hidden layers."""
-    sizes = [width, *hidden_sizes(network.hidden_layer_sizes)]
-    return sum(a * b for a, b in pairwise(sizes))
-
-
-def _width(X: Any) -> int:
-    """Columns of a table; 1 of what a Pipeline is yet to make columns of, such as text."""
     try:
-        return int(_num_features(X))
-    except TypeError:
-        return 1
+        width = int(_num_features(X))
+    except TypeError:  # what a Pipeline is yet to make columns of, such as text
+        width = 1
+    return sum(a * b for a, b in pairwise([width, *hidden_sizes(network.hidden_layer_sizes)]))
