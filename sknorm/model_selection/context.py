@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from multiprocessing import parent_process
@@ -45,16 +46,18 @@ class Progress:
         self._done = self._told = 0
         self._total = 0
         self._task: Any = None
+        self._fits: Any = None
         self._owner: Any = None
 
     def begin(self, owner: Any, context: Any, total: int) -> None:
         """A search over ``total`` epochs of members starts."""
-        self._total = total
+        self._owner, self._total = owner, total
         if has_callbacks(owner):
             steps = min(total, 1000)
-            self._owner = owner
             self._task = context.subcontext(task_name="search", max_subtasks=steps)
             self._task.call_on_fit_task_begin(estimator=owner)
+        else:
+            self._fits = context.subcontext(task_name="search", max_subtasks=None)
 
     def advanced(self, epochs: int) -> None:
         """Members have been trained for so many epochs, all in all."""
@@ -68,6 +71,14 @@ class Progress:
         if self._task is not None:
             self._tell(self._total)
             self._task.call_on_fit_task_end(estimator=self._owner)
+
+    def fitting(self, model: Any) -> AbstractContextManager[None]:
+        """Tell callbacks of a model that the fit in the block is a part of the search."""
+        if self._fits is None:
+            return nullcontext()
+        with self._lock:
+            fit = self._fits.subcontext(task_name="candidate-split-evaluation")
+        return fit.propagate_callback_context(model)
 
     def _tell(self, done: int) -> None:
         """End one more subtask for each share of the total that is done."""

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, clone
 
-from sknorm._sklearn import _num_features
+from sknorm._sklearn import _num_features, has_callbacks
 from sknorm.backends import is_on_host
 from sknorm.ensembles.members import all_parameters, has_own_code, network_of
 from sknorm.estimators.combinations import check_parameters, hidden_sizes
@@ -41,7 +41,7 @@ class Candidate:
     stack: Hashable = None  # the parameters that networks of one stack have in common,
     preparation: Hashable = None  # and those that the preparation of a table depends on
     fault: Exception | None = None  # why it cannot be fitted
-    alone: bool = False  # whether it has methods of its own, and is fitted by them
+    alone: str = ""  # what of its own it has to be fitted by its own ``fit``, one by one
 
     @property
     def epochs(self) -> int:
@@ -109,8 +109,10 @@ def _candidate(estimator: Any, number: int, parameters: dict[str, Any]) -> Candi
     check_stackable(model)
     known = number, parameters, model, network_of(model)
     network, outer = known[-1], around(model)
-    if any(has_own_code(each) for each in [*outer, network]):
-        return Candidate(*known, stack=number, alone=True)
+    for each in (*outer, network):
+        if has_own_code(each) or has_callbacks(each):
+            alone = "methods of its own" if has_own_code(each) else "callbacks"
+            return Candidate(*known, stack=number, alone=alone)
     try:
         own = all_parameters(network)
         check_parameters(network)

@@ -143,7 +143,7 @@ def _check_epochs(planned: Sequence[list[Job]]) -> None:
     for unit in planned:
         candidate = unit[0].candidate
         if candidate.alone:
-            what, instead = f"{type(candidate.model).__name__} with methods of its own", ""
+            what, instead = f"{type(candidate.model).__name__} with {candidate.alone}", ""
         elif candidate.fault is None and candidate.network.solver == "lbfgs":
             what, instead = "solver='lbfgs'", "another solver, "
         else:

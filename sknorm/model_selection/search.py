@@ -109,8 +109,9 @@ otherwise the steps are fitted once a fold and setting of theirs. A subclass wit
 methods of its own, such as ``fit`` or ``predict``, is fitted and scored by them, one
 candidate and fold after the other.
 
-Callbacks of the search hear of its progress in epochs of members; callbacks of the estimator
-run in the refit only, and its ``verbose`` says nothing before it.
+Callbacks of the search hear of its progress in epochs of members. An estimator that has
+callbacks itself is fitted by its own ``fit`` too, in which they run; the ``verbose`` of others
+says nothing before the refit.
 """
 
 

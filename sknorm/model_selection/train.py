@@ -72,7 +72,7 @@ def fitted_clone(context: Context, candidate: Candidate, rows: np.ndarray) -> An
     """A candidate fitted to some of the rows."""
     model, params = clone(candidate.model), rows_of(context.fit_params, rows, context.count)
     targets = [] if context.y is None else [taken(context.y, rows)]
-    with _interruptible():
+    with context.progress.fitting(model), _interruptible():
         return model.fit(taken(context.X, rows), *targets, **params)
 
 

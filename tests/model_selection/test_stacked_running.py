@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 from search_case import Case, T, assert_same_results, classifier
-from sklearn.callback import ProgressBar
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -321,12 +322,32 @@ def test_callbacks_that_are_passed_on_hear_of_the_refit() -> None:
     assert listener.count("epoch") == search.best_estimator_.n_iter_ and not listener.open
 
 
-def test_callbacks_of_the_estimator_run_in_the_refit() -> None:
-    listener = Listener()
-    model = classifier().set_callbacks(listener)
-    search = StackedGridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3).fit(X, Y)
-    assert listener.set_up == listener.torn_down == 1
-    assert listener.count("epoch") == search.best_estimator_.n_iter_ and not listener.open
+@pytest.mark.parametrize("steps", [False, True], ids=["alone", "Pipeline"])
+def test_callbacks_of_the_estimator_run_in_each_fit(steps: bool) -> None:
+    """And in the refit, as in scikit-learn's search."""
+    counts, tables = [], []
+    for make in (StackedGridSearchCV, GridSearchCV):
+        listener, grid = Listener(), {"alpha": [0.1, 1.0]}
+        model: Any = classifier().set_callbacks(listener)
+        if steps:
+            model = Pipeline([("s", StandardScaler()), ("mlp", model)])
+            grid = {"mlp__alpha": grid["alpha"]}
+        tables.append(make(model, grid, cv=3).fit(X, Y).cv_results_)
+        assert listener.set_up == listener.torn_down == 7 and not listener.open
+        counts.append([listener.count(name) for name in ("fit", "epoch")])
+    assert counts[0] == counts[1]
+    assert_same_results(*tables)
+
+
+def test_scores_that_a_callback_monitors_are_those_of_each_fit() -> None:
+    scores = []
+    for make in (StackedGridSearchCV, GridSearchCV):
+        monitor = ScoringMonitor(scoring="neg_log_loss")
+        make(classifier().set_callbacks(monitor), {"alpha": [0.1, 1.0]}, cv=2).fit(X, Y)
+        rows = monitor.get_logs().data  # of all fits
+        scores.append([row["neg_log_loss"] for row in rows if row["task_name"] == "epoch"])
+    assert len(scores[0]) == 20  # of four epochs, in four fits and the refit
+    np.testing.assert_allclose(np.sort(scores[0]), np.sort(scores[1]))
 
 
 @pytest.mark.parametrize("kind", ["failing", "interrupted"])
