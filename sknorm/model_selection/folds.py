@@ -4,7 +4,7 @@ import copy
 import inspect
 import threading
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -58,8 +58,8 @@ class Inputs:
     split: int
     fitted: Any  # the candidate after its fit, with a recorder in the place of its network
     params: dict[str, Any]  # of the network's ``fit``, beside X and y
-    X: Any  # None are the fold's rows of the common table
-    y: Any
+    X: Any = None  # None are the fold's rows of the common table
+    y: Any = None  # or of the common targets
     _views: dict[str, View] = field(default_factory=dict, repr=False)
     _prepared: dict[Hashable, Prepared] = field(default_factory=dict, repr=False)
 
@@ -80,11 +80,11 @@ class Inputs:
     def prepared(self, network: Any, key: Hashable) -> Prepared:
         """The training rows as a network sees them; networks of equal ``key`` see the same."""
         if key not in self._prepared:
-            given = self._arguments(network)
-            rows = self._view(network), self.y
-            self._prepared[key] = prepare(
-                network, Given(*rows, given.get("sample_weight"), given.get("groups"))
-            )
+            given, view, y = self._arguments(network), self._view(network), self.y
+            if y is None:
+                y = taken(self.context.y, self.context.splits[self.split][0])
+            rows = Given(view, y, given.get("sample_weight"), given.get("groups"))
+            self._prepared[key] = prepare(network, rows)
         return self._prepared[key]
 
     def asked(self, model: Any, network: Any, test: bool) -> tuple[Any, Any, Any]:
@@ -106,7 +106,7 @@ class Inputs:
         if self.X is None:
             train = self.context.splits[self.split][0]
             try:
-                return self.context.view(network).take(train)
+                return replace(self.context.view(network), index=train)  # not a copy of it
             except ValueError:  # of a row of another fold, which fails for it
                 pass
         if network.backend not in self._views:
@@ -144,12 +144,12 @@ class Fold:
 
     def _inputs(self, context: Context) -> Inputs:
         train = context.splits[self.split][0]
-        params, y = rows_of(context.fit_params, train, context.count), taken(context.y, train)
+        params = rows_of(context.fit_params, train, context.count)
         if network_of(self.model) is self.model:
-            return Inputs(context, self.split, self.model, params, None, y)
+            return Inputs(context, self.split, self.model, params)
         own = has_steps(self.model)
         X = taken(context.X, train) if own else context.X  # which all that is there passes on
-        fitted, (X, y, params) = recorded(self.model, X, y, params)
+        fitted, (X, y, params) = recorded(self.model, X, taken(context.y, train), params)
         return Inputs(context, self.split, fitted, params, X if own else None, y)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -147,7 +147,8 @@ def test_folds_without_steps(steps: tuple | None) -> None:
     given = {f"{name}sample_weight": WEIGHT, f"{name}X_val": X[:4]}
     inputs = opened(model, fit_params=given)
     assert inputs.X is None  # the training rows of the common table
-    np.testing.assert_array_equal(inputs.y, Y[TRAIN])
+    np.testing.assert_array_equal(Y[TRAIN] if steps is None else inputs.y, Y[TRAIN])
+    assert (inputs.y is None) == (steps is None)
     network, *rows = inputs.asked(model, network_of(model), test=True)
     assert network is network_of(model)
     for found, expected in zip(rows, (X[TEST], Y[TEST]), strict=True):
