@@ -4,6 +4,8 @@ With each, why the promised names do not do. A release of scikit-learn that chan
 dealt with here.
 """
 
+from typing import Any
+
 from sklearn.base import _fit_context  # checks parameters before a fit; its own estimators use it
 from sklearn.metrics._scorer import (
     _BaseScorer,  # one that asks for predictions only, so that a Pipeline's network will do
@@ -38,6 +40,17 @@ from sklearn.utils.validation import (
     _num_samples,
 )
 
+
+def has_callbacks(estimator: object) -> bool:
+    """Whether a user has set callbacks, without which their tasks need not be made."""
+    return bool(getattr(estimator, "_skl_callbacks", []))
+
+
+def scorers_by_name(scorer: Any) -> dict[str, Any] | None:
+    """The scorers of several in one; None of a single one."""
+    return scorer._scorers if isinstance(scorer, _MultimetricScorer) else None
+
+
 __all__ = [
     "BaseSearchCV",
     "HasMethods",
@@ -45,7 +58,6 @@ __all__ = [
     "Options",
     "StrOptions",
     "_BaseScorer",
-    "_MultimetricScorer",
     "_PassthroughScorer",
     "_Scorer",
     "_check_feature_names",
@@ -64,4 +76,6 @@ __all__ = [
     "_score",
     "_warn_or_raise_about_fit_failures",
     "check_same_namespace",
+    "has_callbacks",
+    "scorers_by_name",
 ]

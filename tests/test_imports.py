@@ -12,7 +12,7 @@ ROOT = Path(sknorm.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
     "kernels", "backends", "objective", "data", "network", "optim", "training", "estimators",
-    "model_selection",
+    "ensembles", "model_selection",
 ]  # fmt: skip
 LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
     "penalties": LAYERS.index("objective"),

@@ -1,7 +1,7 @@
 """Tables as kernels take them: dense in C order, or sparse, and some rows of either."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -31,11 +31,17 @@ class View:
         Which rows they are.
     engine : object
         The table as kernels take it, made once for all its views.
+    names : ndarray of n_features str, or None
+        Of the columns, where all are strings.
+    like : object
+        The table as it was given, before it was checked.
     """
 
     table: Any
     index: np.ndarray
     engine: Any
+    names: Any = None
+    like: Any = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -49,7 +55,7 @@ class View:
 
     def take(self, index: np.ndarray) -> "View":
         """Some of these rows."""
-        return View(self.table, self.index[index], self.engine)
+        return replace(self, index=self.index[index])
 
 
 def take(X: Any, index: np.ndarray) -> Any:

@@ -28,6 +28,13 @@ def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
     return tuple(int(d) for d in sizes)
 
 
+def check_parameters(estimator: Any) -> None:
+    """Raise an error if ``fit`` would refuse a parameter, whatever the data."""
+    estimator._validate_params()
+    check_combination(estimator)
+    hidden_sizes(estimator.hidden_layer_sizes)
+
+
 def check_combination(estimator: Any) -> None:
     """Refuse, before training, what a solver or penalty cannot do.
 

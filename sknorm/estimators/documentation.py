@@ -1,5 +1,6 @@
 """The parts of the docstrings that the classifier and the regressor share."""
 
+from collections.abc import Callable
 from textwrap import indent
 from typing import TypeVar
 
@@ -85,14 +86,19 @@ feature_names_in_ : ndarray of shape (n_features,)
 
 
 def documented(cls: Class) -> Class:
-    """Fill the shared parts into a class's docstring."""
-    parts = {
-        "{algorithm}": ALGORITHM,
-        "{parameters}": "\n".join(each.docstring for each in parameters_of(cls)),
-        "{attributes}": ATTRIBUTES,
-    }
-    text = cls.__doc__ or ""
-    for mark, part in parts.items():
-        text = text.replace(" " * 4 + mark, indent(part.strip("\n"), " " * 4))
-    cls.__doc__ = text
-    return cls
+    """Fill the shared parts into a network's docstring."""
+    parameters = "\n".join(each.docstring for each in parameters_of(cls))
+    return filled(algorithm=ALGORITHM, parameters=parameters, attributes=ATTRIBUTES)(cls)
+
+
+def filled(**parts: str) -> Callable[[Class], Class]:
+    """Fill parts into a class's docstring, each where its name stands in braces."""
+
+    def fill(cls: Class) -> Class:
+        text = cls.__doc__ or ""
+        for name, part in parts.items():
+            text = text.replace(f"    {{{name}}}", indent(part.strip("\n"), " " * 4))
+        cls.__doc__ = text
+        return cls
+
+    return fill

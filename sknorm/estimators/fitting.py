@@ -16,7 +16,7 @@ from sknorm.data import checks, splits
 from sknorm.data.columns import Columns
 from sknorm.data.dataset import TrainingData
 from sknorm.data.rows import Rows
-from sknorm.data.table import View, move_table, resolve_table
+from sknorm.data.table import View, engine_table, move_table, resolve_table
 from sknorm.data.targets import Target
 from sknorm.estimators import build
 from sknorm.estimators.fitted import Fitted, fitted_attributes, shallow_copy
@@ -46,8 +46,6 @@ class Given(NamedTuple):
         Whether these are some of the rows only.
     classes : ndarray or None
         Of all rows, as ``partial_fit`` is told them.
-    like : object
-        What a view's table was before it was checked.
     """
 
     X: Any
@@ -56,7 +54,6 @@ class Given(NamedTuple):
     groups: Any = None
     partial: bool = False
     classes: np.ndarray | None = None
-    like: Any = None
 
 
 class HeldOut(NamedTuple):
@@ -139,7 +136,7 @@ def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Pre
     columns = learn_columns(estimator, rows, previous)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
     data = TrainingData.encode(backend, rows, encoded, columns, dtype)
-    like = given.like if isinstance(given.X, View) else given.X
+    like = given.X.like if isinstance(given.X, View) else given.X
     like = like if keeps_kind(like) else None
     return Prepared(rows, columns, target, encoded, data, backend, dtype, header, like)
 
@@ -167,8 +164,10 @@ def _checked(estimator: Any, given: Given, fresh: bool, at_least: int) -> tuple[
     """X and y as arrays, and the names of the columns."""
     if isinstance(given.X, View):
         checks.check_count(estimator, given.X, at_least)
-        y = checks.check_targets(estimator, given.X, given.y)
-        return given.X, y, getattr(estimator, "feature_names_in_", None)
+        estimator.n_features_in_, names = given.X.shape[1], given.X.names
+        if names is not None:
+            estimator.feature_names_in_ = names
+        return given.X, checks.check_targets(estimator, given.X, given.y), names
     X = move_table(given.X, estimator.backend)
     names = checks.feature_names(X)
     X, y = checks.check_features(estimator, X, reset=fresh, y=given.y, at_least=at_least)
@@ -176,12 +175,16 @@ def _checked(estimator: Any, given: Given, fresh: bool, at_least: int) -> tuple[
     return X, y, names
 
 
-def check_table_to_fit(estimator: Any, X: Any) -> tuple[Any, dict[str, Any]]:
-    """A checked table, and the attributes that scikit-learn's checks have set."""
-    checked = shallow_copy(estimator)
+def view_table(estimator: Any, X: Any) -> View:
+    """A checked table, of whose rows views can be fitted to without another check."""
+    checked, like = shallow_copy(estimator), X
     X = checks.check_features(checked, move_table(X, estimator.backend), reset=True)
     checks.check_sparse_backend(X, estimator.backend)
-    return X, _header(checked)
+    if isinstance(X, np.ndarray):
+        X = np.ascontiguousarray(X)
+    backend = resolve_table(X, estimator.backend, estimator.matmul_precision)
+    names = getattr(checked, "feature_names_in_", None)
+    return View(X, np.arange(X.shape[0]), engine_table(backend, X), names, like)
 
 
 def learn_target(estimator: Any, rows: Rows, given: Given, previous: Fitted | None) -> Target:

@@ -1,8 +1,8 @@
 """Choosing the strength of the regularization."""
 
-from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
+from sknorm.ensembles import EnsembleClassifier, EnsembleRegressor
 from sknorm.model_selection.path import RegularizationPath, regularization_path
-from sknorm.model_selection.stacked_search import StackedGridSearchCV, StackedRandomizedSearchCV
+from sknorm.model_selection.search import StackedGridSearchCV, StackedRandomizedSearchCV
 
 __all__ = [
     "EnsembleClassifier",

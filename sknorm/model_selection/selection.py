@@ -1,34 +1,25 @@
 """An ensemble of a search's candidates: chosen by their predictions, refitted as stacks."""
 
+import copy
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
 
 from sknorm._sklearn import _num_samples
 from sknorm.backends import fetched
-from sknorm.model_selection.alone import fitted_clone
-from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
-from sknorm.model_selection.evaluation import Candidate, Context, Results, Table
-from sknorm.model_selection.execution import Execution
-from sknorm.model_selection.forward_selection import forward_selection
-from sknorm.model_selection.inputs import rows_of, taken
-from sknorm.model_selection.planning import units
-from sknorm.model_selection.predictions import aligned, out_of_fold, stand_in
-from sknorm.model_selection.progress import Progress
-from sknorm.model_selection.work import Work
+from sknorm.ensembles import EnsembleClassifier, EnsembleRegressor, forward_selection
+from sknorm.model_selection.context import Context, rows_of, taken
+from sknorm.model_selection.plan import Candidates, plan
+from sknorm.model_selection.results import Results
+from sknorm.model_selection.train import Stack, begin, fitted_clone
 
 
-def check_averageable(candidates: Sequence[Candidate]) -> None:
-    """Refuse, before training, candidates whose predictions have different shapes.
-
-    Raises
-    ------
-    ValueError
-    """
+def check_averageable(candidates: Candidates) -> None:
+    """Refuse, before training, candidates whose predictions have different shapes."""
     levels = {}
     for each in candidates:
         if each.fault is None and not each.alone and not is_classifier(each.network):
@@ -43,26 +34,16 @@ def check_averageable(candidates: Sequence[Candidate]) -> None:
         )
 
 
-def check_scorer(results: Results, context: Context, y: Any) -> bool:
-    """Refuse a scorer that asks for more than predictions, as soon as there are some.
-
-    Returns
-    -------
-    bool
-        Whether there were any that could be scored.
-
-    Raises
-    ------
-    ValueError
-    """
-    y = fetched(y)
+def check_scorer(results: Results, context: Context) -> bool:
+    """Refuse a scorer of more than predictions; whether there were any to tell by."""
+    y = fetched(context.y)
     for result in results:
         own = result["test_scores"]
         if result.get("predictions") is None or not np.isfinite(own) or own == context.error_score:
             continue
-        rows = context.splits[result["job"].split][1]
-        model = stand_in(result, y)
-        answers = aligned(result, getattr(model, "classes_", None))
+        rows = context.splits[result["key"][1]][1]
+        model = _stand_in(result, y)
+        answers = _aligned(result, getattr(model, "classes_", None))
         params = rows_of(context.score_params, rows, _num_samples(y))
         try:
             with warnings.catch_warnings():  # which the job's own score has given
@@ -78,32 +59,16 @@ def check_scorer(results: Results, context: Context, y: Any) -> bool:
     return False
 
 
-def select(
-    results: Results, candidates: Sequence[Candidate], context: Context, y: Any
-) -> tuple[np.ndarray, float]:
-    """Weights of the candidates in the ensemble that scores best out of fold, and its score.
-
-    Parameters
-    ----------
-    results : list of dict
-        With ``predictions``.
-    candidates : sequence of Candidate
-    context : Context
-    y : targets of all rows
-
-    Raises
-    ------
-    ValueError
-        If no candidate has predictions in all folds.
-    """
-    y, given = fetched(y), [each for each in results if each.get("predictions") is not None]
+def select(results: Results, candidates: Candidates, context: Context) -> tuple[np.ndarray, float]:
+    """Weights of the candidates in the ensemble that scores best out of fold, and its score."""
+    y, given = fetched(context.y), [each for each in results if each.get("predictions") is not None]
     if not given:
         raise ValueError(
             'refit="ensemble" finds no predictions to choose an ensemble by: all fits failed.'
         )
-    model, count = stand_in(given[0], y), _num_samples(y)
+    model, count = _stand_in(given[0], y), _num_samples(y)
     classes = getattr(model, "classes_", None)
-    predictions = out_of_fold(given, len(candidates), context.splits, classes, count)
+    predictions = _out_of_fold(given, len(candidates), context.splits, classes, count)
     finite = np.isfinite(predictions).reshape(*predictions.shape[:2], -1)
     rows = np.flatnonzero(finite.any(axis=(0, 2)))
     params = rows_of(context.score_params, rows, count)
@@ -118,26 +83,108 @@ def select(
     return weights, score(mean)
 
 
-def refitted(execution: Execution, weights: np.ndarray) -> EnsembleClassifier | EnsembleRegressor:
+def refitted(
+    context: Context, candidates: Candidates, weights: np.ndarray
+) -> EnsembleClassifier | EnsembleRegressor:
     """The ensemble of candidates with positive weights, fitted to all rows as one stack.
 
     Candidates that cannot be stacked take several.
     """
-    X, y, rows = execution.X, execution.y, np.arange(_num_samples(execution.X))
-    chosen = [candidate for candidate in execution.candidates if weights[candidate.number] > 0]
-    context = replace(execution.context, splits=[(rows, rows)], error_score="raise")
-    table, models = Table(X), {}
-    for unit in units(context, chosen, [0], X, workers=1):
-        if unit.alone:
-            for job in unit.jobs:
-                model = fitted_clone(X, y, context, job.candidate, rows)
-                models[job.candidate.number] = model
+    chosen = [candidate for candidate in candidates if weights[candidate.number] > 0]
+    context, models = context.refitting(), {}
+    rows, _ = context.splits[0]
+    for unit in plan(context, chosen, [0], workers=1):
+        if unit[0].candidate.alone:
+            for job in unit:
+                models[job.candidate.number] = fitted_clone(context, job.candidate, rows)
             continue
-        work = Work(X, y, table, context, unit, Progress())
-        for part in work.parts:
-            work.gather([part])
-            work.advance()
-            models.update(work.models())
-    kind = EnsembleClassifier if is_classifier(context.estimator) else EnsembleRegressor
+        parts, _ = begin(context, unit)
+        for part in parts:
+            stack = Stack(context, part)
+            stack.advance()
+            models.update(stack.models())
+    kind = EnsembleClassifier if is_classifier(chosen[0].model) else EnsembleRegressor
     order = [candidate.number for candidate in chosen]
     return kind.from_fitted([models[number] for number in order], weights[order])
+
+
+class _Answers(ClassifierMixin, BaseEstimator):
+    """A classifier whose table is its own answers, probabilities (n_samples, n_classes)."""
+
+    def __init__(self, classes: Any = None, indicators: Any = None) -> None:
+        self.classes = self.classes_ = classes
+        self.indicators = indicators  # what makes them of labels that do not exclude each other
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """The answers."""
+        return X
+
+    def predict_log_proba(self, X: np.ndarray) -> np.ndarray:
+        """Their logarithms."""
+        with np.errstate(divide="ignore"):
+            return np.log(X)
+
+    def predict(self, X: np.ndarray) -> Any:
+        """The likeliest class, or indicators of the labels."""
+        if self.indicators is not None:
+            return self.indicators((X > 0.5).astype(np.int64))
+        return self.classes_[np.argmax(X, axis=1)]
+
+
+def _stand_in(result: dict[str, Any], y: Any) -> Any:
+    """A model for scorers that answers what it is asked about."""
+    if result["classes"] is None:
+
+        def predict(X: Any, **_: Any) -> Any:
+            return X
+
+        model = copy.copy(result["like"])
+        model.predict = predict
+        return model
+    if sparse.issparse(y):
+        return _Answers(np.arange(y.shape[1]), sparse.csr_matrix)
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        return _Answers(np.arange(y.shape[1]), np.asarray)
+    return _Answers(np.unique(y))
+
+
+def _aligned(result: dict[str, Any], classes: np.ndarray | None) -> np.ndarray:
+    """A result's predictions with a column for each of ``classes``, if there are any.
+
+    A class that a fold does not have has no probability there.
+    """
+    values = result["predictions"]
+    if classes is None:
+        return values
+    spread = np.zeros((len(values), len(classes)))
+    spread[:, np.searchsorted(classes, result["classes"])] = values
+    return spread
+
+
+def _out_of_fold(
+    results: Sequence[dict[str, Any]],
+    candidates: int,
+    splits: Sequence[tuple[np.ndarray, np.ndarray]],
+    classes: np.ndarray | None,
+    count: int,
+) -> np.ndarray:
+    """Predictions (n_candidates, n_samples, ...) of rows by nets that did not see them.
+
+    Means where a row is in several test folds; NaN where a candidate has none.
+    """
+    shape = _aligned(results[0], classes).shape[1:]
+    sums = np.zeros((candidates, count, *shape))
+    times = np.zeros((candidates, count, *(1 for _ in shape)))
+    for result in results:
+        (number, split), values = result["key"], _aligned(result, classes)
+        if values.shape[1:] != shape:
+            raise ValueError(
+                'refit="ensemble" averages predictions of one shape, but those of a row have '
+                f"shape {shape} and, for candidate {number}, {values.shape[1:]}."
+            )
+        test = splits[split][1]
+        sums[number][test] += values
+        times[number, test] += 1
+    with np.errstate(invalid="ignore"):
+        return sums / times

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import make_classification, make_friedman1, make_multilabel_classification
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import accuracy_score, log_loss, make_scorer, r2_score
@@ -15,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.ensembles.forward_selection import forward_selection
 from sknorm.model_selection import EnsembleClassifier, EnsembleRegressor, StackedGridSearchCV
-from sknorm.model_selection.forward_selection import forward_selection
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -93,6 +94,27 @@ def test_regression_after_a_scaler() -> None:
     expected = np.average(alone, axis=0, weights=best.weights_)
     np.testing.assert_allclose(found.predict(A), expected, rtol=1e-7)
     assert found.score(A, b) == pytest.approx(r2_score(b, expected))
+
+
+@pytest.mark.parametrize("steps", [False, True], ids=["alone", "Pipeline"])
+def test_members_of_transformed_targets(steps: bool) -> None:
+    network, prefix = MLPRegressor(**SMALL), "regressor__"
+    if steps:
+        network, prefix = make_pipeline(StandardScaler(), network), "regressor__mlpregressor__"
+    model = TransformedTargetRegressor(network, func=np.log, inverse_func=np.exp)
+    found = search(model, {f"{prefix}{name}": GRID[name] for name in GRID}).fit(A, b - b.min() + 1)
+    alone = [member.fit(A, b - b.min() + 1) for member in members(found)]
+    assert len(alone) > 1
+    answers = [member.predict(A) for member in alone]
+    expected = np.average(answers, axis=0, weights=found.best_estimator_.weights_)
+    np.testing.assert_allclose(found.predict(A), expected, rtol=1e-7)
+    for mine, theirs in zip(found.best_estimator_.estimators_, alone, strict=True):
+        assert str(mine.get_params()) == str(theirs.get_params())
+    weight = np.arange(len(b)) + 1.0
+    again = clone(found.best_estimator_).fit(A, b - b.min() + 1, sample_weight=weight)
+    name = "mlpregressor__sample_weight" if steps else "sample_weight"
+    own = clone(alone[0]).fit(A, b - b.min() + 1, **{name: weight})
+    np.testing.assert_array_equal(again.estimators_[0].predict(A), own.predict(A))
 
 
 def test_several_outputs_and_labels() -> None:

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 from search_case import Case, T, assert_same_results, classifier
-from sklearn.callback import ProgressBar
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknorm.model_selection import StackedGridSearchCV, planning
-from sknorm.model_selection.progress import Progress
+from sknorm.model_selection import StackedGridSearchCV, plan
+from sknorm.model_selection.context import Progress
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -56,8 +57,8 @@ def test_threads_of_this_process_are_what_n_jobs_means(monkeypatch: pytest.Monke
         time.sleep(0.01)
         return model.score(X, y)
 
-    monkeypatch.setattr(planning, "_LEAST", 1)
-    monkeypatch.setattr(planning, "_MOST", 1)
+    monkeypatch.setattr(plan, "_LEAST", 1)
+    monkeypatch.setattr(plan, "_MOST", 1)
     found = PLAIN.stacked(scoring=score, n_jobs=3, refit=False)
     assert len(seen) > 1
     assert_same_results(found.cv_results_, PLAIN.plain(scoring=score).cv_results_)
@@ -159,8 +160,8 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
 def test_an_interrupted_search_keeps_what_was_finished(
     monkeypatch: pytest.MonkeyPatch, n_jobs: int, several: bool, solver: str
 ) -> None:
-    monkeypatch.setattr(planning, "_LEAST", 1)
-    monkeypatch.setattr(planning, "_MOST", 1)
+    monkeypatch.setattr(plan, "_LEAST", 1)
+    monkeypatch.setattr(plan, "_MOST", 1)
     scores = {"scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"} if several else {}
     model, values = classifier(max_iter=4, solver=solver), {"alpha": [1e-4, 0.1, 0.2, 0.3, 1.0]}
     settings = {"cv": 2, "n_jobs": n_jobs, "return_train_score": True, **scores}
@@ -191,8 +192,8 @@ def test_an_interrupted_search_by_a_function_of_several_scores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whose names are not known of a fit that failed."""
-    monkeypatch.setattr(planning, "_LEAST", 1)
-    monkeypatch.setattr(planning, "_MOST", 1)
+    monkeypatch.setattr(plan, "_LEAST", 1)
+    monkeypatch.setattr(plan, "_MOST", 1)
     interrupt_after(monkeypatch, 18)
     search = StackedGridSearchCV(
         classifier(max_iter=4), {"alpha": [-1, 0.1, 0.2, 0.3]}, cv=2, error_score=-7.0, refit="a",
@@ -321,12 +322,32 @@ def test_callbacks_that_are_passed_on_hear_of_the_refit() -> None:
     assert listener.count("epoch") == search.best_estimator_.n_iter_ and not listener.open
 
 
-def test_callbacks_of_the_estimator_run_in_the_refit() -> None:
-    listener = Listener()
-    model = classifier().set_callbacks(listener)
-    search = StackedGridSearchCV(model, {"alpha": [0.1, 1.0]}, cv=3).fit(X, Y)
-    assert listener.set_up == listener.torn_down == 1
-    assert listener.count("epoch") == search.best_estimator_.n_iter_ and not listener.open
+@pytest.mark.parametrize("steps", [False, True], ids=["alone", "Pipeline"])
+def test_callbacks_of_the_estimator_run_in_each_fit(steps: bool) -> None:
+    """And in the refit, as in scikit-learn's search."""
+    counts, tables = [], []
+    for make in (StackedGridSearchCV, GridSearchCV):
+        listener, grid = Listener(), {"alpha": [0.1, 1.0]}
+        model: Any = classifier().set_callbacks(listener)
+        if steps:
+            model = Pipeline([("s", StandardScaler()), ("mlp", model)])
+            grid = {"mlp__alpha": grid["alpha"]}
+        tables.append(make(model, grid, cv=3).fit(X, Y).cv_results_)
+        assert listener.set_up == listener.torn_down == 7 and not listener.open
+        counts.append([listener.count(name) for name in ("fit", "epoch")])
+    assert counts[0] == counts[1]
+    assert_same_results(*tables)
+
+
+def test_scores_that_a_callback_monitors_are_those_of_each_fit() -> None:
+    scores = []
+    for make in (StackedGridSearchCV, GridSearchCV):
+        monitor = ScoringMonitor(scoring="neg_log_loss")
+        make(classifier().set_callbacks(monitor), {"alpha": [0.1, 1.0]}, cv=2).fit(X, Y)
+        rows = monitor.get_logs().data  # of all fits
+        scores.append([row["neg_log_loss"] for row in rows if row["task_name"] == "epoch"])
+    assert len(scores[0]) == 20  # of four epochs, in four fits and the refit
+    np.testing.assert_allclose(np.sort(scores[0]), np.sort(scores[1]))
 
 
 @pytest.mark.parametrize("kind", ["failing", "interrupted"])

@@ -20,9 +20,9 @@ from search_case import (
     regressor,
 )
 from sklearn import config_context
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.feature_selection import SelectKBest
+from sklearn.feature_selection import SelectKBest, f_regression
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import (
@@ -39,11 +39,12 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     OneHotEncoder,
     PolynomialFeatures,
+    PowerTransformer,
     StandardScaler,
     TargetEncoder,
 )
 
-from sknorm.model_selection import StackedGridSearchCV, planning
+from sknorm.model_selection import StackedGridSearchCV, plan
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
@@ -186,6 +187,54 @@ PIPELINES = [
     Case("scorer of the Pipeline, nothing before", piped(classifier(), "passthrough"), PA,
          search={"scoring": whole_pipeline, "return_train_score": True}),
 ]  # fmt: skip
+
+
+def standardized(model: Any, transformer: Any = None) -> TransformedTargetRegressor:
+    """Of targets that are transformed."""
+    transformer = StandardScaler() if transformer is None else transformer
+    return TransformedTargetRegressor(model, transformer=transformer)
+
+
+def of_targets(model: Any, X: Any, y: Any) -> float:
+    """A scorer of the whole, whose predictions are in the units of the targets."""
+    return float(model.transformer_.n_features_in_ - np.abs(model.predict(X) - y).mean())
+
+
+RA: dict[str, Any] = {"regressor__alpha": [1e-4, 1.0]}
+TRAIN: dict[str, Any] = {**ERROR, "return_train_score": True}
+WRAPPED = [
+    Case("targets", standardized(regressor()), RA, "number", TRAIN),
+    Case("their own score", standardized(regressor()), RA, "number"),
+    Case("several targets", standardized(regressor()), RA, "numbers", TRAIN),
+    Case("functions", TransformedTargetRegressor(
+        regressor(loss="huber"), func=np.log1p, inverse_func=np.expm1), RA, "counts", TRAIN),
+    Case("nothing", TransformedTargetRegressor(regressor()), RA, "number", ERROR),
+    Case("transformers in the grid", standardized(regressor()),
+         {"transformer": [StandardScaler(), MinMaxScaler(), PowerTransformer()], **RA}, "number",
+         ERROR),
+    Case("weights", standardized(regressor()), RA, "number", ERROR, {"sample_weight": WEIGHT}),
+    Case("stopping", standardized(regressor(**STOPS)), RA, "number", ERROR),
+    Case("around a Pipeline", standardized(piped(regressor(), StandardScaler())),
+         {"regressor__mlp__alpha": [1e-4, 1.0], "regressor__s0__with_mean": [True, False]},
+         "number", TRAIN, {"mlp__sample_weight": WEIGHT}),
+    Case("in a Pipeline", piped(standardized(regressor()), SelectKBest(f_regression, k=4)),
+         {"mlp__regressor__alpha": [1e-4, 1.0], "s0__k": [3, 5]}, "number", TRAIN),
+    Case("in a Pipeline without steps", piped(standardized(regressor()), None),
+         {"mlp__regressor__alpha": [1e-4, 1.0]}, "number", TRAIN),
+    Case("twice", standardized(standardized(piped(regressor(), None))),
+         {"regressor__regressor__mlp__alpha": [1e-4, 1.0]}, "number", TRAIN),
+    Case("scorer of the whole", standardized(regressor()), RA, "number", {
+        "scoring": of_targets, "return_train_score": True}),
+    Case("Pipelines in Pipelines", piped(piped(classifier(), MinMaxScaler()), StandardScaler()),
+         {"mlp__mlp__alpha": [1e-4, 1.0], "mlp__s0": [MinMaxScaler(), None]}, search={
+             **LOSS, "return_train_score": True},
+         fit={"mlp__mlp__sample_weight": WEIGHT, "s0__sample_weight": WEIGHT[::-1]}),
+    Case("a Pipeline in one without steps", make_pipeline(piped(classifier())),
+         {"pipeline__mlp__alpha": [1e-4, 1.0]}, search=LOSS),
+    Case("a frame", piped(standardized(piped(regressor(), ColumnTransformer(
+        [("o", StandardScaler(), ["a", "b"])], remainder="passthrough"))), "passthrough"),
+        {"mlp__regressor__mlp__alpha": [1e-4, 1.0]}, "number", TRAIN, X=FRAME),
+]  # fmt: skip
 NETWORKS = [
     *(Case(solver, classifier(solver=solver), A, search=LOSS)
       for solver in ("adam", "adamw", "sgd", "lbfgs")),
@@ -278,6 +327,7 @@ SCORES = [
 ]  # fmt: skip
 FAMILIES = {
     "target": TARGETS, "folds": FOLDS, "stopping": STOPPING, "pipeline": PIPELINES,
+    "wrapped": WRAPPED,
     "network": NETWORKS, "grid": GRIDS, "table": TABLES, "scores": SCORES,
 }  # fmt: skip
 CASES = [
@@ -322,8 +372,8 @@ def test_results_do_not_depend_on_how_the_work_is_cut(
     monkeypatch: pytest.MonkeyPatch, expected: dict[str, Any], size: int, n_jobs: int
 ) -> None:
     """To the last bit."""
-    monkeypatch.setattr(planning, "_LEAST", size)
-    monkeypatch.setattr(planning, "_MOST", size)
+    monkeypatch.setattr(plan, "_LEAST", size)
+    monkeypatch.setattr(plan, "_MOST", size)
     assert_same_results(BASE.stacked(n_jobs=n_jobs).cv_results_, expected, rtol=0.0)
 
 

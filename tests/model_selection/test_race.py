@@ -10,7 +10,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.model_selection import StackedGridSearchCV
-from sknorm.model_selection.racing import legs, staying
+from sknorm.model_selection.race import legs, staying
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

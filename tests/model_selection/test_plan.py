@@ -18,26 +18,19 @@ from sklearn.model_selection import KFold, ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from sknorm.model_selection.evaluation import Candidate, Context, Unit
-from sknorm.model_selection.planning import STACKED, candidates_of, units
+from sknorm.model_selection.context import Context
+from sknorm.model_selection.plan import STACKED, Candidate, Job, candidates_of, plan
 
 X = np.zeros((60, 5))
 
 
-def context(estimator: Any, splits: Any) -> Context:
-    return Context(
-        estimator=estimator, splits=splits, fit_params={}, score_params={},
-        scorer=check_scoring(estimator), return_train_score=False, error_score=np.nan,
-        keeps_predictions=False, max_stack_bytes=None,
-    )  # fmt: skip
-
-
 def planned(
     model: Any, grid: Any, folds: int = 2, rows: int = 60, workers: int = 1, table: Any = X
-) -> list[Unit]:
+) -> list[list[Job]]:
     splits = list(KFold(folds).split(np.zeros(rows)))
     candidates = candidates_of(model, list(ParameterGrid(grid)))
-    return units(context(model, splits), candidates, range(folds), table, workers)
+    context = Context(table, None, splits, {}, {}, check_scoring(model))
+    return plan(context, candidates, range(folds), workers)
 
 
 def pair(model: Any, first: dict[str, Any], second: dict[str, Any]) -> list[Candidate]:
@@ -78,32 +71,32 @@ def test_each_parameter_may_differ_in_a_stack_or_not(make: Any, name: str) -> No
     assert first.fault is None and second.fault is None
     assert (first.stack == second.stack) == (name in STACKED)
     assert (first.preparation == second.preparation) == (name not in PREPARING)
-    assert first.prefix is second.prefix is None
+    assert first.before is second.before is None
 
 
 @pytest.mark.filterwarnings("ignore:The total space of parameters")
 @given(st.integers(1, 9), st.integers(2, 5), st.integers(1, 5))
 def test_each_job_is_in_one_unit(candidates: int, folds: int, workers: int) -> None:
     made = planned(classifier(), {"alpha": np.linspace(0.1, 1.0, candidates)}, folds, 60, workers)
-    jobs = [job.key for unit in made for job in unit.jobs]
+    jobs = [job.key for unit in made for job in unit]
     assert sorted(jobs) == [(c, f) for c in range(candidates) for f in range(folds)]
-    sizes = [len(unit.jobs) for unit in made]
+    sizes = [len(unit) for unit in made]
     assert max(sizes) - min(sizes) <= 1 and max(sizes) <= min(64, -(-len(jobs) // workers))
 
 
 def test_folds_of_different_sizes_and_other_networks_stay_apart() -> None:
     assert len(planned(classifier(), {"alpha": [0.1, 1.0]}, folds=3, rows=60)) == 1
     made = planned(classifier(), {"alpha": [0.1, 1.0]}, folds=3, rows=59)
-    assert sorted(len(unit.jobs) for unit in made) == [2, 4]
+    assert sorted(len(unit) for unit in made) == [2, 4]
     made = planned(classifier(), {"alpha": [0.1, 1.0], "tol": [0.1, 0.2]}, folds=3)
-    assert [len(unit.jobs) for unit in made] == [6, 6]
+    assert [len(unit) for unit in made] == [6, 6]
     for unit in made:
-        assert len({job.candidate.network.tol for job in unit.jobs}) == 1
+        assert len({job.candidate.network.tol for job in unit}) == 1
 
 
 def test_units_have_the_epochs_of_their_networks() -> None:
     made = planned(classifier(), {"max_iter": [3, 8]})
-    assert [unit.epochs for unit in made] == [3, 8]
+    assert [unit[0].candidate.epochs for unit in made] == [3, 8]
 
 
 @pytest.mark.parametrize(("width", "size"), [(8, 64), (150, 22), (1000, 4)])
@@ -111,7 +104,7 @@ def test_stacks_stay_in_a_cache(width: int, size: int) -> None:
     """On the host, where it was measured; stacks of a device are as large as memory allows."""
     model, grid = classifier(hidden_layer_sizes=(width, width)), {"alpha": np.linspace(0, 1, 96)}
     made = planned(model, grid)
-    most = max(len(unit.jobs) for unit in made)
+    most = max(len(unit) for unit in made)
     assert most <= size < most * len(made) / (len(made) - 1) + 1
     device = strict.asarray(X, device=strict.Device("device1"))
     assert len(planned(model, grid, table=device)) == 1
@@ -122,37 +115,37 @@ def test_stacks_stay_in_a_cache(width: int, size: int) -> None:
 
 def test_tables_without_columns_are_planned_for() -> None:
     made = planned(piped(StandardScaler()), {}, table=["text"] * 60)
-    assert [len(unit.jobs) for unit in made] == [1, 1]
+    assert [len(unit) for unit in made] == [1, 1]
 
 
 def test_candidates_that_cannot_be_fitted_are_units_without_epochs() -> None:
     grid = [{"alpha": [-1, 1.0]}, {"hidden_layer_sizes": ["a"]}, {"max_iter": ["x"], "tol": [9.0]}]
     made = planned(piped(StandardScaler()), [{f"mlp__{k}": v for k, v in g.items()} for g in grid])
-    faulty = [unit for unit in made if unit.jobs[0].candidate.fault is not None]
-    assert [unit.epochs for unit in faulty] == [0] and faulty[0].prefix is None
-    assert {job.candidate.number for job in faulty[0].jobs} == {0, 2, 3}
-    assert all(job.candidate.fault is None for u in made if u not in faulty for job in u.jobs)
-    assert sum(len(unit.jobs) for unit in made) == 8
+    faulty = [unit for unit in made if unit[0].candidate.fault is not None]
+    assert [unit[0].candidate.epochs for unit in faulty] == [0]
+    assert {job.candidate.number for job in faulty[0]} == {0, 2, 3}
+    assert all(job.candidate.fault is None for u in made if u not in faulty for job in u)
+    assert sum(len(unit) for unit in made) == 8
 
 
 @pytest.mark.parametrize("steps", [(), (None,), ("passthrough", None)])
 def test_nothing_to_fit_before_is_no_prefix(steps: tuple) -> None:
     made = planned(piped(*steps), {"mlp__alpha": [0.1, 1.0]})
-    assert len(made) == 1 and made[0].prefix is None and len(made[0].jobs) == 4
+    assert len(made) == 1 and made[0][0].candidate.before is None and len(made[0]) == 4
 
 
 def test_units_share_the_steps_before_in_a_fold() -> None:
     grid = {"s0__k": [1, 2], "mlp__alpha": [0.1, 1.0], "mlp__tol": [0.1, 0.2]}
     made = planned(piped(SelectKBest(k=1)), grid)
     assert len(made) == 8  # 2 settings of the step, 2 folds, 2 kinds of networks
-    by_prefix: dict[int, list[Unit]] = {}
+    by_fold: dict[Any, list[list[Job]]] = {}
     for unit in made:
-        assert unit.prefix is not None and len({job.split for job in unit.jobs}) == 1
-        by_prefix.setdefault(id(unit.prefix), []).append(unit)
-    assert len(by_prefix) == 4
-    for shared in by_prefix.values():
-        assert shared[0].prefix is not None and shared[0].prefix.uses == len(shared) == 2
-        found = {(job.split, job.candidate.model["s0"].k) for u in shared for job in u.jobs}
+        (fold,) = {job.fold for job in unit}
+        by_fold.setdefault(fold, []).append(unit)
+    assert len(by_fold) == 4
+    for fold, shared in by_fold.items():
+        assert fold.uses == len(shared) == 2
+        found = {(fold.split, job.candidate.model["s0"].k) for unit in shared for job in unit}
         assert len(found) == 1
 
 
@@ -196,17 +189,17 @@ def test_steps_are_compared_by_all_that_decides_what_they_give(
     one: Any, other: Any, same: bool
 ) -> None:
     first, second = pair(piped("passthrough"), {"s0": one}, {"s0": other})
-    assert (first.prefix == second.prefix) is same
+    assert (first.before == second.before) is same
     assert first.stack == second.stack
 
 
 def test_the_pipeline_itself_decides_too() -> None:
     first, second = pair(piped(StandardScaler()), {}, {"transform_input": ["X_val"]})
-    assert first.prefix != second.prefix
+    assert first.before != second.before
     with config_context(enable_metadata_routing=True):
         asking = [classifier().set_fit_request(sample_weight=each) for each in (True, False, True)]
         made = candidates_of(piped(StandardScaler()), [{"mlp": model} for model in asking])
-    assert made[0].prefix == made[2].prefix != made[1].prefix
+    assert made[0].before == made[2].before != made[1].before
     assert made[0].stack == made[2].stack != made[1].stack
 
 
@@ -231,7 +224,6 @@ def test_candidates_are_numbered_and_leave_their_parameters_alone() -> None:
     assert [each.network.alpha for each in made] == [0.5, 2.0]
     assert made[0].parameters is given[0] and made[0].network is not given[0]["mlp"]
     assert made[1].network is made[1].model["mlp"]
-    assert made[0].names == frozenset(classifier().get_params())
 
 
 def test_what_cannot_be_a_candidate() -> None:

@@ -1,9 +1,11 @@
 """What networks are given in a fold: rows, what steps make of them, and metadata."""
 
+import gc
 import pickle
 import threading
 import traceback
-from typing import Any
+import weakref
+from typing import Any, ClassVar
 
 import array_api_strict as strict
 import numpy as np
@@ -15,20 +17,20 @@ from search_case import T, classifier, regressor
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import SelectKBest
+from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from sknorm.model_selection.inputs import (
+from sknorm.ensembles.members import network_of
+from sknorm.model_selection.context import Context, rows_of, taken
+from sknorm.model_selection.folds import (
     Fold,
-    Once,
+    Inputs,
     Recorder,
     assembled,
     check_stackable,
-    has_prefix,
-    last_step,
+    has_steps,
     recorded,
-    rows_of,
-    taken,
 )
 
 X, Y, WEIGHT = T["X"], T["multiclass"], T["weight"]
@@ -85,12 +87,12 @@ def test_metadata_of_rows_are_cut_and_others_are_not() -> None:
 
 def test_the_network_and_what_is_before_it() -> None:
     model = piped(StandardScaler())
-    assert last_step(model) is model["mlp"] and has_prefix(model)
+    assert network_of(model) is model["mlp"] and has_steps(model)
     alone = regressor()
-    assert last_step(alone) is alone and not has_prefix(alone)
+    assert network_of(alone) is alone and not has_steps(alone)
     for steps in ((), (None,), ("passthrough",), (None, "passthrough")):
-        assert not has_prefix(piped(*steps))
-    assert has_prefix(piped(None, StandardScaler()))
+        assert not has_steps(piped(*steps))
+    assert has_steps(piped(None, StandardScaler()))
     check_stackable(model)
     with pytest.raises(TypeError, match=r"is RandomForestClassifier\. Use scikit-learn"):
         check_stackable(RandomForestClassifier())
@@ -123,109 +125,126 @@ def test_a_candidate_is_assembled_from_its_fitted_parts() -> None:
     model = piped(StandardScaler())
     fitted, (Xt, yt, _) = recorded(model, X, Y, {})
     network = classifier().fit(Xt, yt)
-    whole = assembled(model, fitted.steps[:-1], network)
+    whole = assembled(model, fitted, network)
     expected = clone(model).fit(X, Y)
     np.testing.assert_array_equal(whole.predict_proba(X), expected.predict_proba(X))
     assert [name for name, _ in whole.steps] == ["s0", "mlp"] and whole["mlp"] is network
-    assert assembled(classifier(), [], network) is network
+    assert assembled(classifier(), classifier(), network) is network
     assert not hasattr(model["s0"], "mean_")
+
+
+def context(X: Any = X, fit_params: dict[str, Any] | None = None) -> Context:
+    return Context(X, Y, [(TRAIN, TEST)], fit_params or {}, {}, check_scoring(classifier()))
+
+
+def opened(model: Any, **given: Any) -> Inputs:
+    return Fold(0, model).open(context(**given))
 
 
 @pytest.mark.parametrize("steps", [None, (), (None,)])
 def test_folds_without_steps(steps: tuple | None) -> None:
     model, name = (classifier(), "") if steps is None else (piped(*steps), "mlp__")
-    fold = Fold(TRAIN, TEST, {f"{name}sample_weight": WEIGHT, f"{name}X_val": X[:4]})
-    inputs = fold.plain(X, Y, model)
-    for found, expected in zip(inputs.train(), (X[TRAIN], Y[TRAIN]), strict=True):
-        np.testing.assert_array_equal(found, expected)
-    for found, expected in zip(inputs.test, (X[TEST], Y[TEST]), strict=True):
+    given = {f"{name}sample_weight": WEIGHT, f"{name}X_val": X[:4]}
+    inputs = opened(model, fit_params=given)
+    assert inputs.X is None  # the training rows of the common table
+    np.testing.assert_array_equal(Y[TRAIN] if steps is None else inputs.y, Y[TRAIN])
+    assert (inputs.y is None) == (steps is None)
+    network, *rows = inputs.asked(model, network_of(model), test=True)
+    assert network is network_of(model)
+    for found, expected in zip(rows, (X[TEST], Y[TEST]), strict=True):
         np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(inputs.params["sample_weight"], WEIGHT[TRAIN])
     assert len(inputs.params["X_val"]) == 4
-    assert [step for step, _ in inputs.steps] == [f"s{k}" for k in range(len(steps or ()))]
     with pytest.raises(ValueError, match="does not accept the spam parameter"):
-        Fold(TRAIN, TEST, {"spam": 1}).plain(X, Y, piped(None))
+        opened(piped(None), fit_params={"spam": 1})
 
 
 def test_folds_with_steps_are_fitted_to_training_rows() -> None:
-    fold = Fold(TRAIN, TEST, {"mlp__sample_weight": WEIGHT})
-    inputs = fold.prepared(X, Y, piped(StandardScaler()))
+    inputs = opened(piped(StandardScaler()), fit_params={"mlp__sample_weight": WEIGHT})
     scaler = StandardScaler().fit(X[TRAIN])
-    (Xt, yt), (X_test, y_test) = inputs.train(), inputs.test
-    np.testing.assert_array_equal(Xt, scaler.transform(X[TRAIN]))
-    np.testing.assert_array_equal(X_test, scaler.transform(X[TEST]))
-    np.testing.assert_array_equal(yt, Y[TRAIN])
-    np.testing.assert_array_equal(y_test, Y[TEST])
+    np.testing.assert_array_equal(inputs.X, scaler.transform(X[TRAIN]))
+    np.testing.assert_array_equal(inputs.test, scaler.transform(X[TEST]))
+    np.testing.assert_array_equal(inputs.y, Y[TRAIN])
     np.testing.assert_array_equal(inputs.params["sample_weight"], WEIGHT[TRAIN])
-    np.testing.assert_array_equal(inputs.steps[0][1].mean_, scaler.mean_)
+    np.testing.assert_array_equal(inputs.fitted["s0"].mean_, scaler.mean_)
     assert inputs.test is inputs.test  # made once
 
 
 def test_rows_that_cannot_be_transformed_are_none() -> None:
     table = np.where(np.arange(90)[:, None] == 40, "z", "a")
-    inputs = Fold(TRAIN, TEST, {}).prepared(table, Y, piped(OneHotEncoder()))
-    assert inputs.test[0] is None and len(inputs.test[1]) == 30
-    assert inputs.train()[0].shape == (60, 1)
+    inputs = opened(model := piped(OneHotEncoder()), X=table)
+    assert inputs.test is None and inputs.X.shape == (60, 1)
+    whole, rows, y = inputs.asked(model, network_of(model), test=True)
+    assert isinstance(whole, Pipeline) and len(rows) == len(y) == 30
 
 
-def test_once_computes_for_all_and_lets_go() -> None:
-    made: list[tuple] = []
+class Counted(StandardScaler):
+    """A step that counts its fits, and may fail."""
 
-    def compute(X: Any, y: Any) -> list:
-        made.append((X, y))
-        return [len(made)]
+    fits: ClassVar[list[int]] = []
 
-    once = Once(compute, uses=3)
-    values = [once("X", "y") for _ in range(3)]
-    assert values[0] is values[1] is values[2] and made == [("X", "y")]
-    assert once._value is None
-    assert once("X", "y") == [2]  # somebody asked more often
+    def __init__(self, fails: bool = False) -> None:
+        super().__init__()
+        self.fails = fails
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        self.fits.append(len(X))
+        if self.fails:
+            raise RuntimeError("no such step")
+        return super().fit(X, y)
 
 
-def test_once_fails_each_time_in_the_same_words() -> None:
-    calls: list[int] = []
+@pytest.fixture
+def fits() -> list[int]:
+    Counted.fits.clear()
+    return Counted.fits
 
-    def compute(X: Any, y: Any) -> None:
-        calls.append(1)
-        raise RuntimeError("no such step")
 
-    once, words = Once(compute, uses=5), []
+def shared(uses: int, **settings: Any) -> Fold:
+    fold = Fold(0, piped(Counted(**settings)))
+    fold.uses = uses
+    return fold
+
+
+def test_a_fold_is_opened_for_all_and_lets_go(fits: list[int]) -> None:
+    fold = shared(uses=3)
+    values = [fold.open(context()) for _ in range(3)]
+    assert values[0] is values[1] is values[2] and fits == [60]
+    kept = weakref.ref(values[0])
+    del values
+    gc.collect()
+    assert kept() is None
+    assert fold.open(context()).X.shape == (60, 6) and len(fits) == 2  # somebody asked more often
+
+
+def test_a_fold_fails_each_time_in_the_same_words(fits: list[int]) -> None:
+    fold, words = shared(uses=5, fails=True), []
     for _ in range(4):
         try:
-            once(X, Y)
+            fold.open(context())
         except RuntimeError:
             words.append(traceback.format_exc())
-    assert len(calls) == 1 and len(words) == 4 and len(set(words)) == 1
+    assert len(fits) == 1 and len(words) == 4 and len(set(words)) == 1
 
 
-def test_once_computes_once_for_threads_that_ask_together() -> None:
-    calls, values, barrier = [], [], threading.Barrier(4)
-
-    def compute(X: Any, y: Any) -> object:
-        calls.append(1)
-        return object()
-
-    once = Once(compute, uses=4)
+def test_a_fold_is_opened_once_for_threads_that_ask_together(fits: list[int]) -> None:
+    fold, values, barrier = shared(uses=4), [], threading.Barrier(4)
 
     def ask() -> None:
         barrier.wait()
-        values.append(once(None, None))
+        values.append(fold.open(context()))
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(calls) == 1 and len({id(value) for value in values}) == 1
+    assert len(fits) == 1 and len({id(value) for value in values}) == 1
 
 
-def shape(X: Any, y: Any) -> tuple:
-    return X.shape
-
-
-def test_once_computes_anew_in_another_process() -> None:
-    once = Once(shape, uses=2)
-    assert once(X, Y) == X.shape
-    again = pickle.loads(pickle.dumps(once))
-    assert again.uses == 1 and again._value is None
-    assert again(X[:3], Y) == (3, 6)
+def test_a_fold_is_opened_anew_in_another_process(fits: list[int]) -> None:
+    fold = shared(uses=2)
+    fold.open(context())
+    again = pickle.loads(pickle.dumps(fold))
+    assert again.uses == 1 and again.split == 0
+    assert again.open(context(X=2.0 * X)).X.shape == (60, 6) and len(fits) == 2

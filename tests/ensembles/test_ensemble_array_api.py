@@ -13,7 +13,7 @@ from sklearn.base import clone
 from sklearn.utils._array_api import get_namespace_and_device, move_estimator_to
 
 from sknorm.backends import to_host
-from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
+from sknorm.ensembles.weighted import EnsembleClassifier, EnsembleRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
+from sknorm.ensembles.weighted import EnsembleClassifier, EnsembleRegressor
 
 ROWS = 60
 LEVELS = [0.1, 0.5, 0.9]

@@ -1,8 +1,11 @@
-"""Whether an estimator is what its library made it, or has code of its own that must run."""
+"""What a model is made of: the network in it, and whether code of its own must run."""
 
 import inspect
 import re
 from typing import Any
+
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.pipeline import Pipeline
 
 # Libraries whose networks are stacked, and whose Pipelines do no more than call their steps.
 _LIBRARIES = ("sknorm", "sklearn", "imblearn")
@@ -11,6 +14,17 @@ _HARMLESS = re.compile(
     r"__(init|doc|module|dict|weakref|annot\w+|abstractmethods|firstlineno|static_attributes"
     r"|parameters|orig_bases)__|_abc_impl|_parameter_constraints|set_\w+_request"
 )
+
+
+def network_of(model: Any) -> Any:
+    """The estimator itself, or the one that Pipelines and transformers of targets end in."""
+    while True:
+        if isinstance(model, Pipeline):
+            model = model.steps[-1][1]
+        elif isinstance(model, TransformedTargetRegressor):
+            model = getattr(model, "regressor_", model.regressor)
+        else:
+            return model
 
 
 def library_class(estimator: Any) -> type:
@@ -36,10 +50,10 @@ def has_own_code(estimator: Any) -> bool:
 
 def all_parameters(network: Any) -> dict[str, Any]:
     """Parameters of a network, those included that its subclass's constructor does not take."""
-    names = library_class(network)._get_param_names()  # type: ignore[attr-defined]
+    names = inspect.signature(library_class(network)).parameters
     return {name: getattr(network, name) for name in names} | network.get_params(deep=False)
 
 
 def _replaceable(estimator: Any, base: type) -> set[str]:
     """Names of what a class has, and of parameters, which a property may stand in for."""
-    return {*dir(base), *base._get_param_names()}  # type: ignore[attr-defined]
+    return {*dir(base), *inspect.signature(base).parameters}

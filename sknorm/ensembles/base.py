@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
@@ -16,8 +17,9 @@ from sknorm._pickling import VersionedPickle
 from sknorm._sklearn import _routing_enabled, check_same_namespace
 from sknorm._typing import Estimator, Numbers
 from sknorm.backends import collect, fetched, in_kind, keeps_kind
+from sknorm.ensembles.members import network_of
+from sknorm.ensembles.stacked_forward import stacked_forward, stacks
 from sknorm.estimators.base import BaseMLP
-from sknorm.model_selection.stacked_forward import stacked_forward, stacks
 
 
 class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
@@ -120,7 +122,7 @@ class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
     @property
     def n_outputs_(self) -> int:
         """Number of targets, or of columns of raw output for a classifier."""
-        return last_step(self.estimators_[0]).n_outputs_
+        return network_of(self.estimators_[0]).n_outputs_
 
     @property
     def _input_mean(self) -> Any:
@@ -141,7 +143,7 @@ class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
         if len(self.estimators) == 0:
             raise ValueError("estimators is empty; pass at least one model.")
         for place, each in enumerate(self.estimators):
-            if not isinstance(last_step(each), self._member):
+            if not isinstance(network_of(each), self._member):
                 raise TypeError(
                     f"{type(self).__name__} takes sknorm's {self._member.__name__}s and Pipelines "
                     f"that end in one, but estimators[{place}] is {_described(each)}."
@@ -152,7 +154,7 @@ class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
 
     def _adopt(self, members: list[Any], shares: list[float]) -> Self:
         """Set the fitted attributes."""
-        first, *others = [{**_columns(m), **self._traits(last_step(m))} for m in members]
+        first, *others = [{**_columns(m), **self._traits(network_of(m))} for m in members]
         for other in others:
             for name, value in other.items():
                 if value is not None and first[name] is not None and value != first[name]:
@@ -194,13 +196,6 @@ class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
         return tags
 
 
-def last_step(estimator: Any) -> Any:
-    """The estimator itself, or what a Pipeline ends in."""
-    while isinstance(estimator, Pipeline):
-        estimator = estimator.steps[-1][1]
-    return estimator
-
-
 def _columns(member: Any) -> dict[str, Any]:
     """What a member knows of the columns; None for what it does not."""
     names = getattr(member, "feature_names_in_", None)
@@ -234,13 +229,16 @@ def _row_weights(member: Any, sample_weight: Any) -> dict[str, Any]:
     if sample_weight is None:
         return {}
     prefix = ""
-    while isinstance(member, Pipeline) and not _routing_enabled():
-        name, member = member.steps[-1]
-        prefix += f"{name}__"
+    while isinstance(member, Pipeline | TransformedTargetRegressor) and not _routing_enabled():
+        if isinstance(member, Pipeline):
+            name, member = member.steps[-1]
+            prefix += f"{name}__"
+        else:
+            member = member.regressor
     return {f"{prefix}sample_weight": sample_weight}
 
 
 def _described(member: Any) -> str:
-    last = last_step(member)
+    last = network_of(member)
     name = f"the class {last.__name__}" if isinstance(last, type) else type(last).__name__
     return f"a Pipeline that ends in {name}" if isinstance(member, Pipeline) else name

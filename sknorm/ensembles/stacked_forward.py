@@ -9,10 +9,10 @@ import numpy as np
 from sknorm.backends import Backend, resolve
 from sknorm.data.columns import Columns
 from sknorm.data.table import engine_table
+from sknorm.ensembles.members import has_own_code
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.fitted import fitted_of
 from sknorm.estimators.predictive import check_table
-from sknorm.model_selection.overrides import has_own_code
 from sknorm.network.folding import FoldedNetwork, folded
 
 _FAR = 8.0  # deviations that columns' locations may differ by before float32 loses digits
@@ -23,19 +23,9 @@ _LARGE = 1 << 17  # parameters from which one pass is slower than several: cache
 def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any]:
     """Predictions of fitted models in one pass over X, before targets get their units.
 
-    Parameters
-    ----------
-    members : sequence of MLPClassifier or MLPRegressor
-        Of one group of :func:`stacks`. The first checks X.
-    X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
-    method : str
-        Name of the method that predicts, for messages.
-
-    Yields
-    ------
-    array of shape (n_samples, n_outputs)
-        For each model in turn, so that they are not all held: the mean over its networks, where
-        it was computed and in X's float dtype.
+    The members are of one group of :func:`stacks`, and the first checks X, for ``method``. Yields
+    for each in turn, so that they are not all held, the mean over its networks
+    (n_samples, n_outputs), where it was computed and in X's float dtype.
     """
     first = members[0]
     checked = check_table(first, X, method)
@@ -81,10 +71,8 @@ def _signature(member: Any, place: int) -> Hashable:
     fixed: Hashable = None
     if architecture.normalization == "layer":  # has no place for another scaling
         fixed = (architecture.norm_epsilon, columns.offset.tobytes(), columns.factor.tobytes())
-    return (
-        architecture.sizes, architecture.activation, architecture.residual,
-        network.parameters.flat.dtype, member.backend, member.matmul_precision, fixed,
-    )  # fmt: skip
+    shape = architecture.sizes, architecture.activation, architecture.residual, fixed
+    return shape, network.parameters.flat.dtype, member.backend, member.matmul_precision
 
 
 def _near(own: Columns, other: Columns) -> bool:

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
+from sknorm.ensembles.weighted import EnsembleClassifier, EnsembleRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

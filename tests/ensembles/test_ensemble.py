@@ -33,8 +33,8 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.model_selection.ensemble import EnsembleClassifier, EnsembleRegressor
-from sknorm.model_selection.stacked_forward import stacks
+from sknorm.ensembles.stacked_forward import stacks
+from sknorm.ensembles.weighted import EnsembleClassifier, EnsembleRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 each_task = pytest.mark.parametrize("task", TASKS)

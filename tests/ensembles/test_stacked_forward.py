@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from ensemble_case import T, X, assert_average, fitted, model, seeds, steps
 
-from sknorm.estimators.fitted import fitted_of
-from sknorm.model_selection.ensemble import EnsembleRegressor
-from sknorm.model_selection.stacked_forward import stacked_forward, stacks
+from sknorm.ensembles.stacked_forward import stacked_forward, stacks
+from sknorm.ensembles.weighted import EnsembleRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -96,7 +95,7 @@ def test_answers_are_those_of_each_member() -> None:
     models = fitted(seeds("counts", 3), "counts")
     found = stacked_forward(models, X, "predict")
     for each, member in zip(found, models, strict=True):
-        location, scale = fitted_of(member).target.units
+        location, scale = member.target_mean_, member.target_scale_
         np.testing.assert_allclose((each * scale + location)[:, 0], member.predict(X))
 
 

@@ -8,12 +8,46 @@ from sklearn.base import ClassifierMixin
 
 from sknorm._inherited import Scored
 from sknorm.backends import resolve
+from sknorm.data.classes import IndicatorTarget
+from sknorm.ensembles.base import BaseEnsemble
+from sknorm.ensembles.members import network_of
 from sknorm.estimators import MLPClassifier, MLPRegressor
+from sknorm.estimators.documentation import filled
 from sknorm.estimators.fitted import fitted_of
 from sknorm.estimators.quantiles import ScoredRegressor, levels_of
-from sknorm.model_selection.base_ensemble import BaseEnsemble, last_step
+
+_PARTS = {
+    "weights": """
+weights : array-like of shape (n_estimators,), default=None
+    Not negative; only their ratios matter. Members of weight zero are left out. None weighs
+    all members the same.
+""",
+    "members": """
+estimators_ : list of fitted estimators
+    The members with positive weights, in the order of ``estimators``.
+weights_ : ndarray of shape (n_members,)
+    Their weights, with a sum of one.
+""",
+    "names": """
+n_features_in_ : int
+feature_names_in_ : ndarray of shape (n_features,)
+    If the members were fitted to a data frame.
+""",
+    "notes": """
+Notes
+-----
+Members without a Pipeline that have the same layers predict together, in one stack of
+networks. X is an array of any library on any device if all members take it.
+
+References
+----------
+.. [1] Caruana, Niculescu-Mizil, Crew and Ksikes (2004), Ensemble selection from libraries of
+   models, ICML.
+""",
+}
 
 
+@filled(**_PARTS)
 class EnsembleClassifier(Scored, ClassifierMixin, BaseEnsemble):
     r"""Weighted average of the class probabilities of several classifiers.
 
@@ -26,38 +60,23 @@ class EnsembleClassifier(Scored, ClassifierMixin, BaseEnsemble):
     ----------
     estimators : list of MLPClassifier, or of Pipelines that end in one
         The members, fitted or not: ``fit`` clones them.
-    weights : array-like of shape (n_estimators,), default=None
-        Not negative; only their ratios matter. Members of weight zero are left out. None weighs
-        all members the same.
+    {weights}
 
     Attributes
     ----------
-    estimators_ : list of fitted estimators
-        The members with positive weights, in the order of ``estimators``.
-    weights_ : ndarray of shape (n_members,)
-        Their weights, with a sum of one.
+    {members}
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     n_outputs_ : int
         Columns of a member's raw output: 1 for two classes.
-    n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        If the members were fitted to a data frame.
+    {names}
 
     See Also
     --------
     EnsembleRegressor : The same for numeric targets.
     sklearn.ensemble.VotingClassifier : Of estimators of any kind, with names.
 
-    Notes
-    -----
-    Members without a Pipeline that have the same layers predict together, in one stack of
-    networks. X is an array of any library on any device if all members take it.
-
-    References
-    ----------
-    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes (2004), Ensemble selection from libraries of
-       models, ICML.
+    {notes}
 
     Examples
     --------
@@ -124,12 +143,13 @@ class EnsembleClassifier(Scored, ClassifierMixin, BaseEnsemble):
             Labels out of ``classes_``, the first of those that tie; for multilabel targets an
             indicator matrix of the labels whose probability is above one half.
         """
-        target: Any = fitted_of(last_step(self.estimators_[0])).target
-        return target.decode(self._average(X, "predict"), X)
+        probability = self._average(X, "predict")
+        target: Any = fitted_of(network_of(self.estimators_[0])).target
+        return target.decode(probability, X)
 
     def _traits(self, model: Any) -> dict[str, Any]:
-        kind = type(fitted_of(model).target)
-        return {"classes_": model.classes_.tolist(), "kind of labels": kind.__name__}
+        labels = isinstance(fitted_of(model).target, IndicatorTarget)
+        return {"classes_": model.classes_.tolist(), "kind of labels": labels}
 
     def _answer(self, model: Any, value: Any) -> Any:
         target: Any = fitted_of(model).target
@@ -141,6 +161,7 @@ class EnsembleClassifier(Scored, ClassifierMixin, BaseEnsemble):
         return tags
 
 
+@filled(**_PARTS)
 class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
     r"""Weighted average of the predictions of several regressors.
 
@@ -151,40 +172,25 @@ class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
 
     Parameters
     ----------
-    estimators : list of MLPRegressor, or of Pipelines that end in one
+    estimators : list of MLPRegressor, or of Pipelines or TransformedTargetRegressors of one
         The members, fitted or not: ``fit`` clones them.
-    weights : array-like of shape (n_estimators,), default=None
-        Not negative; only their ratios matter. Members of weight zero are left out. None weighs
-        all members the same.
+    {weights}
 
     Attributes
     ----------
-    estimators_ : list of fitted estimators
-        The members with positive weights, in the order of ``estimators``.
-    weights_ : ndarray of shape (n_members,)
-        Their weights, with a sum of one.
+    {members}
     n_outputs_ : int
         Number of targets.
     loss, quantile : str, and float or list of float
         What scorers may ask of a regressor: as the first member's.
-    n_features_in_ : int
-    feature_names_in_ : ndarray of shape (n_features,)
-        If the members were fitted to a data frame.
+    {names}
 
     See Also
     --------
     EnsembleClassifier : The same for class labels.
     sklearn.ensemble.VotingRegressor : Of estimators of any kind, with names.
 
-    Notes
-    -----
-    Members without a Pipeline that have the same layers predict together, in one stack of
-    networks. X is an array of any library on any device if all members take it.
-
-    References
-    ----------
-    .. [1] Caruana, Niculescu-Mizil, Crew and Ksikes (2004), Ensemble selection from libraries of
-       models, ICML.
+    {notes}
 
     Examples
     --------
@@ -220,15 +226,15 @@ class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
     @property
     def loss(self) -> str:
         """The loss of the first member."""
-        return last_step(self.estimators_[0]).loss
+        return network_of(self.estimators_[0]).loss
 
     @property
     def quantile(self) -> Any:
         """The level or levels of the first member's quantile loss, for scorers of quantiles."""
-        return last_step(self.estimators_[0]).quantile
+        return network_of(self.estimators_[0]).quantile
 
     def _fitted_levels(self) -> tuple[float, ...] | None:
-        return levels_of(fitted_of(last_step(self.estimators_[0])).target.loss)
+        return levels_of(fitted_of(network_of(self.estimators_[0])).target.loss)
 
     def _traits(self, model: Any) -> dict[str, Any]:
         loss: Any = fitted_of(model).target.loss

@@ -1,0 +1,400 @@
+"""Searches that train all candidates in all folds as stacks of networks."""
+
+import re
+import time
+import warnings
+from contextlib import nullcontext
+from numbers import Integral
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.model_selection import (
+    GridSearchCV,
+    ParameterGrid,
+    ParameterSampler,
+    RandomizedSearchCV,
+    check_cv,
+)
+from sklearn.utils import indexable
+
+from sknorm._inherited import SearchMethods, _fit_context
+from sknorm._pickling import VersionedPickle
+from sknorm._sklearn import (
+    BaseSearchCV,
+    Interval,
+    _check_method_params,
+    _insert_error_scores,
+    _warn_or_raise_about_fit_failures,
+    scorers_by_name,
+)
+from sknorm._typing import (
+    CrossValidation,
+    ErrorScore,
+    Estimator,
+    Flag,
+    Grid,
+    Integer,
+    Metrics,
+    Refit,
+    Seed,
+)
+from sknorm._warnings import warn
+from sknorm.backends import collect
+from sknorm.estimators.documentation import filled
+from sknorm.estimators.repeated_warnings import told_once
+from sknorm.model_selection.context import SETTINGS, Context, splits_of
+from sknorm.model_selection.folds import check_stackable
+from sknorm.model_selection.plan import Candidates, candidates_of
+from sknorm.model_selection.race import race, run
+from sknorm.model_selection.results import (
+    Key,
+    Results,
+    announce,
+    completed,
+    left_epochs,
+    rank_survivors_first,
+    warn_of_fits,
+)
+from sknorm.model_selection.selection import check_averageable, check_scorer, refitted, select
+
+_CONSTRAINTS: dict[str, list] = {
+    "racing": ["boolean"],
+    "max_stack_bytes": [Interval(Integral, 1, None, closed="left"), None],
+}
+_SHARED = """
+scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
+    As in scikit-learn's search. ``refit="ensemble"`` refits an ensemble of candidates, which
+    greedy forward selection over their out-of-fold predictions chooses
+    (:class:`EnsembleClassifier`, :class:`EnsembleRegressor`). A candidate whose training
+    becomes non-finite in a fold has ``error_score`` there.
+n_jobs : int, default=None
+    Stacks that are trained at once: on threads of this process with one BLAS thread each, or
+    where joblib's backend says (``joblib.parallel_config("dask")``). None is one, unless in
+    a ``parallel_config``.
+racing : bool, default=False
+    Whether the worst candidates leave before the end (successive halving): after the first
+    fold the best third of them by test score stays, after the middle one the best sixth by
+    the mean so far, so that five folds take 40% of the fits. With one or two folds,
+    candidates leave after a fifth and a half of the epochs instead. The scores of
+    a candidate that left are NaN in the folds it was not in, its mean is that of the others,
+    and it ranks behind those that stayed longer. ``cv_results_["left_epoch"]`` tells after
+    how many epochs, over all folds, a candidate left; masked for those that stayed.
+max_stack_bytes : int, default=None
+    Memory that the stacks in training may take together, beside the table. None is a share of
+    what is free on the device or the host.
+
+Attributes
+----------
+ensemble_weights_ : ndarray of shape (n_candidates,)
+    Weights of the candidates in the ensemble; with ``refit="ensemble"``.
+ensemble_score_ : float
+    Score of the ensemble's out-of-fold predictions, all rows at once; an optimistic one, since
+    the weights were chosen by it. ``best_score_`` and ``best_params_`` are those of the best
+    candidate alone.
+cv_results_, best_estimator_, best_score_, best_params_, best_index_, scorer_, n_splits_, \
+refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
+    As in scikit-learn's search. Times in ``cv_results_`` are a job's share of the time of its
+    stack.
+
+Notes
+-----
+Parameters that networks of one stack may differ in are ``alpha``, ``l1_ratio``, ``dropout``,
+``input_dropout``, ``input_noise``, ``mixup_alpha``, ``label_smoothing``,
+``learning_rate_init``, ``norm_momentum``, ``random_state`` and ``class_weight``. Candidates
+that differ in others are trained in stacks of their own; ``solver="lbfgs"`` one by one.
+Where there are no steps before the network, all folds are row indices into one copy of X;
+otherwise the steps are fitted once a fold and setting of theirs. A subclass with
+methods of its own, such as ``fit`` or ``predict``, is fitted and scored by them, one
+candidate and fold after the other.
+
+Callbacks of the search hear of its progress in epochs of members. An estimator that has
+callbacks itself is fitted by its own ``fit`` too, in which they run; the ``verbose`` of others
+says nothing before the refit.
+"""
+
+
+class BaseStackedSearch(VersionedPickle, BaseSearchCV):
+    """``fit`` of the stacked searches, which list their ``_parameters``; all else is theirs."""
+
+    ensemble_weights_: np.ndarray
+    ensemble_score_: float
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Train and score all candidates in all folds, and refit the best one.
+
+        Parameters
+        ----------
+        X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        **params : dict of str -> object
+            Parameters of the estimator's ``fit``, of the scorers and of the splitter, as in
+            :meth:`sklearn.model_selection.GridSearchCV.fit`. Those with one entry a row are split
+            with the rows; ``groups`` goes to the splitter.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        TypeError
+            If the estimator, or a candidate's, has no network of sknorm in it.
+        ValueError
+            If a candidate names a parameter that does not exist, if all fits failed, or if
+            ``max_stack_bytes`` is too small for one network.
+        KeyboardInterrupt
+            If the user interrupts the search. ``cv_results_`` then holds what was finished, as it
+            does where anything else ends the search: the loss of a worker process, or an error
+            under ``error_score="raise"``, with a note of how many fits that is.
+        """
+        check_stackable(self.estimator)
+        X, y = indexable(collect(X), collect(y))
+        params = _check_method_params(X, params={k: collect(each) for k, each in params.items()})
+        weight = params.get("sample_weight")
+        given = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
+        root = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
+        root.call_on_fit_task_begin(estimator=self, **given)
+        context = self._context(X, y, params)
+        candidates = candidates_of(clone(self.estimator), self._parameters())
+        if not candidates or not context.splits:
+            raise ValueError("There is nothing to fit: no candidates, or no folds.")
+        if context.keeps_predictions:
+            check_averageable(candidates)
+        with told_once(UndefinedMetricWarning):  # which scorers give in each epoch of each fit
+            results = self._search(context, candidates, root)
+        self._settle(results, candidates, context.scorer)
+        if self.refit:
+            task = root.subcontext(task_name="refit-with-best-params")
+            self._refit(context, candidates, results, task, given)
+        root.call_on_fit_task_end(estimator=self, **given)
+        return self
+
+    def _context(self, X: Any, y: Any, params: dict[str, Any]) -> Context:
+        """What all fits have in common."""
+        scorer, _ = self._get_scorers()
+        routed = self._get_routed_params_for_fit(params)
+        cv = self._checked_cv_orig = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
+        splits = splits_of(cv, X, y, routed.splitter.split)
+        self.n_splits_ = len(splits)
+        given = X, y, splits, routed.estimator.fit, routed.scorer.score, scorer
+        settings = {name: getattr(self, name) for name in SETTINGS}
+        return Context(*given, keeps_predictions=self.refit == "ensemble", **settings)
+
+    def _search(self, context: Context, candidates: Candidates, root: Any) -> Results:
+        """Results of all jobs that are done, by candidate and then by fold."""
+        folds, count, progress = self.n_splits_, len(candidates), context.progress
+        if self.verbose > 0:
+            total = folds * count
+            print(f"Fitting {folds} folds for each of {count} candidates, totalling {total} fits")
+        progress.begin(self, root, folds * sum(candidate.epochs for candidate in candidates))
+        results: dict[Key, dict[str, Any]] = {}
+        unchecked = context.keeps_predictions
+        try:
+            racing = race(context, candidates, self.refit) if self.racing else None
+            for done in racing or run(context, candidates, range(folds)):
+                results.update((result["key"], result) for result in done)
+                announce(done, candidates, folds, self.verbose)
+                several = [each["test_scores"] for each in done if callable(self.scoring)]
+                for each in (each for each in several if isinstance(each, dict)):
+                    self._check_refit_for_multimetric(each)
+                unchecked = unchecked and not check_scorer(done, context)
+        except BaseException as fault:
+            progress.stopped = True  # what other threads train is of no use any more
+            if results:
+                self._keep_finished(list(results.values()), candidates, fault)
+            raise
+        progress.end()
+        return [results[key] for key in sorted(results)]
+
+    def _settle(self, results: Results, candidates: Candidates, scorer: Any) -> None:
+        """Set what the search has found."""
+        _warn_or_raise_about_fit_failures(results, self.error_score)
+        warn_of_fits(results)
+        table = self._table(results, candidates, partial=bool(self.racing))
+        self.multimetric_ = isinstance(results[0]["test_scores"], dict)
+        metric = self.refit if self.multimetric_ else "score"
+        if self.racing:
+            left = left_epochs(results, candidates, self.n_splits_)
+            rank_survivors_first(table, left, self.n_splits_)
+        self.scorer_ = scorers_by_name(scorer) or scorer
+        self.cv_results_ = table
+        if self.refit or not self.multimetric_:
+            self.best_index_ = self._select_best_index(self.refit, metric, table)
+            if not callable(self.refit):
+                self.best_score_ = table[f"mean_test_{metric}"][self.best_index_]
+            self.best_params_ = table["params"][self.best_index_]
+
+    def _table(self, results: Results, candidates: Candidates, partial: bool) -> Any:
+        """``cv_results_``, with NaN of the jobs that have no result."""
+        if callable(self.scoring):
+            _insert_error_scores(results, self.error_score)
+        parameters = [candidate.parameters for candidate in candidates]
+        everything = completed(results, len(candidates), self.n_splits_)
+        with warnings.catch_warnings():
+            if partial:
+                warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
+            return self._format_results(parameters, self.n_splits_, everything)
+
+    def _keep_finished(
+        self, results: Results, candidates: Candidates, fault: BaseException
+    ) -> None:
+        """Set ``cv_results_`` of a search that has ended early; the rest counts as failed."""
+        for name in [each for each in vars(self) if re.fullmatch("(?!n_splits)[a-z].*_", each)]:
+            delattr(self, name)  # of an earlier search
+        self.cv_results_ = self._table(results, candidates, partial=True)
+        interrupted = isinstance(fault, KeyboardInterrupt)
+        text = (
+            f"The search {'was interrupted' if interrupted else 'ended'} after {len(results)} of "
+            f"{len(candidates) * self.n_splits_} fits: cv_results_ holds their scores, with NaN "
+            "for the rest. Nothing was refitted."
+        )
+        if interrupted:
+            warn(text)
+        else:
+            fault.add_note(text)
+
+    def _refit(
+        self, context: Context, candidates: Candidates, results: Results, task: Any, given: dict
+    ) -> None:
+        """Fit the best candidate, or the best ensemble of them, to all rows."""
+        started, several = time.time(), self.refit == "ensemble"
+        best: Any = None if several else clone(candidates[self.best_index_].model)
+        with nullcontext() if several else task.propagate_callback_context(best):
+            task.call_on_fit_task_begin(estimator=self, **given)
+            if several:
+                self.ensemble_weights_, self.ensemble_score_ = select(results, candidates, context)
+                best = refitted(context, candidates, self.ensemble_weights_)
+            else:
+                best.fit(context.X, context.y, **context.fit_params)
+        self.best_estimator_, self.refit_time_ = best, time.time() - started
+        if hasattr(best, "feature_names_in_"):
+            self.feature_names_in_ = best.feature_names_in_
+        task.call_on_fit_task_end(estimator=self, **given)
+
+
+@filled(shared=_SHARED)
+class StackedGridSearchCV(SearchMethods, BaseStackedSearch, GridSearchCV):
+    """Exhaustive search that trains the networks of all candidates and folds in stacks.
+
+    scikit-learn's :class:`~sklearn.model_selection.GridSearchCV` in parameters, attributes and
+    results, for :class:`MLPClassifier` and :class:`MLPRegressor`, alone or in Pipelines and
+    TransformedTargetRegressors. With an integer ``random_state`` the scores are its own.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, or Pipeline or TransformedTargetRegressor of one
+    param_grid : dict or list of dict
+        Values to try by name of the parameter, as ``alpha`` or ``mlp__alpha``.
+    {shared}
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sknorm import MLPClassifier
+    >>> from sknorm.model_selection import StackedGridSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((16,), learning_rate="cosine", max_iter=20, random_state=0)
+    >>> grid = {"alpha": [1e-4, 1e-2, 1.0], "dropout": [0.0, 0.2]}
+    >>> search = StackedGridSearchCV(model, grid, cv=3).fit(X, y)
+    >>> search.best_params_["alpha"] < 1.0
+    True
+    """
+
+    _parameter_constraints: dict = {**GridSearchCV._parameter_constraints, **_CONSTRAINTS}
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        param_grid: Grid,
+        *,
+        scoring: Metrics = None,
+        n_jobs: Integer | None = None,
+        refit: Refit = True,
+        cv: CrossValidation = None,
+        verbose: Integer = 0,
+        pre_dispatch: str | Integer = "2*n_jobs",
+        error_score: ErrorScore = np.nan,
+        return_train_score: Flag = False,
+        racing: Flag = False,
+        max_stack_bytes: Integer | None = None,
+    ) -> None:
+        self.estimator, self.param_grid, self.scoring = estimator, param_grid, scoring
+        self.n_jobs, self.refit, self.cv, self.verbose = n_jobs, refit, cv, verbose
+        self.pre_dispatch, self.error_score = pre_dispatch, error_score
+        self.return_train_score = return_train_score
+        self.racing, self.max_stack_bytes = racing, max_stack_bytes
+
+    def _parameters(self) -> list[dict[str, Any]]:
+        return list(ParameterGrid(self.param_grid))
+
+
+@filled(shared=_SHARED)
+class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSearchCV):
+    """Randomized search that trains the networks of all candidates and folds in stacks.
+
+    scikit-learn's :class:`~sklearn.model_selection.RandomizedSearchCV` in parameters, attributes
+    and results; see :class:`StackedGridSearchCV`.
+
+    Parameters
+    ----------
+    estimator : MLPClassifier, MLPRegressor, or Pipeline or TransformedTargetRegressor of one
+    param_distributions : dict or list of dict
+        Lists or distributions to draw from, by name of the parameter.
+    n_iter : int, default=10
+        Number of candidates.
+    random_state : int, RandomState instance or None, default=None
+        Of the candidates that are drawn.
+    {shared}
+
+    Examples
+    --------
+    >>> from scipy.stats import loguniform
+    >>> from sklearn.datasets import load_iris
+    >>> from sknorm import MLPClassifier
+    >>> from sknorm.model_selection import StackedRandomizedSearchCV
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((16,), learning_rate="cosine", max_iter=20, random_state=0)
+    >>> search = StackedRandomizedSearchCV(
+    ...     model, {"alpha": loguniform(1e-5, 1.0)}, n_iter=8, cv=3, random_state=0
+    ... ).fit(X, y)
+    >>> len(search.cv_results_["params"])
+    8
+    """
+
+    _parameter_constraints: dict = {**RandomizedSearchCV._parameter_constraints, **_CONSTRAINTS}
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        param_distributions: Grid,
+        *,
+        n_iter: Integer = 10,
+        scoring: Metrics = None,
+        n_jobs: Integer | None = None,
+        refit: Refit = True,
+        cv: CrossValidation = None,
+        verbose: Integer = 0,
+        pre_dispatch: str | Integer = "2*n_jobs",
+        random_state: Seed = None,
+        error_score: ErrorScore = np.nan,
+        return_train_score: Flag = False,
+        racing: Flag = False,
+        max_stack_bytes: Integer | None = None,
+    ) -> None:
+        self.estimator, self.param_distributions, self.scoring = (
+            estimator,
+            param_distributions,
+            scoring,
+        )
+        self.n_jobs, self.refit, self.cv, self.verbose = n_jobs, refit, cv, verbose
+        self.pre_dispatch, self.error_score = pre_dispatch, error_score
+        self.return_train_score = return_train_score
+        self.racing, self.max_stack_bytes = racing, max_stack_bytes
+        self.n_iter, self.random_state = n_iter, random_state
+
+    def _parameters(self) -> list[dict[str, Any]]:
+        own = self.param_distributions, self.n_iter
+        return list(ParameterSampler(*own, random_state=self.random_state))
