@@ -47,9 +47,12 @@ if TYPE_CHECKING:
         def set_callbacks(self, *callbacks: Any) -> Self: ...
 
         def _init_callback_context(
-            self, task_name: str = ..., task_id: Any = ..., max_subtasks: int | None = ...,
+            self,
+            task_name: str = ...,
+            task_id: Any = ...,
+            max_subtasks: int | None = ...,
             sequential_subtasks: bool = ...,
-        ) -> Any: ...  # fmt: skip
+        ) -> Any: ...
 
     class Scored(Strict):
         """Methods of estimators that score themselves, with row weights."""
@@ -62,9 +65,14 @@ if TYPE_CHECKING:
         """Methods of the networks."""
 
         def set_fit_request(
-            self, *, sample_weight: Request = ..., X_val: Request = ..., y_val: Request = ...,
-            sample_weight_val: Request = ..., groups: Request = ...,
-        ) -> Self: ...  # fmt: skip
+            self,
+            *,
+            sample_weight: Request = ...,
+            X_val: Request = ...,
+            y_val: Request = ...,
+            sample_weight_val: Request = ...,
+            groups: Request = ...,
+        ) -> Self: ...
 
     class ClassifierMethods(Scored):
         """Methods of the classifier."""

@@ -90,14 +90,14 @@ def fitted_attributes(fitted: Fitted, header: dict[str, Any], like: Any) -> dict
     }
 
 
-def shallow_copy(estimator: Any) -> Any:
-    """A copy whose arrays stay where they are, unlike those of a pickle.
+def shallow_copy(estimator: Any, **changed: Any) -> Any:
+    """A copy whose arrays stay where they are, unlike those of a pickle, with other attributes.
 
     What a method reads of it belongs together, whatever fits of other threads change meanwhile.
     """
     kind: Any = type(estimator)
     new = kind.__new__(kind)
-    new.__dict__.update(estimator.__dict__)
+    vars(new).update(_knowing(vars(estimator), changed) if changed else vars(estimator))
     return new
 
 
@@ -108,9 +108,14 @@ def adopt(estimator: Any, learned: dict[str, Any]) -> dict[str, Any]:
     model or the new one.
     """
     own = estimator.__dict__
-    gone = [name for name in _MAYBE if name not in learned]
-    estimator.__dict__ = {k: v for k, v in own.items() if k not in gone} | learned
+    estimator.__dict__ = _knowing(own, learned)
     return own
+
+
+def _knowing(own: dict[str, Any], learned: dict[str, Any]) -> dict[str, Any]:
+    """Attributes after a fit, without those of the last fit that this one has not."""
+    gone = [name for name in _MAYBE if name not in learned]
+    return {name: value for name, value in own.items() if name not in gone} | learned
 
 
 @contextmanager

@@ -232,9 +232,7 @@ def plan_training(
         revive(network, states)
     seeds = build.dropout_seeds(states)
     members = build.members(estimator, seeds)
-    rates = estimator.dropout, estimator.input_dropout
-    known = network, prepared.columns, prepared.target
-    fitted = Fitted(*known, *rates, tuple(seeds.tolist()), member_seeds)
+    fitted = fitted_model(estimator, network, prepared, (seeds, member_seeds))
     training = Training(prepared, fitted, continued)
     rows, score = _validation(estimator, training, _split_states(estimator, states, previous), held)
     plan = build.plan(estimator, prepared.target.loss, continued=continued, on_path=on_path)
@@ -246,6 +244,17 @@ def plan_training(
     max_fun = None if steps else estimator.max_fun
     task = Task(network, members, batches, prepared.data, schedule, plan, score, max_fun)
     return training, task
+
+
+def fitted_model(
+    estimator: Any, network: Network, prepared: Prepared, seeds: tuple[np.ndarray, tuple[int, ...]]
+) -> Fitted:
+    """What predictions need; the seeds are those of the dropout masks, and of the members."""
+    masks, members = seeds
+    rates = float(estimator.dropout), float(estimator.input_dropout)
+    return Fitted(
+        network, prepared.columns, prepared.target, *rates, tuple(masks.tolist()), members
+    )
 
 
 def initial_network(
@@ -312,8 +321,7 @@ def _validation(
 def _given_score(estimator: Any, training: Training, given: HeldOut) -> Score:
     """Scores on held-out rows that ``fit`` was given."""
     prepared, columns = training.prepared, training.prepared.columns
-    checked = shallow_copy(estimator)
-    checked.__dict__ |= prepared.header
+    checked = shallow_copy(estimator, **prepared.header)
     X, y = checks.check_validation(checked, move_table(given.X, estimator.backend), given.y)
     checks.warn_if_far(prepared.rows.X, columns.statistics, X, prepared.rows.names)
     with splits.about("sample_weight_val"):
@@ -340,8 +348,5 @@ def _scored_model(estimator: Any, training: Training) -> Any:
 
     The tables that it is to score have none, and are on the host.
     """
-    model, prepared = shallow_copy(estimator), training.prepared
-    header = {name: value for name, value in prepared.header.items() if "names" not in name}
-    model.__dict__.pop("feature_names_in_", None)
-    model.__dict__ |= fitted_attributes(training.fitted, header, None)
-    return model
+    header = {n: value for n, value in training.prepared.header.items() if "names" not in n}
+    return shallow_copy(estimator, **fitted_attributes(training.fitted, header, None))

@@ -23,6 +23,7 @@ from sknorm.estimators.fitting import (
     Prepared,
     check_rows,
     compute_dtype,
+    fitted_model,
     initial_network,
     learn_columns,
     learn_target,
@@ -98,10 +99,8 @@ def train_on(estimator: Any, given: Given) -> None:
         return
     progress = run.progress
     progress.validated = validated
-    fitted = Fitted(
-        progress.network.copy(), prepared.columns, prepared.target, estimator.dropout,
-        estimator.input_dropout, tuple(progress.seeds.tolist()), run.member_seeds,
-    )  # fmt: skip
+    seeds = progress.seeds, run.member_seeds
+    fitted = fitted_model(estimator, progress.network.copy(), prepared, seeds)
     adopt(
         estimator,
         {

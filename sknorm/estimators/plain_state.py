@@ -23,14 +23,11 @@ from sknorm.network.parameters import Parameters
 from sknorm.objective import losses
 
 _KIND = "sknorm_kind"  # marks a dict that stands for an object
+_LEARNED = Columns, Statistics, ClassTarget, IndicatorTarget, NumericTarget, TargetUnits, Rows
+_ENGINE = Network, Parameters, Architecture, *losses.LOSSES.values(), *losses.CLASSIFICATION
 _KINDS: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        Fitted, Columns, Statistics, ClassTarget, IndicatorTarget, NumericTarget, TargetUnits,
-        Network, Parameters, Architecture, Increments, Progress, Rows,
-        *losses.LOSSES.values(), *losses.CLASSIFICATION,
-    )
-}  # fmt: skip
+    kind.__name__: kind for kind in (Fitted, Increments, Progress, *_LEARNED, *_ENGINE)
+}
 _MADE_ANEW = ("backend", "_folded")  # fields of a network
 
 

@@ -22,9 +22,9 @@ from sknorm.network.network import Network
 _NUMERICAL = (ValueError, ArithmeticError)
 # Of which another one with a longer message is the same.
 _PLAIN = (
-    ValueError, TypeError, RuntimeError, AttributeError, LookupError, IndexError, AssertionError,
-    ZeroDivisionError, FloatingPointError, OverflowError, NotImplementedError,
-)  # fmt: skip
+    *(ValueError, TypeError, AttributeError, LookupError, IndexError, AssertionError),
+    *(RuntimeError, NotImplementedError, ZeroDivisionError, FloatingPointError, OverflowError),
+)
 
 
 class HeldOutScore:
