@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from sknorm._warnings import warn
-from sknorm.estimators.parameters import PARAMETERS
+from sknorm.estimators.parameters import PARAMETERS, RANDOM
 from sknorm.objective.penalties import PENALTIES
 
 PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
 _WIDEST = 1 << 31
-RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")
 
 
 def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:

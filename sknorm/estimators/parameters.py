@@ -201,6 +201,8 @@ CONSTRAINTS: dict[str, Any] = {
 # Those that the preparation of a table depends on, before anything is drawn or trained.
 _OF_TARGETS = {"loss", "quantile", "huber_delta", "standardize_target", "class_weight"}
 PREPARING = _OF_TARGETS | {"mixup_alpha", "normalization", "dtype", "backend"}
+# Those that draw something in each step of training unless they are 0.
+RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")
 
 
 class Parameter(NamedTuple):
