@@ -21,7 +21,7 @@ from sknorm.model_selection.context import Context
 from sknorm.model_selection.folds import Fold, around, check_stackable, has_steps
 
 # Parameters that the networks of a stack may differ in.
-STACKED = {name for name, each in PARAMETERS.items() if each.differs}
+STACKED = [name for name, each in PARAMETERS.items() if each.differs]
 _LATER = PARAMETERS.keys() - PREPARING  # that the preparation of a table does not depend on
 # Above this, the parameters and gradients of a stack leave the caches. Well below it, the kernels
 # of stacks that are trained on several threads are so short that they wait for the interpreter.

@@ -5,6 +5,7 @@ import time
 import warnings
 from contextlib import nullcontext
 from numbers import Integral
+from textwrap import fill
 from typing import Any, Self
 
 import numpy as np
@@ -46,7 +47,7 @@ from sknorm.estimators.documentation import filled
 from sknorm.estimators.repeated_warnings import told_once
 from sknorm.model_selection.context import SETTINGS, Context, splits_of
 from sknorm.model_selection.folds import check_stackable
-from sknorm.model_selection.plan import Candidates, candidates_of
+from sknorm.model_selection.plan import STACKED, Candidates, candidates_of
 from sknorm.model_selection.race import race, run
 from sknorm.model_selection.results import (
     Key,
@@ -63,7 +64,7 @@ _CONSTRAINTS: dict[str, list] = {
     "racing": ["boolean"],
     "max_stack_bytes": [Interval(Integral, 1, None, closed="left"), None],
 }
-_SHARED = """
+_SHARED = f"""
 scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
     As in scikit-learn's search. ``refit="ensemble"`` refits an ensemble of candidates, which
     greedy forward selection over their out-of-fold predictions chooses
@@ -100,10 +101,10 @@ refit_time_, multimetric_, classes_, n_features_in_, feature_names_in_
 
 Notes
 -----
-Parameters that networks of one stack may differ in are ``alpha``, ``l1_ratio``, ``dropout``,
-``input_dropout``, ``input_noise``, ``mixup_alpha``, ``label_smoothing``,
-``learning_rate_init``, ``norm_momentum``, ``random_state`` and ``class_weight``. Candidates
-that differ in others are trained in stacks of their own; ``solver="lbfgs"`` one by one.
+Networks of one stack may differ in
+{fill(", ".join(f"``{name}``" for name in STACKED), 92)}.
+Candidates that differ in other parameters are trained in stacks of their own;
+``solver="lbfgs"`` one by one.
 Where there are no steps before the network, all folds are row indices into one copy of X;
 otherwise the steps are fitted once a fold and setting of theirs. A subclass with
 methods of its own, such as ``fit`` or ``predict``, is fitted and scored by them, one
