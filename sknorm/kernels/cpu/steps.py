@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from sknorm.kernels.codes import ELASTIC_NET, L0
-from sknorm.kernels.cpu.compiler import helper, kernel, scalar
-from sknorm.kernels.cpu.sums import magnitudes, nonzeros, squares
+from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar
+from sknorm.kernels.cpu.sums import BLOCK, squares
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
 
@@ -94,15 +94,41 @@ _sgd_soft, _sgd_hard = _proximal_sgd(_soft), _proximal_sgd(_hard)
 _adam_soft, _adam_hard = _proximal_adam(_soft), _proximal_adam(_hard)
 
 
+@reduction
+def _magnitudes(values, begin, end):
+    """Sums of the absolute values and of the squares of ``values[begin:end]``."""
+    absolute, square = 0.0, 0.0
+    for first in range(begin, end, BLOCK):
+        a = b = values.dtype.type(0)
+        for i in range(U(first), U(min(first + BLOCK, end))):
+            a += abs(values[i])
+            b += values[i] * values[i]
+        absolute += np.float64(a)
+        square += np.float64(b)
+    return absolute, square
+
+
+@reduction
+def _nonzeros(values, begin, end):
+    """How many of ``values[begin:end]`` are not zero, as a float64."""
+    total, t = 0.0, values.dtype.type
+    for first in range(begin, end, BLOCK):
+        part = t(0)
+        for i in range(U(first), U(min(first + BLOCK, end))):
+            part += t(1) if values[i] != 0 else t(0)
+        total += np.float64(part)
+    return total
+
+
 @helper
 def _observe(w, g, begin, end, code, batch_size, monitor):
     """Add a segment's penalty to the monitor; return the gradient's squares."""
     if code == ELASTIC_NET:
-        absolute, square = magnitudes(w, begin, end)
+        absolute, square = _magnitudes(w, begin, end)
         monitor[1] += batch_size * absolute
         monitor[2] += batch_size * square
     elif code == L0:
-        monitor[1] += batch_size * nonzeros(w, begin, end)
+        monitor[1] += batch_size * _nonzeros(w, begin, end)
     return squares(g, begin, end)
 
 

@@ -23,29 +23,3 @@ def squares(values, begin, end):
     for i in range(begin, end):
         total += np.float64(values[i]) * np.float64(values[i])
     return total
-
-
-@reduction
-def magnitudes(values, begin, end):
-    """Sums of the absolute values and of the squares of ``values[begin:end]``."""
-    absolute, square = 0.0, 0.0
-    for first in range(begin, end, BLOCK):
-        a = b = values.dtype.type(0)
-        for i in range(U(first), U(min(first + BLOCK, end))):
-            a += abs(values[i])
-            b += values[i] * values[i]
-        absolute += np.float64(a)
-        square += np.float64(b)
-    return absolute, square
-
-
-@reduction
-def nonzeros(values, begin, end):
-    """How many of ``values[begin:end]`` are not zero, as a float64."""
-    total, t = 0.0, values.dtype.type
-    for first in range(begin, end, BLOCK):
-        part = t(0)
-        for i in range(U(first), U(min(first + BLOCK, end))):
-            part += t(1) if values[i] != 0 else t(0)
-        total += np.float64(part)
-    return total
