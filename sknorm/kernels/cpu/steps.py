@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sknorm.kernels.codes import ELASTIC_NET, L0
+from sknorm.kernels.codes import ELASTIC_NET, L0, UNPENALIZED
 from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar
 from sknorm.kernels.cpu.sums import BLOCK, squares
 
@@ -137,7 +137,7 @@ def _strengths(code, alpha, l1_ratio):
     """Factors of the nonsmooth and of the squared part of a segment's penalty."""
     if code == ELASTIC_NET:
         return alpha * l1_ratio, alpha * (1.0 - l1_ratio)
-    return (alpha if code == L0 else 0.0), 0.0
+    return (0.0 if code == UNPENALIZED else alpha), 0.0
 
 
 @kernel

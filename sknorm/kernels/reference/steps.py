@@ -25,7 +25,7 @@ of Fourier Analysis and Applications 14, 629-654.
 
 from collections.abc import Callable, Iterator
 
-from sknorm.kernels.codes import ELASTIC_NET, L0
+from sknorm.kernels.codes import ELASTIC_NET, L0, UNPENALIZED
 from sknorm.kernels.reference.arrays import Array, array_namespace, per_member
 
 
@@ -82,7 +82,7 @@ def sgd_step(
         strength, l2 = _strengths(alpha, l1_ratio, code)
         descent = per_member(rate, w) * (grad + per_member(l2, w) * w)
         update = _nesterov if nesterov else _heavy_ball
-        new = update(w, v, descent, rate * strength, momentum, _hard if code == L0 else _soft)
+        new = update(w, v, descent, rate * strength, momentum, _PROX[code])
         _store(velocity, parameters, span, new)
 
 
@@ -154,8 +154,7 @@ def adam_step(
         else:
             threshold = eta * per_member(strength, w)
         _store(first, second, span, (m, v))
-        prox = _hard if code == L0 else _soft
-        parameters[span] = xp.reshape(prox(w - eta * m, threshold), (-1,))
+        parameters[span] = xp.reshape(_PROX[code](w - eta * m, threshold), (-1,))
 
 
 def clip_gradient(gradient: Array, segments: Array, max_norm: float) -> None:
@@ -238,11 +237,14 @@ def _hard(w: Array, threshold: Array) -> Array:
     return xp.where((threshold > 0.0) & (w * w <= 2.0 * threshold), 0.0, w)
 
 
+_PROX = {UNPENALIZED: _soft, ELASTIC_NET: _soft, L0: _hard}
+
+
 def _strengths(alpha: Array, l1_ratio: Array, code: int) -> tuple[Array, Array]:
     """Factors of the nonsmooth and of the squared part of a segment's penalty, (K,)."""
     if code == ELASTIC_NET:
         return alpha * l1_ratio, alpha * (1.0 - l1_ratio)
-    return (alpha if code == L0 else 0.0 * alpha), 0.0 * alpha
+    return (0.0 * alpha if code == UNPENALIZED else alpha), 0.0 * alpha
 
 
 def _watch(

@@ -80,7 +80,7 @@ struct Strengths {
 
     __device__ __forceinline__ double kink(int penalty) const {
         if (penalty == codes::ELASTIC_NET) return alpha * l1_ratio;
-        return penalty == codes::L0 ? alpha : 0.0;
+        return penalty == codes::UNPENALIZED ? 0.0 : alpha;
     }
 
     __device__ __forceinline__ double square(int penalty) const {
