@@ -17,6 +17,8 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.objective.losses import LOSSES
+from sknorm.objective.penalties import PENALTIES
 
 SEQUENCES, PARTS, CALLS = 320, 16, 7
 
@@ -37,7 +39,7 @@ SHARED: dict[str, list[Any]] = {
     "solver": ["adam", "adam", "adamw", "sgd", "sgd", "lbfgs"],
     "alpha": [0.0, 1e-4, 0.1, 10.0],
     "l1_ratio": [0.0, 0.0, 0.5, 1.0],
-    "penalty": ["elasticnet", "elasticnet", "l0", "group_lasso", "nuclear"],
+    "penalty": ["elasticnet", *PENALTIES],
     "batch_size": ["auto", 2, 7, 1000],
     "learning_rate": ["constant", "invscaling", "adaptive", "cosine", "one_cycle"],
     "learning_rate_init": [1e-3, 0.05, 1e3],
@@ -68,7 +70,7 @@ SHARED: dict[str, list[Any]] = {
 OWN: dict[type, dict[str, list[Any]]] = {
     MLPClassifier: {"class_weight": [None, None, "balanced"], "label_smoothing": [0.0, 0.0, 0.1]},
     MLPRegressor: {
-        "loss": ["squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"],
+        "loss": list(LOSSES),
         "quantile": [0.5, [0.1, 0.9], [0.3]],
         "standardize_target": ["auto", True, False],
         "huber_delta": [0.1, 1.35],

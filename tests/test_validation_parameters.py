@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.kernels.codes import ACTIVATIONS
+from sknorm.objective.losses import LOSSES
+from sknorm.objective.penalties import PENALTIES
 
 Table = tuple[np.ndarray, np.ndarray]
 
@@ -68,13 +71,9 @@ BAD: dict[str, list[Any]] = {
     "huber_delta": [0, -1.0, NAN, INF],
 }  # fmt: skip
 BORDER: dict[str, list[Any]] = {
-    "loss": [
-        "squared_error", "absolute_error", "huber", "quantile",
-    ],
+    "loss": [name for name in LOSSES if name != "gamma"],
     "hidden_layer_sizes": [1, 5, [3], (), (2, 3, 2), np.array([3, 2])],
-    "activation": [
-        "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish",
-    ],
+    "activation": list(ACTIVATIONS),
     "solver": ["sgd", "adam", "adamw", "lbfgs"],
     "alpha": [0, 10],
     "batch_size": ["auto", 2, 240, np.int64(50)],
@@ -111,7 +110,7 @@ BORDER: dict[str, list[Any]] = {
     "dtype": ["auto", "float32", "float64"],
     "backend": ["auto", "numpy"],
     "matmul_precision": ["highest", "high"],
-    "penalty": ["elasticnet", "l0", "group_lasso"],
+    "penalty": [name for name in PENALTIES if name != "nuclear"],
     "max_fun": [1, 15000],
     "warm_start": [True, False],
     "input_noise": [0, 0.5, 10.0],

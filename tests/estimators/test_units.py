@@ -10,12 +10,13 @@ from sklearn.exceptions import ConvergenceWarning
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.model_selection import EnsembleRegressor
+from sknorm.objective.losses import LOSSES
 
 Table = tuple[np.ndarray, np.ndarray]
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
-LOSSES = ["squared_error", "absolute_error", "huber", "quantile", "poisson", "gamma"]
+IDENTITY = [name for name, loss in LOSSES.items() if loss.output_activation == "identity"]
 each_loss = pytest.mark.parametrize("loss", LOSSES)
 
 
@@ -105,7 +106,7 @@ def test_targets_of_any_size(binary: Table, loss: str, dtype: type, power: int) 
     np.testing.assert_allclose(result, plain.predict(X), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", LOSSES[:4])
+@pytest.mark.parametrize("loss", IDENTITY)
 def test_targets_of_large_mean_keep_their_digits(binary: Table, loss: str) -> None:
     X, _ = binary
     X, y = X.astype(np.float32), np.round(1e3 * positive(X))

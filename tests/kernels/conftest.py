@@ -8,7 +8,7 @@ import pytest
 from cuda_device import DeviceMachine, device_machine
 from cuda_host import COMPILER, HostRuntime
 from cuda_machine import Machine
-from kernel_case import Case, poison
+from kernel_case import LOSSES, Case, poison
 from step_cases import StepCases
 
 from sknorm.kernels import codes, reference
@@ -17,10 +17,6 @@ from sknorm.kernels.cuda import launcher
 STATISTICS_ROWS = 8  # of which the first four are results and the rest scratch
 
 DEVIANCES = ("poisson", "gamma")
-LOSSES = (
-    "binary_log_loss", "multiclass_log_loss", "soft_multiclass_log_loss", "squared_error",
-    "absolute_error", "huber", "pinball", *DEVIANCES,
-)  # fmt: skip
 
 
 class Cases(StepCases):

@@ -6,7 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from sknorm.kernels.reference import losses, regression_losses
+
 ON_HOST = {"segments", "groups"}  # for every backend, as they decide what is launched
+LOSSES = [*losses.__all__, *regression_losses.__all__]
 SCRATCH = {"accumulators", "scratch"}
 OUTPUTS = {
     "x_out", "y_out", "weight_out", "out", "running", "statistics", "dscale", "dshift", "dout",

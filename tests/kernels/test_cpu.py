@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_case import LOSSES
 
 from sknorm.kernels import codes, cpu, reference
 
@@ -31,10 +32,6 @@ BLOCKS = {
     "layer": [(name, dtype) for name in ("relu", "silu") for dtype in DTYPES],
 }  # fmt: skip
 EVERY_BLOCK = [(block, *how) for block, pairs in BLOCKS.items() for how in pairs]
-LOSSES = [
-    "binary_log_loss", "multiclass_log_loss", "soft_multiclass_log_loss", "squared_error",
-    "absolute_error", "huber", "pinball", "poisson", "gamma",
-]  # fmt: skip
 
 
 def sampled(count: int, *axes: list) -> list[tuple]:

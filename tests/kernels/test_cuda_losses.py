@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from kernel_case import LOSSES
 
 from sknorm.kernels import cuda, reference
 
@@ -12,10 +13,7 @@ DTYPES = [np.float32, np.float64]
 STACKS = [1, 3]
 FLAGS = [False, True]
 SOFTMAX = ["multiclass_log_loss", "soft_multiclass_log_loss"]
-TERMS = [
-    "binary_log_loss", "squared_error", "absolute_error", "huber", "pinball", "poisson", "gamma",
-]  # fmt: skip
-LOSSES = SOFTMAX + TERMS
+TERMS = [name for name in LOSSES if name not in SOFTMAX]
 # One block; several chunks of rows; several tiles of columns; both.
 SIZES = [(1, 1), (2, 5), (7, 2), (33, 17), (2500, 1), (300, 9), (3, 67), (75, 40)]
 
