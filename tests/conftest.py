@@ -7,7 +7,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +158,12 @@ def problem() -> Callable[..., Problem]:
             factor=rng.uniform(0.2, 0.5, (1, sizes[0])),
         )
         rates = np.linspace(0.0, dropout, members + 1)[1:]
-        values = {"alpha": 0.1, "l1_ratio": 0.5, "learning_rate_init": 0.01, "norm_momentum": 0.1}
+        values = dict.fromkeys((each.name for each in fields(Members)), 0.0)
+        values |= {"alpha": 0.1, "l1_ratio": 0.5, "learning_rate_init": 0.01, "norm_momentum": 0.1}
         values |= {"input_dropout": input_dropout}
-        values |= dict.fromkeys(("input_noise", "mixup_alpha", "label_smoothing"), 0.0)
-        full = {name: np.full(members, value) for name, value in values.items()}
+        full: Any = {name: np.full(members, value) for name, value in values.items()}
         seeds = np.arange(7, 7 + members, dtype=np.uint32)
         rows = np.stack([rng.permutation(n) for _ in range(members)])
-        return Problem(network, Members(dropout=rates, seed=seeds, **full), data, rows)
+        return Problem(network, Members(**{**full, "dropout": rates, "seed": seeds}), data, rows)
 
     return build
