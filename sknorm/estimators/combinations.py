@@ -106,7 +106,7 @@ def _check_layer_norm(estimator: Any) -> None:
 
 def _check_lbfgs(estimator: Any) -> None:
     for parameter in RANDOM:
-        if (value := getattr(estimator, parameter)) > 0:
+        if (value := getattr(estimator, parameter, 0.0)) > 0:
             raise ValueError(
                 f"solver='lbfgs' needs an objective that is the same at each evaluation, but "
                 f"{parameter}={value} is random. Set it to 0, or use solver='adam'."
