@@ -22,6 +22,9 @@ class Operation(NamedTuple):
     takes_step: bool = False
 
 
+Take = Callable[[Sequence[Operation], Any], None]  # takes a step of these operations and number
+
+
 class Program(NamedTuple):
     """The operations of a step on a batch of each size, and the arrays that they read their own in.
 

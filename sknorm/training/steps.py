@@ -1,12 +1,13 @@
 """The steps of an epoch: gradient, clipping, optimizer, penalty, norms of columns."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sknorm.backends.executors import Graph, Loop
-from sknorm.backends.program import Operation, Program
+from sknorm.backends.program import Operation, Program, run
 from sknorm.data.dataset import TrainingData
 from sknorm.data.table import SparseRows
 from sknorm.network.layers import layers
@@ -125,7 +126,7 @@ class Steps:
         order, count = self.batches.draw(), self.batches.per_epoch
         self.rates = schedule.rates(step, count)
         table = self._table(step, count, batches_before)
-        self._executor(count).epoch(self.program, order, table, step)
+        self._executor(count).epoch(self.program, order, table, step, self._step)
         finite = xp.astype(self.network.finite_flags(), xp.float64)
         return xp.concat([value[:, None], self.monitor, finite[:, None]], axis=1)
 
@@ -158,6 +159,10 @@ class Steps:
         if self.graph is None or self.graph.recorder is not recorder:
             self.graph = Graph(backend, recorder, edges)
         return self.graph
+
+    def _step(self, operations: Sequence[Operation], number: Any) -> None:
+        """Take a step, or record one; its rows and quantities stand where it reads them."""
+        run(operations, number)
 
     def _quantities(self) -> Quantities:
         """What may vary from step to step; only running statistics have a momentum of their own."""

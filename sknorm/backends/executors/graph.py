@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends.base import Backend, Recorder
-from sknorm.backends.program import Program, run
+from sknorm.backends.program import Program, Take, run
 
 
 class Graph:
@@ -31,7 +31,9 @@ class Graph:
         self._launches: dict[int, Callable[[], None] | None] = {}
         self._tables: tuple[Any, ...] | None = None
 
-    def epoch(self, program: Program, order: np.ndarray, table: np.ndarray, step: int) -> None:
+    def epoch(
+        self, program: Program, order: np.ndarray, table: np.ndarray, step: int, take: Take = run
+    ) -> None:
         """Take the steps of an epoch, always of the same program, on tables of the same shapes."""
         clock, table = np.array([0, step], dtype=np.int64), table.reshape(len(table), -1)
         given = [self.backend.asarray(array) for array in (order, table, clock)]
@@ -40,16 +42,16 @@ class Graph:
         for own, array in zip(self._tables, given, strict=False):
             own[...] = array
         for start, stop in self.edges:
-            self._take(program, stop - start)
+            self._take(program, stop - start, take)
 
     def _number(self) -> Any:
         """Where the number of a step stands."""
         xp = self.backend.xp
         return xp.zeros(1, dtype=xp.uint32, device=self.backend.device)
 
-    def _take(self, program: Program, size: int) -> None:
+    def _take(self, program: Program, size: int, take: Take) -> None:
         """Take a step: launch it the first time, record it the second, replay it from then on."""
-        work = partial(self._begin, program, size)
+        work = partial(self._begin, program, size, take)
         if size not in self._launches:
             self.recorder.launch(work)
             self._launches[size] = None
@@ -59,11 +61,11 @@ class Graph:
             replay = self._launches[size] = self.recorder.record(work)
         replay()
 
-    def _begin(self, program: Program, size: int) -> None:
+    def _begin(self, program: Program, size: int, take: Take) -> None:
         """Launch a step of this size; what it reads comes first."""
         assert self._tables is not None
         order, table, clock, number = self._tables
         numbers = self.backend.xp.reshape(program.numbers, (-1,), copy=False)
         kernels = self.backend.kernels
         kernels.begin_step(order, table, clock, program.rows[size], numbers, number)
-        run(program.operations[size], number)
+        take(program.operations[size], number)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends.base import Backend
-from sknorm.backends.program import Program, run
+from sknorm.backends.program import Program, Take, run
 
 
 class Loop:
@@ -21,7 +21,9 @@ class Loop:
     def __init__(self, backend: Backend, edges: list[tuple[int, int]]) -> None:
         self.backend, self.edges = backend, edges
 
-    def epoch(self, program: Program, order: np.ndarray, table: np.ndarray, step: int) -> None:
+    def epoch(
+        self, program: Program, order: np.ndarray, table: np.ndarray, step: int, take: Take = run
+    ) -> None:
         """Take the steps of an epoch.
 
         Parameters
@@ -33,6 +35,8 @@ class Loop:
             The quantities of each step.
         step : int
             Number of the first step.
+        take : callable
+            Takes a step: its operations and its number.
         """
         numbers, place = program.numbers, self.backend.asarray
         rows: Any = place(order)
@@ -41,4 +45,4 @@ class Loop:
             size = stop - start
             program.rows[size][...] = rows[:, start:stop]
             numbers[...] = values[index, ...]
-            run(program.operations[size], step + index)
+            take(program.operations[size], step + index)
