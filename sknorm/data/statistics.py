@@ -79,7 +79,7 @@ class Statistics:
         value huge. Constant columns (deviation lost in rounding) get factor 1: centred, they
         are zero. So do columns whose deviation has no reciprocal, with a warning.
         """
-        deviation = np.ldexp(np.sqrt(np.maximum(self.variance, 0.0)), self.exponent)
+        deviation = self.deviation
         constant = deviation <= 8 * _PRECISION * np.abs(self.mean)
         constant |= self.low == self.high
         indicator = self.two_valued & ~constant
@@ -153,16 +153,11 @@ def _pooled_moments(
 def check_range(X: Any, names: Any = None) -> None:
     """Raise a ValueError that names a column whose squares are beyond float32."""
     limit = np.sqrt(np.finfo(np.float32).max)
-    low, high = _extremes(X)
-    largest = np.maximum(np.abs(low), np.abs(high))
-    if largest.max(initial=0.0) > limit:
-        column = int(np.argmax(largest))
-        raise ValueError(
-            f"Column {column if names is None else names[column]!r} of X reaches "
-            f"{largest[column]:.3g}, too large to train on without a norm. "
-            "Standardize the columns (sklearn.preprocessing.StandardScaler) or set "
-            "normalization."
-        )
+    advice = (
+        "too large to train on without a norm. Standardize the columns "
+        "(sklearn.preprocessing.StandardScaler) or set normalization."
+    )
+    _refuse_beyond(limit, _extremes(X), names, advice)
 
 
 def _warn_of_tiny(column: int, scale: float) -> None:
@@ -174,12 +169,19 @@ def _warn_of_tiny(column: int, scale: float) -> None:
 
 def _check_squares(low: np.ndarray, high: np.ndarray, rows: int, names: Any) -> None:
     limit = np.sqrt(np.finfo(np.float64).max) / max(2, rows)
-    largest = np.maximum(np.abs(low), np.abs(high))
+    _refuse_beyond(limit, (low, high), names, "whose square overflows float64. Rescale it.")
+
+
+def _refuse_beyond(
+    limit: float, extremes: tuple[np.ndarray, np.ndarray], names: Any, advice: str
+) -> None:
+    """Raise a ValueError that names the column with the largest value, if it is beyond a limit."""
+    largest = np.maximum(*(np.abs(each) for each in extremes))
     if largest.max(initial=0.0) > limit:
         column = int(np.argmax(largest))
         raise ValueError(
             f"Column {column if names is None else names[column]!r} of X reaches "
-            f"{largest[column]:.3g}, whose square overflows float64. Rescale it."
+            f"{largest[column]:.3g}, {advice}"
         )
 
 
