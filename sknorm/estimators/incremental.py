@@ -29,15 +29,13 @@ class TakenBackError(Exception):
     ----------
     reason : str
         What happened in it.
-    kept : str
-        What is as it was.
     advice : str
         What to do about it.
     """
 
-    def __init__(self, reason: str, kept: str, advice: str) -> None:
+    def __init__(self, reason: str, advice: str) -> None:
         super().__init__(reason)
-        self.reason, self.kept, self.advice = reason, kept, advice
+        self.reason, self.advice = reason, advice
 
 
 class Call(Observer):
@@ -46,7 +44,6 @@ class Call(Observer):
     def diverged(self, which: str, epoch: int, loss: Any, advice: str = ADVICE) -> None:
         raise TakenBackError(
             f"became non-finite{which} (loss {loss})",
-            "the weights before the call are kept",
             f"{advice} Bad records among the rows may be the cause, too.",
         )
 
@@ -214,7 +211,6 @@ def check_stretched(X: Any, before: Statistics, after: Statistics, names: Any) -
     if far.mean() < _FEW:
         raise TakenBackError(
             f"met {values[far][0]:.3g} in {name}, far from all values so far",
-            "the weights before the call are kept",
             "Drop the row if the value stands for a missing one.",
         )
     warn(

@@ -170,7 +170,6 @@ def _renew(target: Target, progress: Progress, rows: Rows) -> Target:
     if (value := new.wild_value(rows.y)) is not None:
         raise TakenBackError(
             f"met y={value:.3g}, far from all targets so far",
-            "the weights before the call are kept",
             "Drop the row if the value stands for a missing one.",
         )
     return new
@@ -243,6 +242,7 @@ def _tell(fault: TakenBackError, *, fresh: bool) -> None:
         message = f"partial_fit {fault.reason}, so there is no model. {fault.advice}"
         raise ValueError(message) from None
     warn(
-        f"partial_fit {fault.reason}; {fault.kept}, and nothing of it counts. {fault.advice}",
+        f"partial_fit {fault.reason}; the weights before the call are kept, and nothing of it "
+        f"counts. {fault.advice}",
         RuntimeWarning,
     )
