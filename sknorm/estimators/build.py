@@ -117,6 +117,11 @@ def _dropout_seed(random_state: RandomState) -> int:
     return int(twin.randint(0, 2**32, dtype=np.uint32))
 
 
+def all_rows(estimator: Any, count: int) -> np.ndarray:
+    """All of ``count`` rows for each member, (K, count)."""
+    return np.tile(np.arange(count, dtype=np.int64), (estimator.n_members, 1))
+
+
 def check_continues(previous: Network, asked_for: Architecture, members: int) -> None:
     """Raise a ValueError if a network cannot go on under other parameters."""
     if previous.members != members:

@@ -201,9 +201,9 @@ def learn_target(estimator: Any, rows: Rows, given: Given, previous: Fitted | No
 
 def learn_columns(estimator: Any, rows: Rows, previous: Fitted | None) -> Columns:
     """The columns of the rows; a warm start keeps those that its weights were trained under."""
-    if previous is not None and estimator.normalization is not None:
-        return previous.columns
     standardize = estimator.normalization is not None
+    if previous is not None and standardize:
+        return previous.columns
     return Columns.learn(rows.X, rows.weight, rows.names, standardize=standardize)
 
 
@@ -305,7 +305,7 @@ def _validation(
 ) -> tuple[np.ndarray, Score | None]:
     """Training rows (K, n), and how a stack is scored after an epoch, if it is."""
     prepared, rows = training.prepared, training.prepared.rows
-    everything = np.tile(np.arange(len(rows), dtype=np.int64), (estimator.n_members, 1))
+    everything = build.all_rows(estimator, len(rows))
     if given.X is not None:
         return everything, _given_score(estimator, training, given)
     stops = estimator.early_stopping
@@ -331,8 +331,7 @@ def _given_score(estimator: Any, training: Training, given: HeldOut) -> Score:
     rows = Rows(X, y, None, None, None, int(X.shape[0])).weighted(weight, 1)
     encoded = prepared.target.encode(rows.y, prepared.dtype, "y_val")
     data = TrainingData.encode(prepared.backend, rows, encoded, columns, prepared.dtype)
-    held = np.tile(np.arange(len(rows), dtype=np.int64), (estimator.n_members, 1))
-    return _score(estimator, training, data, rows, held)
+    return _score(estimator, training, data, rows, build.all_rows(estimator, len(rows)))
 
 
 def _score(

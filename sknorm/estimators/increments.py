@@ -204,7 +204,7 @@ def _epoch(estimator: Any, prepared: Prepared, progress: Progress) -> dict[str, 
         If the call must not count.
     """
     count = len(prepared.rows)
-    taken = np.tile(np.arange(count, dtype=np.int64), (estimator.n_members, 1))
+    taken = build.all_rows(estimator, count)
     size = build.rows_per_batch(estimator, count)
     batches = Batches(taken, size, estimator.shuffle, progress.random_states)
     members = build.members(estimator, progress.seeds)
