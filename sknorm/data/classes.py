@@ -83,9 +83,6 @@ class ClassTarget(Target):
             return np.eye(len(self.classes), dtype=dtype)[codes]
         return codes[:, None].astype(np.int64)
 
-    def attributes(self, like: Any) -> dict[str, Any]:
-        return {}
-
     def stratify(self, y: np.ndarray, held: int) -> np.ndarray | None:
         """The labels, where every class has a row for each side."""
         counts = np.unique(y, return_counts=True)[1]
@@ -149,9 +146,6 @@ class IndicatorTarget(Target):
         if y.shape[1] != self.n_outputs:
             raise ValueError(f"{name} has {y.shape[1]} labels, expected {self.n_outputs}.")
         return np.ascontiguousarray(y, dtype=dtype)
-
-    def attributes(self, like: Any) -> dict[str, Any]:
-        return {}
 
     def probabilities(self, raw: Any) -> Any:
         """Outputs as they are."""

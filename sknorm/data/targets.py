@@ -50,9 +50,9 @@ class Target(ABC):
             If they are not of this kind; ``name`` is what the message calls them.
         """
 
-    @abstractmethod
     def attributes(self, like: Any) -> dict[str, Any]:
         """Fitted attributes that users see; arrays are of the library of ``like``."""
+        return {}
 
     def under(self, loss: Loss) -> Self:
         """The same targets under another loss of the same raw outputs."""

@@ -236,7 +236,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
 
     def _named_classes(self, classes: Any) -> np.ndarray:
         """The classes of all calls, which the first one names."""
-        known = self._classes() if self.__sklearn_is_fitted__() else None
+        known = self.classes_ if self.__sklearn_is_fitted__() else None
         if known is not None and np.array_equal(classes, known):
             return known
         named = SimpleNamespace() if known is None else SimpleNamespace(classes_=known)
@@ -248,14 +248,11 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
             raise ValueError(f"classes must name at least 2 classes, got {found.tolist()}.")
         return found
 
-    def _classes(self) -> np.ndarray:
-        target: Any = fitted_of(self).target
-        return target.classes
-
     @property
     def classes_(self) -> np.ndarray:
         """Class labels, (n_classes,)."""
-        return self._classes()
+        target: Any = fitted_of(self).target
+        return target.classes
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict class labels.

@@ -40,7 +40,7 @@ class Stopping:
     scored : bool array of shape (K,)
         Which members have had a score that is finite.
     waiting : int64 array of shape (K,)
-        Epochs since the last improvement by more than ``tol``.
+        Epochs since the last improvement by ``tol`` or more.
     lowest : float64 array of shape (K,)
         Lowest loss of each member before its first score, or with ``until_loss`` ever.
     """
