@@ -40,8 +40,9 @@ hypothesis.settings.load_profile("repeatable")
 
 # Each part of the package has some of its cheap tests here: `pytest -m fast`.
 FAST = {
-    "test_imports", "test_labels", "test_warnings", "test_validation", "test_validation_entries",
-    "test_functional_errors", "test_functional_merge", "test_metrics_pinball",
+    "test_imports", "test_warnings", "test_functional_errors", "test_functional_merge",
+    "test_metrics_pinball", "data/test_checks_entries", "data/test_checks_tables",
+    "data/test_labels",
     "kernels/test_reference_activations", "kernels/test_reference_blocks",
     "kernels/test_reference_losses", "kernels/test_reference_random",
     "kernels/test_reference_spectral", "kernels/test_reference_steps",
@@ -52,9 +53,10 @@ FAST = {
     "training/test_batches", "training/test_stopping",
     "estimators/test_early_stopping", "estimators/test_interface", "estimators/test_members",
     "estimators/test_regressor",
-    "model_selection/test_planning", "model_selection/test_racing",
+    "model_selection/test_plan", "model_selection/test_race",
 }  # fmt: skip
 HERE = Path(__file__).parent
+assert all((HERE / f"{name}.py").is_file() for name in FAST)
 Table = tuple[np.ndarray, np.ndarray]
 
 
