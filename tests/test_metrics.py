@@ -32,7 +32,8 @@ PLACES: dict[str, Convert] = {
     "numpy": lambda array: array, "strict": _on("CPU_DEVICE"), "device1": _on("device1"),
 }  # fmt: skip
 places = pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+# Drawn rather than parametrized: how areas are averaged and where arrays are do not interact.
+anywhere = st.sampled_from([(place, dtype) for place in PLACES for dtype in ("f4", "f8")])
 
 
 def outcome(function: Callable, *args: Any, **options: Any) -> tuple[Any, bool]:
@@ -71,39 +72,34 @@ def rows(draw: st.DrawFn, columns: int | None = None) -> tuple:
     return score, weight
 
 
-@places
-@dtypes
-@given(rows(), st.data())
-def test_binary(place: Convert, dtype: type, problem: tuple, data: st.DataObject) -> None:
+@settings(max_examples=150)
+@given(anywhere, rows(), st.data())
+def test_binary(where: tuple[str, str], problem: tuple, data: st.DataObject) -> None:
     score, weight = problem
     y = data.draw(hnp.arrays(np.int64, len(score), elements=st.sampled_from([0, 1])))
-    assert_as_sklearn(y, score.astype(dtype), weight, place)
+    assert_as_sklearn(y, score.astype(where[1]), weight, PLACES[where[0]])
 
 
-@places
-@dtypes
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", None])
-@settings(max_examples=40)
-@given(rows(columns=3), st.data())
+@settings(max_examples=75)
+@given(anywhere, rows(columns=3), st.data())
 def test_multilabel(
-    average: str | None, place: Convert, dtype: type, problem: tuple, data: st.DataObject
+    average: str | None, where: tuple[str, str], problem: tuple, data: st.DataObject
 ) -> None:
     score, weight = problem
     y = data.draw(hnp.arrays(np.int64, score.shape, elements=st.sampled_from([0, 1])))
-    assert_as_sklearn(y, score.astype(dtype), weight, place, average=average)
+    assert_as_sklearn(y, score.astype(where[1]), weight, PLACES[where[0]], average=average)
 
 
-@places
-@dtypes
 @pytest.mark.parametrize(
     ("multi_class", "average"),
     [("ovr", "macro"), ("ovr", "micro"), ("ovr", "weighted"), ("ovr", None),
      ("ovo", "macro"), ("ovo", "weighted")],
 )  # fmt: skip
-@settings(max_examples=40)
-@given(rows(columns=3), st.data())
+@settings(max_examples=75)
+@given(anywhere, rows(columns=3), st.data())
 def test_multiclass(
-    multi_class: str, average: str | None, place: Convert, dtype: type, problem: tuple,
+    multi_class: str, average: str | None, where: tuple[str, str], problem: tuple,
     data: st.DataObject,
 ) -> None:  # fmt: skip
     score, weight = problem
@@ -111,10 +107,11 @@ def test_multiclass(
     y = data.draw(hnp.arrays(np.int64, len(score) + 1, elements=st.sampled_from([-1, 3, 4])))
     y = np.concatenate([[-1, 3, 4], y])[: len(score) + 1]  # all classes, and few rows
     probability = np.concatenate([counts, counts[:1]])
-    probability = (probability / probability.sum(axis=1, keepdims=True)).astype(dtype)
+    probability = (probability / probability.sum(axis=1, keepdims=True)).astype(where[1])
     if weight is not None:
         weight = np.append(weight, 1.0) if multi_class == "ovr" else None
-    assert_as_sklearn(y, probability, weight, place, multi_class=multi_class, average=average)
+    options = {"multi_class": multi_class, "average": average}
+    assert_as_sklearn(y, probability, weight, PLACES[where[0]], **options)
 
 
 @places
