@@ -185,7 +185,8 @@ def test_full_disk_leaves_what_was_there(parent: Path, before: bytes | None) -> 
 
 
 KILL = """
-import resource, signal
+import importlib.util, resource, signal, sys
+sys.modules["sknorm"] = importlib.util.module_from_spec(importlib.util.find_spec("sknorm"))
 from sknorm.kernels.cpu import disk
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # a write beyond the limit ends the process
