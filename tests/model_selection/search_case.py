@@ -10,6 +10,7 @@ from numpy.ma import MaskedArray
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
@@ -59,6 +60,12 @@ def classifier(**changed: Any) -> MLPClassifier:
 def regressor(**changed: Any) -> MLPRegressor:
     """A regressor that trains in milliseconds."""
     return MLPRegressor(**{**SMALL, **changed})
+
+
+def piped(model: Any, *steps: Any) -> Pipeline:
+    """A Pipeline of steps s0, s1, ... and the network, mlp."""
+    named = [(f"s{k}", step) for k, step in enumerate(steps)]
+    return Pipeline([*named, ("mlp", model)])
 
 
 @dataclass
