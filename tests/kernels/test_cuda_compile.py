@@ -10,10 +10,11 @@ from nvrtc import compile_kernels
 from sknorm.kernels.cuda.launcher import OPTIONS, code, launch
 
 # All kernels are compiled for the first, a ninth of them for each of the others, to save time. Of
-# sources with the ten activations it is a third of that: in steps of three, each kernel meets each
-# activation in one of its types and widths. `python tests/kernels/nvrtc.py sm_80` compiles all.
+# sources with the ten activations it is every 7th, in which each kernel meets all its types and
+# widths, and each source all activations, from the one that takes most registers on, and every
+# 27th. `python tests/kernels/nvrtc.py sm_80` compiles all.
 ARCHITECTURES = ["sm_90", "sm_75", "sm_80", "sm_100"]
-SAMPLE, THIRD = 9, 3
+STEPS, STEPS_OF_ACTIVATIONS = (1, 9), (7, 27)
 SAMPLED = ("affine_", "forward_held", "normalize", "layer_")
 CHUNK = 24  # kernels of one test
 
@@ -23,11 +24,12 @@ SOURCES = Path(launch.__code__.co_filename).parent / "sources"
 def chunks() -> Iterator[tuple[str, str, list[str]]]:
     """Kernels that are compiled together."""
     for source, expressions in INSTANCES.items():
-        third = THIRD if any(each.startswith(SAMPLED) for each in expressions) else 1
+        sampled = any(each.startswith(SAMPLED) for each in expressions)
+        first, others = STEPS_OF_ACTIVATIONS if sampled else STEPS
         for place, architecture in enumerate(ARCHITECTURES):
-            found = expressions[::-1][place :: third * (SAMPLE if place else 1)]
-            for first in range(0, len(found), CHUNK):
-                yield source, architecture, found[first : first + CHUNK]
+            found = expressions[::-1][place :: others if place else first]
+            for start in range(0, len(found), CHUNK):
+                yield source, architecture, found[start : start + CHUNK]
 
 
 def test_every_source_has_instances() -> None:
