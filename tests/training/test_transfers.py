@@ -160,14 +160,14 @@ def test_transfers_do_not_grow_with_the_batches(
     monkeypatch: pytest.MonkeyPatch, name: str, stopping: bool
 ) -> None:
     counts = []
-    for batch_size in (3, 6, 12):
+    for batch_size in (6, 12):
         with monkeypatch.context() as patch:
             traffic = Traffic(patch)
             changed = {"batch_size": batch_size, "early_stopping": stopping, **VARIANTS[name]}
             MLPRegressor(**settings(**changed)).fit(*device_table())
             counts.append(traffic.epochs)
     assert counts[0][0]["uploads"] > 0
-    assert counts[0] == counts[1] == counts[2]
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.parametrize("stopping", [False, True])
