@@ -269,7 +269,7 @@ def test_tags_are_those_of_the_members() -> None:
 
 
 def members(kind: Any) -> list[Any]:
-    settings = {"hidden_layer_sizes": (16,), "max_iter": 60, "learning_rate_init": 0.01}
+    settings = {"hidden_layer_sizes": (16,), "max_iter": 20, "learning_rate_init": 0.03}
     return [kind(**settings, random_state=seed) for seed in range(2)]
 
 

@@ -21,7 +21,7 @@ from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchC
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SMALL: dict[str, Any] = {
-    "hidden_layer_sizes": (16,), "max_iter": 30, "learning_rate_init": 0.05, "random_state": 0
+    "hidden_layer_sizes": (16,), "max_iter": 15, "learning_rate_init": 0.1, "random_state": 0
 }  # fmt: skip
 MODELS = [MLPClassifier, MLPRegressor]
 COMMON: dict[str, Any] = {"cv": 2, "error_score": "raise"}
