@@ -5,6 +5,7 @@ import os
 # Before SciPy is imported: scikit-learn's checks of array-API input run only with it.
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -69,6 +70,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("fast")
         if item.path.stem.startswith("test_cuda_") or item.path.stem == "test_replays":
             item.add_marker("cuda")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Leave what is collected out of the garbage collector's rounds: nothing of it goes."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _frozen(*arrays: np.ndarray) -> Table:
