@@ -99,12 +99,16 @@ def test_residual_needs_equal_widths(binary: Table, estimator: type) -> None:
 def test_twenty_layers_learn_if_they_are_residual(binary: Table, activation: str) -> None:
     X, y = binary
     settings = {"hidden_layer_sizes": (8,) * 20, "normalization": None, "activation": activation}
+    settings |= {"learning_rate_init": 0.01, "max_iter": 30}
     plain, residual = (
-        small(MLPClassifier, residual=r, learning_rate_init=0.01, max_iter=30, **settings)
+        np.mean([
+            small(MLPClassifier, residual=r, random_state=seed, **settings).fit(X, y).score(X, y)
+            for seed in range(3)
+        ])
         for r in (False, True)
-    )
-    assert plain.fit(X, y).score(X, y) < 0.6
-    assert residual.fit(X, y).score(X, y) > 0.85
+    )  # fmt: skip
+    assert residual > 0.8
+    assert plain < residual - 0.15
 
 
 @quiet
