@@ -1,12 +1,15 @@
 """The two decorators of the compiled kernels: cached on disk, GIL-free, honest about NaN."""
 
 import hashlib
+import inspect
 import pickle
+import secrets
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numba
+from llvmlite.binding import Linkage
 from numba.core.caching import NullCache
 from numba.core.compiler import Compiler, CompileResult
 from numba.core.serialize import dumps
@@ -28,9 +31,41 @@ class KernelCacheWarning(UserWarning):
 
 def kernel(function: Callable) -> Callable:
     """Compile ``function`` on first use and keep its machine code on disk where that works."""
-    dispatcher = numba.njit(**OPTIONS)(function)
+    dispatcher = numba.njit(pipeline_class=_ClosedCompiler, **OPTIONS)(function)
     dispatcher._cache = _DiskCache(function)
     return dispatcher
+
+
+def shares(*names: str, flat: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:
+    """Note of a kernel which arrays have no axis of members.
+
+    Parameters
+    ----------
+    *names : str
+        Arguments that all members share.
+    flat : tuple of str
+        Buffers in which the members' parts of each segment lie side by side.
+    """
+
+    def noted(function: Any) -> Callable:
+        function.shared, function.flat = frozenset(names), frozenset(flat)
+        return function
+
+    return noted
+
+
+def compiled_by(build: Callable[[int], Callable]) -> Callable[[Callable], Callable]:
+    """Note of a kernel that ``build`` compiles it for an activation.
+
+    What it compiles has the kernel's arguments, by name, or some of them.
+    """
+
+    def noted(function: Any) -> Callable:
+        function.build = build
+        function.selector = list(inspect.signature(function).parameters).index("activation")
+        return function
+
+    return noted
 
 
 def helper(function: Callable) -> Callable:
@@ -75,6 +110,35 @@ class _NoAliasCompiler(Compiler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.state.flags.noalias = True
+
+
+class _ClosedCompiler(Compiler):
+    """Keeps what a kernel is linked with to the kernel.
+
+    Numba leaves helpers visible, and the loader takes the first of a name that it meets. But the
+    same helper is optimized anew in each kernel, and a sum in the order of the vector lanes need
+    not come out with the same lanes: which kernels were loaded before would show in last digits.
+    So helpers become internal, and get names that nobody else has: the loader finds internal ones
+    too, and what calls them by another convention must not.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        library = self.state.targetctx.codegen().create_library("kernel")
+        library.enable_object_caching()
+        optimize = getattr(library, "_optimize_final_module", None)
+        if optimize is None:  # another Numba: sums may differ in last digits between processes
+            return
+
+        def optimize_closed() -> None:
+            own = secrets.token_hex(8)
+            for each in library._final_module.functions:
+                if each.linkage == Linkage.linkonce_odr:
+                    each.name, each.linkage = f"{each.name}.{own}", Linkage.internal
+            optimize()
+
+        library._optimize_final_module = optimize_closed
+        self.state.library = library
 
 
 class _DiskCache(NullCache):
