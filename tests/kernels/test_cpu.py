@@ -4,12 +4,13 @@ import inspect
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from kernel_case import LOSSES
+from kernel_case import LOSSES, OUTPUTS
 
 from sknorm.kernels import codes, cpu, reference
 
@@ -17,6 +18,7 @@ DTYPES = [np.float32, np.float64]
 STACKS = [1, 3]
 SHAPES = [(1, 1), (1, 67), (2, 5), (7, 1), (7, 64), (33, 5), (33, 67), (33, 130)]
 GHOSTS = {1: (0, 1), 2: (0, 1, 2), 7: (0, 3, 7), 33: (0, 10, 20, 33)}
+WIDTHS = [31, 32, 33, 64, 65, 100, 600]  # around tiles of columns, and too wide for them
 RATES = [0.0, 0.4]
 FLAGS = [False, True]
 # Every activation is compiled into affine blocks, in both precisions. The code is the same in the
@@ -84,6 +86,42 @@ def test_blocks(cases: Any, block: str, activation: str, dtype: type, backward: 
             "affine": (inner(d, part),), "batch": (groups, shared, inner(d, part)), "layer": (),
         }[block]  # fmt: skip
         check(build(K, n, d, dtype, code, rate, *more))
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_batch_blocks_of_any_width(cases: Any, width: int, activation: str) -> None:
+    for build in (cases.batch, cases.batch_backward):
+        for rate, ghost, part in sampled(4, RATES, FLAGS, FLAGS):
+            groups, columns = GHOSTS[33] if ghost else (0, 33), inner(width, part)
+            code = codes.ACTIVATIONS[activation]
+            check(build(3, 33, width, np.float32, code, rate, groups, False, columns))
+
+
+@pytest.mark.parametrize("width", [130, 600])
+def test_columns_of_batch_blocks_do_not_depend_on_the_cut(cases: Any, width: int) -> None:
+    whole = cases.batch_backward(2, 33, width, np.float32, codes.RELU, 0.4, GHOSTS[33])
+    bounds = [0, 31, 63, 96, 128, width]
+    for start, stop in pairwise(bounds):
+        forward = whole.forward._replace(
+            arguments=whole.forward.arguments | {"start": start, "stop": stop}
+        )
+        part = whole._replace(
+            arguments=whole.arguments | {"start": start, "stop": stop}, forward=forward
+        )
+        for case, other in ((forward, whole.forward), (part, whole)):
+            got, want = case.run(cpu), other.run(cpu)
+            for name in filter(case.is_output, want):
+                columns = (..., slice(start, stop))
+                np.testing.assert_array_equal(got[name][columns], want[name][columns], name)
+
+
+@pytest.mark.parametrize("width", [40, 600])
+def test_batch_blocks_of_a_member_do_not_depend_on_the_stack(cases: Any, width: int) -> None:
+    case = cases.batch_backward(3, 33, width, np.float32, codes.RELU, 0.4, GHOSTS[33], False)
+    shared = {"groups"}
+    check_alone(case.forward, set(case.forward.arguments) - shared)
+    check_alone(case, set(case.arguments) - shared)
 
 
 @pytest.mark.parametrize(("activation", "dtype"), BLOCKS["affine"])
@@ -201,12 +239,19 @@ def test_proximal_steps_of_a_member_do_not_depend_on_the_stack(cases: Any, dtype
         check_alone(case, stacked)
 
 
+def last(case: Any, stacked: set[str]) -> Any:
+    """The case of the last member, of arrays that are ``stacked``."""
+    arguments = {
+        name: value[2:].copy() if name in stacked and isinstance(value, np.ndarray) else value
+        for name, value in case.arguments.items()
+    }
+    forward = case.forward and last(case.forward, stacked | OUTPUTS)
+    return case._replace(arguments=arguments, forward=forward)
+
+
 def check_alone(case: Any, stacked: set[str]) -> None:
     """The last member alone gives the same bits."""
-    alone = case._replace(
-        arguments={k: v[2:].copy() if k in stacked else v for k, v in case.arguments.items()}
-    )
-    want, got = case.run(cpu), alone.run(cpu)
+    want, got = case.run(cpu), last(case, stacked).run(cpu)
     for name in filter(case.is_output, want):
         np.testing.assert_array_equal(got[name], want[name][2:], err_msg=name)
 

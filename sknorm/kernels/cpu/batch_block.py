@@ -11,73 +11,103 @@ import numpy as np
 
 from sknorm.kernels import codes
 from sknorm.kernels.cpu.activations import CHEAP, DERIVATIVES, FUNCTIONS
-from sknorm.kernels.cpu.binding import compiled_by
-from sknorm.kernels.cpu.compiler import helper, kernel
-from sknorm.kernels.cpu.moments import add_deviations, add_sums
+from sknorm.kernels.cpu.compiler import compiled_by, helper, kernel, scalar, shares
+from sknorm.kernels.cpu.moments import add_deviations, add_sums, deviation_loop, sum_loop
 from sknorm.kernels.cpu.random import bits, drop, keys, threshold
+from sknorm.kernels.cpu.tiles import TILE, count_of
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
-_TILE = 16  # rows that stay in the first-level cache between the loops of one pass
-_ROW_BYTES = 1024  # of a row that are taken through all passes together; measured
+_ROWS = 16  # that stay in the first-level cache between the loops of one pass
+_BLOCK_BYTES = 1024  # of a row of a wide layer that are taken through all passes together; measured
+_WIDE_BYTES = 2048  # rows of more lie so far apart that tiles of them crowd each other out
+_add_sums_of_tile, _add_deviations_of_tile = sum_loop(TILE), deviation_loop(TILE)
+
+
+@scalar
+def _columns(pitch, itemsize):
+    """How many columns are taken through all passes together, where rows have ``pitch`` values."""
+    return TILE if pitch * itemsize <= _WIDE_BYTES else _BLOCK_BYTES // itemsize
 
 
 @helper
-def _statistics(z, weight, start, stop, first, epsilon, scale, shift, sums, squares, rows):
-    """Corrected two-pass mean and variance of some rows (Chan, Golub and LeVeque, 1983)."""
-    mean, rest, inverse, gain, offset = rows
+def _total(weight, start, stop):
+    """Sum of the weights of some rows."""
     total = 0.0
-    for i in range(start, stop):
+    for i in range(U(start), U(stop)):
         total += weight[i]
-    share = 1.0 / total if total > 0.0 else 0.0  # a group without weight has mean 0
-    add_sums(z, weight, start, stop, first, sums)
-    for j in range(mean.size):
-        mean[j] = mean.dtype.type(sums[j] * share)
-    add_deviations(z, weight, start, stop, first, mean, sums, squares)
-    for j in range(mean.size):
-        correction = sums[j] * share
-        variance = squares[j] * share - correction * correction
-        variance = 0.0 if variance < 0.0 else variance
-        rest[j] = mean.dtype.type(correction)
-        deviation = 1.0 / np.sqrt(variance + epsilon)
-        inverse[j] = mean.dtype.type(deviation)
-        gain[j] = mean.dtype.type(deviation * scale[j])
-        offset[j] = mean.dtype.type(shift[j] - correction * deviation * scale[j])
-        sums[j] = mean[j] + correction
-        squares[j] = variance
     return total
 
 
 @helper
-def _average_in(moments, variances, share, total, momentum, running, first):
+def _statistics(
+    z, weight, total, start, stop, first, count, epsilon, scale, shift,
+    sums, squares, mean, rest, inverse, gain, offset,
+):  # fmt: skip
+    """Corrected two-pass mean and variance of some rows (Chan, Golub and LeVeque, 1983)."""
+    c, n, real = U(first), U(count), mean.dtype.type
+    share = 1.0 / total if total > 0.0 else 0.0  # a group without weight has mean 0
+    if count == TILE:
+        _add_sums_of_tile(z, weight, start, stop, first, count, sums)
+    else:
+        add_sums(z, weight, start, stop, first, count, sums)
+    for q in range(c, c + n):
+        mean[q] = real(sums[q] * share)
+    if count == TILE:
+        _add_deviations_of_tile(z, weight, start, stop, first, count, mean, sums, squares)
+    else:
+        add_deviations(z, weight, start, stop, first, count, mean, sums, squares)
+    for q in range(c, c + n):
+        correction = sums[q] * share
+        variance = squares[q] * share - correction * correction
+        variance = 0.0 if variance < 0.0 else variance
+        rest[q] = real(correction)
+        deviation = 1.0 / np.sqrt(variance + epsilon)
+        inverse[q] = real(deviation)
+        gain[q] = real(deviation * scale[q])
+        offset[q] = real(shift[q] - correction * deviation * scale[q])
+        sums[q] = mean[q] + correction
+        squares[q] = variance
+
+
+@helper
+def _decay(mean, variance, start, stop, keep):
+    """Take from the running moments what those of a batch replace."""
+    for q in range(U(start), U(stop)):
+        mean[q] *= keep
+        variance[q] *= keep
+
+
+@helper
+def _average_in(means, variances, start, stop, share, total, momentum, mean, variance):
     """Move the running mean and variance towards those of one group, by momentum * share."""
     unbiased = max(total, 2.0) / (max(total, 2.0) - 1.0)
     part = momentum * share
-    for j in range(moments.size):
-        running[0, first + j] += part * moments[j]
-        running[1, first + j] += part * unbiased * variances[j]
+    for q in range(U(start), U(stop)):
+        mean[q] += part * means[q]
+        variance[q] += part * unbiased * variances[q]
 
 
-def _output_loops(code: int) -> tuple[Callable, Callable]:
-    function = FUNCTIONS[code]
+def _output_loops(code: int, width: int | None) -> tuple[Callable, Callable]:
+    function, columns = FUNCTIONS[code], count_of(width)
 
     @helper
-    def plain(z, start, stop, first, mean, gain, offset, out):
-        c, n = U(first), U(mean.size)
+    def plain(z, start, stop, first, count, mean, gain, offset, out):
+        c, n = U(first), columns(count)
         for i in range(U(start), U(stop)):
             for j in range(n):
                 q = c + j
-                out[i, q] = function((z[i, q] - mean[j]) * gain[j] + offset[j])
+                out[i, q] = function((z[i, q] - mean[q]) * gain[q] + offset[q])
 
     @helper
-    def dropped(z, start, stop, first, mean, gain, offset, key, late_key, rate, out):
+    def dropped(z, start, stop, first, count, mean, gain, offset, key, late_key, rate, out):
         limit, scale = threshold(rate), out.dtype.type(1.0 / (1.0 - rate))
         zero = out.dtype.type(0)
-        c, n = U(first), U(mean.size)
+        c, n = U(first), columns(count)
         for i in range(U(start), U(stop)):
             base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
             for j in range(n):
                 q = c + j
-                h = function((z[i, q] - mean[j]) * gain[j] + offset[j]) * scale
+                h = function((z[i, q] - mean[q]) * gain[q] + offset[q]) * scale
                 kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
                 out[i, q] = h if kept else zero
 
@@ -86,46 +116,53 @@ def _output_loops(code: int) -> tuple[Callable, Callable]:
 
 @cache
 def _forward(code: int) -> Callable:
-    plain, dropped = _output_loops(code)
+    plain, dropped = _output_loops(code, None)
+    plain_tile, dropped_tile = _output_loops(code, TILE)
 
     @helper
-    def group(z, weight, shift, scale, begin, end, c0, epsilon, sums, squares, rows, drop, out):
-        key, late_key, rate = drop
-        total = _statistics(z, weight, begin, end, c0, epsilon, scale, shift, sums, squares, rows)
+    def write(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, out):
         if rate > 0.0:
-            dropped(z, begin, end, c0, rows[0], rows[3], rows[4], key, late_key, rate, out)
+            if count == TILE:
+                dropped_tile(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, out)
+            else:
+                dropped(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, out)
+        elif count == TILE:
+            plain_tile(z, begin, end, c0, count, mean, gain, offset, out)
         else:
-            plain(z, begin, end, c0, rows[0], rows[3], rows[4], out)
-        return total
+            plain(z, begin, end, c0, count, mean, gain, offset, out)
 
     def batch_block_forward(
         z, weight, scale, shift, groups, epsilon, rate, seed, step, layer,
         start, stop, running, momentum, statistics, accumulators, out,
     ):  # fmt: skip
-        width = _ROW_BYTES // z.itemsize
+        width = _columns(z.shape[2], z.itemsize)
         for k in range(z.shape[0]):
             w = weight[k if weight.shape[0] > 1 else 0]
-            overall = 0.0
-            for i in range(w.size):
-                overall += w[i]
+            overall = _total(w, 0, w.size)
             key, late_key = keys(seed[k], step, layer)
-            for c0 in range(start, stop, width):
-                c1 = min(c0 + width, stop)
-                sums, squares = accumulators[k, 0, c0:c1], accumulators[k, 1, c0:c1]
-                if momentum[k] > 0.0 and overall > 0.0:
-                    for j in range(c0, c1):
-                        running[k, 0, j] *= 1.0 - momentum[k]
-                        running[k, 1, j] *= 1.0 - momentum[k]
-                for g in range(groups.size - 1):
-                    s = statistics[k, g]
-                    rows = (s[0, c0:c1], s[1, c0:c1], s[2, c0:c1], s[3, c0:c1], s[4, c0:c1])
-                    total = group(
-                        z[k], w, shift[k, c0:c1], scale[k, c0:c1], groups[g], groups[g + 1], c0,
-                        epsilon, sums, squares, rows, (key, late_key, rate[k]), out[k],
+            means, variances = accumulators[k, 0], accumulators[k, 1]
+            moves = momentum[k] > 0.0
+            if moves and overall > 0.0:
+                _decay(running[k, 0], running[k, 1], start, stop, 1.0 - momentum[k])
+            for g in range(groups.size - 1):
+                begin, end, s = groups[g], groups[g + 1], statistics[k, g]
+                total = overall if groups.size == 2 else _total(w, begin, end)
+                for c0 in range(start, stop, width):
+                    count = min(width, stop - c0)
+                    _statistics(
+                        z[k], w, total, begin, end, c0, count, epsilon, scale[k], shift[k],
+                        means, variances, s[0], s[1], s[2], s[3], s[4],
                     )  # fmt: skip
-                    if momentum[k] > 0.0:
-                        share = total / overall if overall > 0.0 else 0.0
-                        _average_in(sums, squares, share, total, momentum[k], running[k], c0)
+                    write(
+                        z[k], begin, end, c0, count, s[0], s[3], s[4], key, late_key, rate[k],
+                        out[k],
+                    )  # fmt: skip
+                if moves:
+                    share = total / overall if overall > 0.0 else 0.0
+                    _average_in(
+                        means, variances, start, stop, share, total, momentum[k],
+                        running[k, 0], running[k, 1],
+                    )  # fmt: skip
 
     batch_block_forward.__qualname__ += f"_{code}"
     return kernel(batch_block_forward)
@@ -143,123 +180,139 @@ def batch_block_forward(
     )  # fmt: skip
 
 
-def _gradient_loops(code: int) -> tuple[Callable, Callable]:
+def _gradient_loops(code: int, width: int | None) -> tuple[Callable, Callable]:
     """Sums over the rows, and the gradient with respect to the block's input."""
-    derivative = DERIVATIVES[code]
+    derivative, columns = DERIVATIVES[code], count_of(width)
 
     @helper
-    def sums(z, dout, start, stop, first, mean, gain, offset, s1, s2):
-        c, n = U(first), U(mean.size)
+    def sums(z, dout, start, stop, first, count, mean, gain, offset, s1, s2):
+        c, n = U(first), columns(count)
         i, end = U(start), U(stop)
         while i + U(4) <= end:
+            i1, i2, i3 = i + U(1), i + U(2), i + U(3)
             for j in range(n):
                 q = c + j
-                d0 = z[i, q] - mean[j]
-                d1 = z[i + U(1), q] - mean[j]
-                d2 = z[i + U(2), q] - mean[j]
-                d3 = z[i + U(3), q] - mean[j]
-                g0 = dout[i, q] * derivative(d0 * gain[j] + offset[j])
-                g1 = dout[i + U(1), q] * derivative(d1 * gain[j] + offset[j])
-                g2 = dout[i + U(2), q] * derivative(d2 * gain[j] + offset[j])
-                g3 = dout[i + U(3), q] * derivative(d3 * gain[j] + offset[j])
-                s1[j] += np.float64((g0 + g1) + (g2 + g3))
-                s2[j] += np.float64((g0 * d0 + g1 * d1) + (g2 * d2 + g3 * d3))
+                d0, d1 = z[i, q] - mean[q], z[i1, q] - mean[q]
+                d2, d3 = z[i2, q] - mean[q], z[i3, q] - mean[q]
+                g0 = dout[i, q] * derivative(d0 * gain[q] + offset[q])
+                g1 = dout[i1, q] * derivative(d1 * gain[q] + offset[q])
+                g2 = dout[i2, q] * derivative(d2 * gain[q] + offset[q])
+                g3 = dout[i3, q] * derivative(d3 * gain[q] + offset[q])
+                s1[q] += np.float64((g0 + g1) + (g2 + g3))
+                s2[q] += np.float64((g0 * d0 + g1 * d1) + (g2 * d2 + g3 * d3))
             i += U(4)
         while i < end:
             for j in range(n):
-                d0 = z[i, c + j] - mean[j]
-                g0 = dout[i, c + j] * derivative(d0 * gain[j] + offset[j])
-                s1[j] += np.float64(g0)
-                s2[j] += np.float64(g0 * d0)
+                q = c + j
+                d0 = z[i, q] - mean[q]
+                g0 = dout[i, q] * derivative(d0 * gain[q] + offset[q])
+                s1[q] += np.float64(g0)
+                s2[q] += np.float64(g0 * d0)
             i += U(1)
 
     @helper
-    def finish(z, weight, start, stop, first, mean, gain, offset, centre, slope, dout):
-        c, n = U(first), U(mean.size)
+    def finish(z, weight, start, stop, first, count, mean, gain, offset, centre, slope, dout):
+        c, n = U(first), columns(count)
         for i in range(U(start), U(stop)):
             w = weight[i]
             for j in range(n):
                 q = c + j
-                d = z[i, q] - mean[j]
-                g = dout[i, q] * derivative(d * gain[j] + offset[j])
-                dout[i, q] = gain[j] * g - w * (centre[j] + d * slope[j])
+                d = z[i, q] - mean[q]
+                g = dout[i, q] * derivative(d * gain[q] + offset[q])
+                dout[i, q] = gain[q] * g - w * (centre[q] + d * slope[q])
 
     return sums, finish
 
 
-def derivative_loop(code: int) -> Callable:
+def _derivative_loop(code: int) -> Callable:
     """Multiply a gradient by the derivative at the block's pre-activation."""
     derivative = DERIVATIVES[code]
 
     @helper
-    def loop(z, start, stop, first, mean, gain, offset, dout):
-        c, n = U(first), U(mean.size)
+    def loop(z, start, stop, first, count, mean, gain, offset, dout):
+        c, n = U(first), U(count)
         for i in range(U(start), U(stop)):
             for j in range(n):
                 q = c + j
-                a = (z[i, q] - mean[j]) * gain[j] + offset[j]
+                a = (z[i, q] - mean[q]) * gain[q] + offset[q]
                 dout[i, q] = dout[i, q] * derivative(a)
 
     return loop
 
 
+@helper
+def _clear(first, second, start, stop):
+    zero = first.dtype.type(0)
+    for q in range(U(start), U(stop)):
+        first[q] = zero
+        second[q] = zero
+
+
+@helper
+def _gather_sums(total, start, stop, s1, s2, rest, inverse, gain, centre, slope, dscale, dshift):
+    """Add the sums to the gradients of scale and shift; what each value loses by them."""
+    real = centre.dtype.type
+    share = 1.0 / total if total > 0.0 else 0.0
+    for q in range(U(start), U(stop)):
+        s2[q] -= rest[q] * s1[q]
+        dshift[q] += real(s1[q])
+        dscale[q] += real(s2[q] * inverse[q])
+        c = gain[q] * s1[q] * share
+        s = gain[q] * s2[q] * share * inverse[q] * inverse[q]
+        centre[q] = real(c - rest[q] * s)
+        slope[q] = real(s)
+
+
 @cache
 def _backward(code: int) -> Callable:
     cheap = code in CHEAP
-    add, finish = _gradient_loops(code if cheap else codes.IDENTITY)
-    differentiate = derivative_loop(code)
+    add, finish = _gradient_loops(code if cheap else codes.IDENTITY, None)
+    add_tile, finish_tile = _gradient_loops(code if cheap else codes.IDENTITY, TILE)
+    differentiate = _derivative_loop(code)
 
     @helper
-    def group(z, weight, begin, end, c0, rows, s1, s2, mask, dscale, dshift, dout):
-        key, late_key, rate = mask
-        mean, rest, inverse, gain, offset, centre, slope = rows
-        total = 0.0
-        for i in range(begin, end):
-            total += weight[i]
-        for j in range(mean.size):
-            s1[j] = 0.0
-            s2[j] = 0.0
-        tile = end - begin if cheap and rate == 0.0 else _TILE
-        for i in range(begin, end, tile):
-            e = min(i + tile, end)
+    def group(
+        z, weight, begin, end, c0, count, total, key, late_key, rate, s1, s2,
+        mean, rest, inverse, gain, offset, centre, slope, dscale, dshift, dout,
+    ):  # fmt: skip
+        _clear(s1, s2, c0, c0 + count)
+        rows = end - begin if cheap and rate == 0.0 else _ROWS
+        for i in range(begin, end, rows):
+            e = min(i + rows, end)
             if rate > 0.0:
-                drop(i, e, c0, mean.size, key, late_key, rate, dout)
+                drop(i, e, c0, count, key, late_key, rate, dout)
             if not cheap:
-                differentiate(z, i, e, c0, mean, gain, offset, dout)
-            add(z, dout, i, e, c0, mean, gain, offset, s1, s2)
-        share = 1.0 / total if total > 0.0 else 0.0
-        for j in range(mean.size):
-            s2[j] -= rest[j] * s1[j]
-            dshift[j] += mean.dtype.type(s1[j])
-            dscale[j] += mean.dtype.type(s2[j] * inverse[j])
-            c = gain[j] * s1[j] * share
-            s = gain[j] * s2[j] * share * inverse[j] * inverse[j]
-            centre[j] = mean.dtype.type(c - rest[j] * s)
-            slope[j] = mean.dtype.type(s)
-        finish(z, weight, begin, end, c0, mean, gain, offset, centre, slope, dout)
+                differentiate(z, i, e, c0, count, mean, gain, offset, dout)
+            if count == TILE:
+                add_tile(z, dout, i, e, c0, count, mean, gain, offset, s1, s2)
+            else:
+                add(z, dout, i, e, c0, count, mean, gain, offset, s1, s2)
+        _gather_sums(
+            total, c0, c0 + count, s1, s2, rest, inverse, gain, centre, slope, dscale, dshift
+        )
+        if count == TILE:
+            finish_tile(z, weight, begin, end, c0, count, mean, gain, offset, centre, slope, dout)
+        else:
+            finish(z, weight, begin, end, c0, count, mean, gain, offset, centre, slope, dout)
 
     def batch_block_backward(
         z, weight, groups, rate, seed, step, layer,
         start, stop, statistics, accumulators, dscale, dshift, dout,
     ):  # fmt: skip
-        width = _ROW_BYTES // z.itemsize
+        width = _columns(z.shape[2], z.itemsize)
         for k in range(z.shape[0]):
             w = weight[k if weight.shape[0] > 1 else 0]
             key, late_key = keys(seed[k], step, layer)
-            for c0 in range(start, stop, width):
-                c1 = min(c0 + width, stop)
-                dscale[k, c0:c1] = 0
-                dshift[k, c0:c1] = 0
-                for g in range(groups.size - 1):
-                    t = statistics[k, g]
-                    s = (
-                        t[0, c0:c1], t[1, c0:c1], t[2, c0:c1],
-                        t[3, c0:c1], t[4, c0:c1], t[5, c0:c1], t[6, c0:c1],
-                    )  # fmt: skip
+            s1, s2 = accumulators[k, 0], accumulators[k, 1]
+            _clear(dscale[k], dshift[k], start, stop)
+            for g in range(groups.size - 1):
+                begin, end, t = groups[g], groups[g + 1], statistics[k, g]
+                total = _total(w, begin, end)
+                for c0 in range(start, stop, width):
                     group(
-                        z[k], w, groups[g], groups[g + 1], c0, s,
-                        accumulators[k, 0, c0:c1], accumulators[k, 1, c0:c1],
-                        (key, late_key, rate[k]), dscale[k, c0:c1], dshift[k, c0:c1], dout[k],
+                        z[k], w, begin, end, c0, min(width, stop - c0), total,
+                        key, late_key, rate[k], s1, s2,
+                        t[0], t[1], t[2], t[3], t[4], t[5], t[6], dscale[k], dshift[k], dout[k],
                     )  # fmt: skip
 
     batch_block_backward.__qualname__ += f"_{code}"

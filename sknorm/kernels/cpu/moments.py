@@ -1,62 +1,82 @@
 """Weighted column sums, with float32 values summed eight rows at a time into float64."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sknorm.kernels.cpu.compiler import helper, kernel
+from sknorm.kernels.cpu.tiles import count_of
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
 
 
-@helper
-def add_sums(z, weight, start, stop, first, sums):
-    """``sums[j] = sum_i weight[i] z[i, first + j]``."""
-    c, n = U(first), U(sums.size)
-    for j in range(n):
-        sums[j] = 0.0
-    i, end = U(start), U(stop)
-    while i + U(8) <= end:
-        w0, w1, w2, w3 = weight[i], weight[i + U(1)], weight[i + U(2)], weight[i + U(3)]
-        w4, w5, w6, w7 = weight[i + U(4)], weight[i + U(5)], weight[i + U(6)], weight[i + U(7)]
+def sum_loop(width: int | None = None) -> Callable:
+    """Weighted sums of ``width`` columns, or of as many as it is told."""
+    columns = count_of(width)
+
+    @helper
+    def add_sums(z, weight, start, stop, first, count, sums):
+        """``sums[q] = sum_i weight[i] z[i, q]`` for columns q from ``first`` on."""
+        c, n = U(first), columns(count)
         for j in range(n):
-            q = c + j
-            low = (w0 * z[i, q] + w1 * z[i + U(1), q]) + (w2 * z[i + U(2), q] + w3 * z[i + U(3), q])
-            high = (w4 * z[i + U(4), q] + w5 * z[i + U(5), q]) + (
-                w6 * z[i + U(6), q] + w7 * z[i + U(7), q]
-            )
-            sums[j] += np.float64(low + high)
-        i += U(8)
-    while i < end:
-        w0 = weight[i]
-        for j in range(n):
-            sums[j] += np.float64(w0 * z[i, c + j])
-        i += U(1)
+            sums[c + j] = 0.0
+        i, end = U(start), U(stop)
+        while i + U(8) <= end:
+            i1, i2, i3, i4 = i + U(1), i + U(2), i + U(3), i + U(4)
+            i5, i6, i7 = i + U(5), i + U(6), i + U(7)
+            w0, w1, w2, w3 = weight[i], weight[i1], weight[i2], weight[i3]
+            w4, w5, w6, w7 = weight[i4], weight[i5], weight[i6], weight[i7]
+            for j in range(n):
+                q = c + j
+                low = (w0 * z[i, q] + w1 * z[i1, q]) + (w2 * z[i2, q] + w3 * z[i3, q])
+                high = (w4 * z[i4, q] + w5 * z[i5, q]) + (w6 * z[i6, q] + w7 * z[i7, q])
+                sums[q] += np.float64(low + high)
+            i += U(8)
+        while i < end:
+            w0 = weight[i]
+            for j in range(n):
+                sums[c + j] += np.float64(w0 * z[i, c + j])
+            i += U(1)
+
+    return add_sums
 
 
-@helper
-def add_deviations(z, weight, start, stop, first, mean, sums, squares):
-    """Weighted sums of the deviations from ``mean`` and of their squares."""
-    c, n = U(first), U(mean.size)
-    for j in range(n):
-        sums[j] = 0.0
-        squares[j] = 0.0
-    i, end = U(start), U(stop)
-    while i + U(4) <= end:
-        w0, w1, w2, w3 = weight[i], weight[i + U(1)], weight[i + U(2)], weight[i + U(3)]
+def deviation_loop(width: int | None = None) -> Callable:
+    """Weighted sums of the deviations of ``width`` columns, or of as many as it is told."""
+    columns = count_of(width)
+
+    @helper
+    def add_deviations(z, weight, start, stop, first, count, mean, sums, squares):
+        """Weighted sums of the deviations from ``mean`` and of their squares."""
+        c, n = U(first), columns(count)
         for j in range(n):
-            q = c + j
-            d0, d1 = z[i, q] - mean[j], z[i + U(1), q] - mean[j]
-            d2, d3 = z[i + U(2), q] - mean[j], z[i + U(3), q] - mean[j]
-            e0, e1, e2, e3 = w0 * d0, w1 * d1, w2 * d2, w3 * d3
-            sums[j] += np.float64((e0 + e1) + (e2 + e3))
-            squares[j] += np.float64((e0 * d0 + e1 * d1) + (e2 * d2 + e3 * d3))
-        i += U(4)
-    while i < end:
-        w0 = weight[i]
-        for j in range(n):
-            d0 = z[i, c + j] - mean[j]
-            sums[j] += np.float64(w0 * d0)
-            squares[j] += np.float64(w0 * d0 * d0)
-        i += U(1)
+            sums[c + j] = 0.0
+            squares[c + j] = 0.0
+        i, end = U(start), U(stop)
+        while i + U(4) <= end:
+            i1, i2, i3 = i + U(1), i + U(2), i + U(3)
+            w0, w1, w2, w3 = weight[i], weight[i1], weight[i2], weight[i3]
+            for j in range(n):
+                q = c + j
+                d0, d1 = z[i, q] - mean[q], z[i1, q] - mean[q]
+                d2, d3 = z[i2, q] - mean[q], z[i3, q] - mean[q]
+                e0, e1, e2, e3 = w0 * d0, w1 * d1, w2 * d2, w3 * d3
+                sums[q] += np.float64((e0 + e1) + (e2 + e3))
+                squares[q] += np.float64((e0 * d0 + e1 * d1) + (e2 * d2 + e3 * d3))
+            i += U(4)
+        while i < end:
+            w0 = weight[i]
+            for j in range(n):
+                q = c + j
+                d0 = z[i, q] - mean[q]
+                sums[q] += np.float64(w0 * d0)
+                squares[q] += np.float64(w0 * d0 * d0)
+            i += U(1)
+
+    return add_deviations
+
+
+add_sums, add_deviations = sum_loop(), deviation_loop()
 
 
 @kernel
@@ -70,10 +90,10 @@ def column_moments(z, weight, moments):
         for i in range(n):
             total += w[i]
         sums, squares = moments[k, 0], moments[k, 1]
-        add_sums(z[k], w, 0, n, 0, sums)
+        add_sums(z[k], w, 0, n, 0, d, sums)
         for j in range(d):
             mean[j] = mean.dtype.type(sums[j] / total)
-        add_deviations(z[k], w, 0, n, 0, mean, sums, squares)
+        add_deviations(z[k], w, 0, n, 0, d, mean, sums, squares)
         for j in range(d):
             correction = sums[j] / total
             squares[j] = max(squares[j] / total - correction * correction, 0.0)
