@@ -38,6 +38,7 @@ class Block:
         self.accumulators = xp.zeros((1, 2, d))
         self.inverse_std = xp.zeros((1, n), np.float32)
         self.seed, self.rate = xp.ones(1, np.uint32), xp.zeros(1)
+        self.no_mask = xp.zeros((1, 0, 0), np.uint8)
 
     def launches(self, norm: str, activation: str) -> tuple[Launch, Launch]:
         """Forward and backward; the backward pass goes on from its own results."""
@@ -52,7 +53,7 @@ class Block:
 
     def _batch(self, activation: int) -> tuple[Launch, Launch]:
         kernels, groups = self.device.kernels, np.array([0, self.n])
-        mask = (activation, self.rate, self.seed, 1, 1, 0, self.d)
+        mask = (activation, self.rate, self.seed, 1, 1, self.no_mask, 0, self.d)
         inputs = (self.z, self.weight, self.scale, self.shift, groups)
         forward = partial(
             kernels.batch_block_forward, *inputs, 1e-5, *mask, self.running, self.momentum,
@@ -65,7 +66,7 @@ class Block:
     def _layer(self, activation: int) -> tuple[Launch, Launch]:
         """The forward pass standardizes its input, a copy of z, in place."""
         kernels, z = self.device.kernels, self.z.copy()
-        mask = (activation, self.rate, self.seed, 1, 1)
+        mask = (activation, self.rate, self.seed, 1, 1, self.no_mask)
         forward = partial(
             kernels.layer_block_forward, z, self.scale, self.shift, 1e-5, *mask,
             self.inverse_std, self.out,
@@ -78,7 +79,18 @@ class Block:
 
     def _affine(self, activation: int) -> tuple[Launch, Launch]:
         kernels = self.device.kernels
-        inputs = (self.z, self.shift, activation, self.rate, self.seed, 1, 1, 0, self.d)
+        inputs = (
+            self.z,
+            self.shift,
+            activation,
+            self.rate,
+            self.seed,
+            1,
+            1,
+            self.no_mask,
+            0,
+            self.d,
+        )
         forward = partial(kernels.affine_block_forward, *inputs, self.out)
         outputs = (self.accumulators, self.dshift, self.dout)
         return forward, partial(kernels.affine_block_backward, *inputs, *outputs)

@@ -70,6 +70,7 @@ class Block:
         self.accumulators = np.empty((1, 2, self.d))
         self.inverse_std = np.empty((1, self.n), np.float32)
         self.rates = np.full(1, self.rate)
+        self.no_mask = np.empty((1, 0, 0), np.uint8)
 
     def batch(self, activation: int, groups: int) -> tuple[Callable, Callable]:
         """Forward and backward of batch norm (one group) or ghost norm (several)."""
@@ -77,7 +78,7 @@ class Block:
 
         bounds = np.linspace(0, self.n, groups + 1).astype(np.int64)
         statistics = np.empty((1, groups, 8, self.d), np.float32)
-        mask = (activation, self.rates, self.seed, 1, 1, 0, self.d)
+        mask = (activation, self.rates, self.seed, 1, 1, self.no_mask, 0, self.d)
         inputs = (self.z, self.weight, self.scale, self.shift, bounds)
         forward = partial(
             cpu.batch_block_forward, *inputs, 1e-5, *mask, self.running, np.full(1, 0.1),
@@ -90,7 +91,7 @@ class Block:
         """Forward and backward of layer norm; its first call standardizes a copy of z."""
         from sknorm.kernels import cpu
 
-        z, mask = self.z.copy(), (activation, self.rates, self.seed, 1, 1)
+        z, mask = self.z.copy(), (activation, self.rates, self.seed, 1, 1, self.no_mask)
         forward = partial(
             cpu.layer_block_forward, z, self.scale, self.shift, 1e-5, *mask,
             self.inverse_std, self.out,
@@ -105,7 +106,18 @@ class Block:
         """Forward and backward without a norm."""
         from sknorm.kernels import cpu
 
-        inputs = (self.z, self.shift, activation, self.rates, self.seed, 1, 1, 0, self.d)
+        inputs = (
+            self.z,
+            self.shift,
+            activation,
+            self.rates,
+            self.seed,
+            1,
+            1,
+            self.no_mask,
+            0,
+            self.d,
+        )
         outputs = (self.accumulators, self.dshift, self.dout)
         forward = partial(cpu.affine_block_forward, *inputs, self.out)
         return forward, partial(cpu.affine_block_backward, *inputs, *outputs)

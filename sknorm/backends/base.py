@@ -50,6 +50,18 @@ class Backend(Protocol):
         """Whether large layers are cut into pieces that may run side by side."""
 
     @property
+    def keeps_masks(self) -> bool:
+        """Whether the kernels can note what dropout keeps, rather than find it out anew."""
+
+    @property
+    def compiles(self) -> bool:
+        """Whether the steps of a member can run as machine code, without the interpreter."""
+
+    @property
+    def threads(self) -> int:
+        """How many threads the calling one may use, itself included."""
+
+    @property
     def kernels(self) -> SimpleNamespace:
         """The kernels, by name."""
 

@@ -23,6 +23,7 @@ class NumpyBackend:
     chunk_bytes = 1 << 20  # stays in the second-level cache
     allocates = False
     cuts_layers = True
+    keeps_masks = True
 
     @cached_property
     def kernels(self) -> SimpleNamespace:

@@ -30,6 +30,9 @@ class PortableBackend:
         One of its devices.
     """
 
+    compiles = False
+    keeps_masks = False
+    threads = 1
     cuts_layers = False  # a device runs one kernel on all of a layer faster than one on each part
 
     def __init__(self, xp: ModuleType, device: Any) -> None:

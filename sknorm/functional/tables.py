@@ -51,6 +51,7 @@ def filled(backend: Backend, values: Any, shape: Shape, dtype: Any) -> Any:
     return out
 
 
-def norm_only(xp: Any, members: int) -> tuple[int, Any, Any, int, int]:
-    """A block's activation, dropout rates, seeds, step and layer that leave its norm alone."""
-    return IDENTITY, xp.zeros(members), xp.zeros(members, dtype=xp.uint32), 0, 0
+def norm_only(xp: Any, members: int) -> tuple[int, Any, Any, int, int, Any]:
+    """A block's activation, and all that concerns its dropout, so that its norm is left alone."""
+    seeds, no_mask = xp.zeros(members, dtype=xp.uint32), xp.zeros((members, 0, 0), dtype=xp.uint8)
+    return IDENTITY, xp.zeros(members), seeds, 0, 0, no_mask

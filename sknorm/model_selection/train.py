@@ -175,7 +175,9 @@ def _cut(context: Context, trials: list[Trial], jobs: int) -> list[list[Trial]]:
     each = sum(int(array.nbytes) for array in (task.data.y, task.data.weight))
     views = each * len({id(trial.training.prepared) for trial in trials})
     budget -= views
-    footprint = Footprint.of(task.network, task.batches, task.data, task.plan)
+    every = [trial.task.members for trial in trials if trial.task is not None]
+    most = max(every, key=lambda each: float(each.dropout.max()))  # who drop need masks
+    footprint = Footprint.of(task.network, most, task.batches, task.data, task.plan)
     sizes, members = task.batches.sizes, len(task.members)
     if footprint.largest_stack(budget, sizes) < members:
         needed = footprint.stack_bytes(members, sizes) + views

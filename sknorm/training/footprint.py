@@ -9,8 +9,9 @@ from sknorm.backends import Backend
 from sknorm.data.dataset import TrainingData
 from sknorm.network.architecture import Architecture
 from sknorm.network.layers import layers
-from sknorm.network.layers.base import count_bytes
+from sknorm.network.layers.base import count_bytes, keeps_masks
 from sknorm.network.layout import layout
+from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.optim import SGD
 from sknorm.training.batches import Batches
@@ -47,6 +48,10 @@ class Footprint:
         Training rows of a network, whose order takes memory too; 0 leaves it out.
     allocates : bool
         Whether the backend's kernels make arrays in passing.
+    keeps_masks : bool
+        Whether steps note what dropout keeps.
+    at_once : int or None
+        Networks that take steps at the same time, of which alone batches are held; None is all.
     """
 
     architecture: Architecture
@@ -56,9 +61,18 @@ class Footprint:
     target_bytes: int | None = None
     rows: int = 0
     allocates: bool = False
+    keeps_masks: bool = False
+    at_once: int | None = None
 
     @classmethod
-    def of(cls, network: Network, batches: Batches, data: TrainingData, plan: Plan) -> "Footprint":
+    def of(
+        cls,
+        network: Network,
+        members: Members,
+        batches: Batches,
+        data: TrainingData,
+        plan: Plan,
+    ) -> "Footprint":
         """The footprint of a training run."""
         backend = network.backend
         return cls(
@@ -69,6 +83,8 @@ class Footprint:
             target_bytes=data.y.shape[1] * _itemsize(data.y.dtype),
             rows=batches.rows.shape[1],
             allocates=backend.allocates,
+            keeps_masks=keeps_masks(backend, members),
+            at_once=backend.threads if backend.compiles else None,
         )
 
     @property
@@ -118,8 +134,8 @@ class Footprint:
         targets = outputs * self.itemsize if self.target_bytes is None else self.target_bytes
         rows = size * ((inputs + 1) * self.itemsize + targets + _WIDE)
         blocks, head = layers(architecture)
-        buffers = [count_bytes(each.buffers(size), self.itemsize) for each in (*blocks, head)]
-        return rows + sum(buffers)
+        declared = (each.buffers(size, self.keeps_masks) for each in (*blocks, head))
+        return rows + sum(count_bytes(each, self.itemsize) for each in declared)
 
     def _passing(self, size: int) -> int:
         """What portable kernels make in passing: in a block, or in the optimizer's step."""
@@ -137,13 +153,16 @@ class Footprint:
 
 
 @contextmanager
-def advising(network: Network, batches: Batches, data: TrainingData, plan: Plan) -> Iterator[None]:
+def advising(
+    network: Network, members: Members, batches: Batches, data: TrainingData, plan: Plan
+) -> Iterator[None]:
     """Let training that runs out of memory say what would fit.
 
     Parameters
     ----------
     network : Network
         The initial weights, which are there already.
+    members : Members
     batches : Batches
     data : TrainingData
     plan : Plan
@@ -157,7 +176,7 @@ def advising(network: Network, batches: Batches, data: TrainingData, plan: Plan)
     try:
         yield
     except MemoryError as error:
-        footprint = Footprint.of(network, batches, data, plan)
+        footprint = Footprint.of(network, members, batches, data, plan)
         advice = _advice(footprint, network.backend, network.members, batches, free)
         raise MemoryError(advice) from (error.__cause__ or error)
 

@@ -23,7 +23,7 @@ import numpy as np
 from sknorm.backends.program import Operation, run
 from sknorm.data.table import gathering
 from sknorm.network.layers import Layer, layers
-from sknorm.network.layers.base import Work, allocate
+from sknorm.network.layers.base import Work, allocate, keeps_masks
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
@@ -156,7 +156,9 @@ class BatchGradient:
     def _work(self, layer: Layer, members: Members, x: Any) -> Work:
         """What a layer computes with."""
         backend, flat = self.network.backend, self.network.parameters.flat
-        buffers = allocate(backend, len(members), flat.dtype, layer.buffers(x.shape[1]))
+        declared = layer.buffers(x.shape[1], keeps_masks(backend, members))
+        buffers = allocate(backend, x.shape[0], flat.dtype, declared)
+        self.workspace += buffers.values()
         learned = self.network.parameters.of(layer)
         gradients = self.results.gradient.of(layer)
         statistics = self.network.statistics

@@ -55,7 +55,7 @@ class Task:
     def run(self, observer: Observer | None = None) -> Outcome:
         """Train each member until it has converged, diverged or used up its epochs."""
         has_batches = self.max_fun is None
-        parts = self.network, self.batches, self.data, self.plan
+        parts = self.network, self.members, self.batches, self.data, self.plan
         with advising(*parts) if has_batches else nullcontext():
             run = self.start(observer)
             run.advance()

@@ -32,6 +32,10 @@ class Cases(StepCases):
         seed = self.rng.integers(0, 2**32, K, dtype=np.uint32)
         return {"rate": rates, "seed": seed, "step": 2**31 + 12345, "layer": 3}
 
+    def drop(self, K: int, rate: float) -> dict[str, Any]:
+        """Dropout arguments of a block that does not keep its mask."""
+        return self.key(K, rate) | {"mask": np.zeros((K, 0, 0), dtype=np.uint8)}
+
     def hidden(self, K: int, n: int, d: int, dtype: type) -> dict[str, Any]:
         """Pre-activations whose column means reach 1000 standard deviations, and affine maps."""
         location = self.rng.normal(size=(K, 1, d)) * 10.0 ** self.rng.uniform(-2, 3, (K, 1, d))
@@ -59,7 +63,7 @@ class Cases(StepCases):
         arguments = {
             "z": h["z"], "weight": self.weights(1 if shared else K, n, dtype),
             "scale": h["scale"], "shift": h["shift"], "groups": bounds, "epsilon": 1e-5,
-            "activation": activation, **self.key(K, rate), "start": start, "stop": stop,
+            "activation": activation, **self.drop(K, rate), "start": start, "stop": stop,
             "running": self.rng.uniform(0.5, 2.0, (K, 2, d)),
             "momentum": np.resize([0.1, 0.0, 1.0], K),
             "statistics": poison(K, bounds.size - 1, STATISTICS_ROWS, d, dtype=dtype),
@@ -73,7 +77,7 @@ class Cases(StepCases):
         done = forward.run(reference)
         names = (
             "z", "weight", "scale", "shift", "groups", "activation", "rate", "seed", "step",
-            "layer", "start", "stop",
+            "layer", "mask", "start", "stop",
         )  # fmt: skip
         z, columns = done["z"], slice(done["start"], done["stop"])
         arguments = {name: done[name] for name in names}
@@ -88,7 +92,7 @@ class Cases(StepCases):
         """Forward pass under layer normalization."""
         h = self.hidden(K, n, d, dtype)
         arguments = {
-            **h, "epsilon": 1e-5, "activation": activation, **self.key(K, rate),
+            **h, "epsilon": 1e-5, "activation": activation, **self.drop(K, rate),
             "inverse_std": poison(K, n, dtype=dtype), "out": poison(K, n, d, dtype=dtype),
         }  # fmt: skip
         return Case("layer_block_forward", arguments, 10.0)
@@ -97,7 +101,8 @@ class Cases(StepCases):
         """Backward pass after the reference's forward pass."""
         done = self.layer(*args, **kwargs).run(reference)
         names = (
-            "z", "inverse_std", "scale", "shift", "activation", "rate", "seed", "step", "layer"
+            "z", "inverse_std", "scale", "shift", "activation", "rate", "seed", "step", "layer",
+            "mask",
         )  # fmt: skip
         arguments = {name: done[name] for name in names}
         arguments |= self.gradients(done["z"], ("dscale", "dshift"))
@@ -113,7 +118,7 @@ class Cases(StepCases):
         start, stop = columns or (0, d)
         arguments = {
             "z": z, "shift": self.rng.normal(size=(K, d)).astype(dtype), "activation": activation,
-            **self.key(K, rate), "start": start, "stop": stop, "out": poison(K, n, d, dtype=dtype),
+            **self.drop(K, rate), "start": start, "stop": stop, "out": poison(K, n, d, dtype=dtype),
         }  # fmt: skip
         return Case("affine_block_forward", arguments)
 

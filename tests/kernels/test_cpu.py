@@ -116,6 +116,31 @@ def test_columns_of_batch_blocks_do_not_depend_on_the_cut(cases: Any, width: int
                 np.testing.assert_array_equal(got[name][columns], want[name][columns], name)
 
 
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+def test_masks_that_are_kept(cases: Any, block: str, activation: str) -> None:
+    """They are what the dropout kernel drops, and nothing else changes by them."""
+    size = (3, 33, 67, np.float32, codes.ACTIVATIONS[activation], 0.4)
+    backward = getattr(cases, f"{block}_backward")(*size)
+    forward = backward.forward or getattr(cases, block)(*size)
+    forward.arguments["seed"][...] = backward.arguments["seed"]
+    key = {name: backward.arguments[name] for name in ("rate", "seed", "step", "layer")}
+    alone = cases.dropout(3, 33, 67, np.float32)._replace(
+        arguments=key | {"out": np.ones((3, 33, 67))}
+    )
+    kept = (alone.run(cpu)["out"] > 0.0).astype(np.uint8)
+    kept[key["rate"] == 0.0] = 7
+    mask = np.full((3, 33, 67), 7, dtype=np.uint8)
+    noting = forward._replace(arguments=forward.arguments | {"mask": mask})
+    want, got = forward.run(cpu), noting.run(cpu)
+    np.testing.assert_array_equal(got["out"], want["out"])
+    np.testing.assert_array_equal(got["mask"], kept)
+    reading = backward._replace(arguments=backward.arguments | {"mask": kept})
+    want, got = backward.run(cpu), reading.run(cpu)
+    for name in filter(backward.is_output, want):
+        np.testing.assert_array_equal(got[name], want[name], name)
+
+
 @pytest.mark.parametrize("width", [40, 600])
 def test_batch_blocks_of_a_member_do_not_depend_on_the_stack(cases: Any, width: int) -> None:
     case = cases.batch_backward(3, 33, width, np.float32, codes.RELU, 0.4, GHOSTS[33], False)
@@ -368,7 +393,8 @@ z, one, zero = np.array([[[1.0, -1.0]]]), np.ones((1, 2)), np.zeros(1)
 for code in map(int, sys.argv[1:]):
     out = np.empty((1, 1, 2))
     seed = np.zeros(1, dtype=np.uint32)
-    cpu.layer_block_forward(z.copy(), one, one, 1e-5, code, zero, seed, 0, 0, np.empty((1, 1)), out)
+    key = zero, seed, 0, 0, np.zeros((1, 0, 0), dtype=np.uint8)
+    cpu.layer_block_forward(z.copy(), one, one, 1e-5, code, *key, np.empty((1, 1)), out)
     print(out[0, 0, 0])
 """
 

@@ -46,6 +46,10 @@ CASES: dict[str, dict[str, Any]] = {
     "averaged": {
         "plan": replace(PLAN, averaged=0.5), "architecture": replace(BASE, normalization="layer"),
     },
+    "dropout": {"dropout": 0.1},
+    "dropout without a norm": {
+        "dropout": 0.1, "dtype": "float32", "architecture": replace(BASE, normalization=None),
+    },
     "classes": {"plan": replace(PLAN, loss=MulticlassLogLoss(4))},
     "long table": {"rows": 4000},
 }  # fmt: skip
@@ -63,13 +67,14 @@ class Run:
         rows: int = 310,
         batch_size: int = 100,
         dtype: str = "float64",
+        dropout: float = 0.0,
     ) -> None:
         self.backend, self.architecture, self.dtype = backend, architecture, dtype
         self.states = [np.random.RandomState(k) for k in range(members)]
         self.plan = plan
         zeros = np.zeros(members)
         self.members = Members(
-            zeros, zeros, zeros, zeros, zeros, zeros, zeros, zeros + 1e-3, zeros + 0.1,
+            zeros, zeros, zeros + dropout, zeros, zeros, zeros, zeros, zeros + 1e-3, zeros + 0.1,
             np.arange(members, dtype=np.uint32),
         )  # fmt: skip
         order = np.tile(np.arange(rows, dtype=np.int64), (members, 1))
@@ -86,7 +91,7 @@ class Run:
         return initialize(self.backend, self.architecture, self.states, np.dtype(self.dtype))
 
     def footprint(self, network: Network) -> Footprint:
-        return Footprint.of(network, self.batches, self.data, self.plan)
+        return Footprint.of(network, self.members, self.batches, self.data, self.plan)
 
     def train(self, network: Network) -> None:
         schedule = schedules.build("constant", self.members.learning_rate_init, 0.5, 100)
@@ -123,6 +128,15 @@ def test_footprints_of_random_networks_are_what_is_allocated(seed: int) -> None:
     )  # fmt: skip
     expected = run.footprint(run.network()).stack_bytes(len(run.members), run.batches.sizes)
     assert expected == pytest.approx(run.peak(), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("backend", "bytes_each"), [(resolve(None), 1), (PortableBackend(compat_numpy, "cpu"), 0)]
+)
+def test_masks_take_memory_where_somebody_drops(backend: Backend, bytes_each: int) -> None:
+    runs = [Run(backend, members=1, dropout=rate) for rate in (0.0, 0.1)]
+    nobody, everybody = (run.footprint(run.network()).stack_bytes(1, {100}) for run in runs)
+    assert everybody - nobody == bytes_each * 100 * (200 + 120)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +207,8 @@ def message(free: int | None, name: str = "numpy", **changed: Any) -> str:
     network = run.network()
     network.backend = Small(free, name)
     schedule = schedules.build("constant", run.members.learning_rate_init, 0.5, 100)
-    with pytest.raises(MemoryError) as raised, advising(network, run.batches, run.data, run.plan):
+    parts = network, run.members, run.batches, run.data, run.plan
+    with pytest.raises(MemoryError) as raised, advising(*parts):
         Task(network, run.members, run.batches, run.data, schedule, run.plan).run()
     assert str(raised.value.__cause__) == "out of it"
     return str(raised.value)
@@ -238,5 +253,8 @@ def test_memory_that_nobody_knows_of_is_not_told() -> None:
 
 def test_other_errors_pass() -> None:
     run = Run(resolve(None))
-    with pytest.raises(ZeroDivisionError), advising(run.network(), run.batches, run.data, PLAN):
+    with (
+        pytest.raises(ZeroDivisionError),
+        advising(run.network(), run.members, run.batches, run.data, PLAN),
+    ):
         raise ZeroDivisionError

@@ -6,9 +6,8 @@ from functools import cache
 import numpy as np
 
 from sknorm.kernels.cpu.activations import DERIVATIVES, FUNCTIONS
-from sknorm.kernels.cpu.binding import compiled_by
-from sknorm.kernels.cpu.compiler import helper, kernel
-from sknorm.kernels.cpu.random import drop, keys
+from sknorm.kernels.cpu.compiler import compiled_by, helper, kernel
+from sknorm.kernels.cpu.random import drop_again, drop_first, keys
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
 _TILE = 16  # rows that stay in the first-level cache between the loops of one pass
@@ -32,7 +31,7 @@ def _forward(code: int) -> Callable:
             for j in range(n):
                 out[i, c + j] = function(out[i, c + j] + shift[c + j])
 
-    def affine_block_forward(z, shift, rate, seed, step, layer, start, stop, out):
+    def affine_block_forward(z, shift, rate, seed, step, layer, mask, start, stop, out):
         in_place = z.ctypes.data == out.ctypes.data
         for k in range(z.shape[0]):
             if in_place:
@@ -41,16 +40,17 @@ def _forward(code: int) -> Callable:
                 apply(z[k], shift[k], start, stop, out[k])
             if rate[k] > 0.0:
                 key, late_key = keys(seed[k], step, layer)
-                drop(0, z.shape[1], start, stop - start, key, late_key, rate[k], out[k])
+                part = 0, z.shape[1], start, stop - start
+                drop_first(*part, key, late_key, rate[k], mask[k], out[k])
 
     affine_block_forward.__qualname__ += f"_{code}"
     return kernel(affine_block_forward)
 
 
 @compiled_by(_forward)
-def affine_block_forward(z, shift, activation, rate, seed, step, layer, start, stop, out):
+def affine_block_forward(z, shift, activation, rate, seed, step, layer, mask, start, stop, out):
     """Bias, activation and dropout; ``out`` may be ``z``."""
-    _forward(activation)(z, shift, rate, seed, step, layer, start, stop, out)
+    _forward(activation)(z, shift, rate, seed, step, layer, mask, start, stop, out)
 
 
 @helper
@@ -82,7 +82,7 @@ def _backward(code: int) -> Callable:
                 dout[i, q] = dout[i, q] * derivative(z[i, q] + shift[q])
 
     def affine_block_backward(
-        z, shift, rate, seed, step, layer, start, stop, accumulators, dshift, dout
+        z, shift, rate, seed, step, layer, mask, start, stop, accumulators, dshift, dout
     ):
         n = z.shape[1]
         for k in range(z.shape[0]):
@@ -92,7 +92,8 @@ def _backward(code: int) -> Callable:
             for i in range(0, n, _TILE):
                 e = min(i + _TILE, n)
                 if rate[k] > 0.0:
-                    drop(i, e, start, stop - start, key, late_key, rate[k], dout[k])
+                    part = i, e, start, stop - start
+                    drop_again(*part, key, late_key, rate[k], mask[k], dout[k])
                 differentiate(z[k], shift[k], i, e, start, stop, dout[k])
                 _add_rows(dout[k], i, e, start, sums)
             for j in range(stop - start):
@@ -104,9 +105,9 @@ def _backward(code: int) -> Callable:
 
 @compiled_by(_backward)
 def affine_block_backward(
-    z, shift, activation, rate, seed, step, layer, start, stop, accumulators, dshift, dout
+    z, shift, activation, rate, seed, step, layer, mask, start, stop, accumulators, dshift, dout
 ):
     """Gradients of :func:`affine_block_forward`, in place of the output's gradient."""
     _backward(activation)(
-        z, shift, rate, seed, step, layer, start, stop, accumulators, dshift, dout
+        z, shift, rate, seed, step, layer, mask, start, stop, accumulators, dshift, dout
     )

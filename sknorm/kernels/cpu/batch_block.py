@@ -13,7 +13,7 @@ from sknorm.kernels import codes
 from sknorm.kernels.cpu.activations import CHEAP, DERIVATIVES, FUNCTIONS
 from sknorm.kernels.cpu.compiler import compiled_by, helper, kernel, scalar, shares
 from sknorm.kernels.cpu.moments import add_deviations, add_sums, deviation_loop, sum_loop
-from sknorm.kernels.cpu.random import bits, drop, keys, threshold
+from sknorm.kernels.cpu.random import bits, drop, drop_again, keys, threshold
 from sknorm.kernels.cpu.tiles import TILE, count_of
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -99,7 +99,7 @@ def _output_loops(code: int, width: int | None) -> tuple[Callable, Callable]:
                 out[i, q] = function((z[i, q] - mean[q]) * gain[q] + offset[q])
 
     @helper
-    def dropped(z, start, stop, first, count, mean, gain, offset, key, late_key, rate, out):
+    def dropped(z, start, stop, first, count, mean, gain, offset, key, late_key, rate, mask, out):
         limit, scale = threshold(rate), out.dtype.type(1.0 / (1.0 - rate))
         zero = out.dtype.type(0)
         c, n = U(first), columns(count)
@@ -109,6 +109,7 @@ def _output_loops(code: int, width: int | None) -> tuple[Callable, Callable]:
                 q = c + j
                 h = function((z[i, q] - mean[q]) * gain[q] + offset[q]) * scale
                 kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
+                mask[i, q] = kept
                 out[i, q] = h if kept else zero
 
     return plain, dropped
@@ -120,19 +121,26 @@ def _forward(code: int) -> Callable:
     plain_tile, dropped_tile = _output_loops(code, TILE)
 
     @helper
-    def write(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, out):
-        if rate > 0.0:
+    def write(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, mask, out):
+        if rate > 0.0 and mask.size > 0:
             if count == TILE:
-                dropped_tile(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, out)
+                dropped_tile(
+                    z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, mask, out
+                )
             else:
-                dropped(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, out)
-        elif count == TILE:
+                dropped(
+                    z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, mask, out
+                )
+            return
+        if count == TILE:
             plain_tile(z, begin, end, c0, count, mean, gain, offset, out)
         else:
             plain(z, begin, end, c0, count, mean, gain, offset, out)
+        if rate > 0.0:
+            drop(begin, end, c0, count, key, late_key, rate, out)
 
     def batch_block_forward(
-        z, weight, scale, shift, groups, epsilon, rate, seed, step, layer,
+        z, weight, scale, shift, groups, epsilon, rate, seed, step, layer, mask,
         start, stop, running, momentum, statistics, accumulators, out,
     ):  # fmt: skip
         width = _columns(z.shape[2], z.itemsize)
@@ -154,8 +162,8 @@ def _forward(code: int) -> Callable:
                         means, variances, s[0], s[1], s[2], s[3], s[4],
                     )  # fmt: skip
                     write(
-                        z[k], begin, end, c0, count, s[0], s[3], s[4], key, late_key, rate[k],
-                        out[k],
+                        z[k], begin, end, c0, count, s[0], s[3], s[4],
+                        key, late_key, rate[k], mask[k], out[k],
                     )  # fmt: skip
                 if moves:
                     share = total / overall if overall > 0.0 else 0.0
@@ -170,12 +178,12 @@ def _forward(code: int) -> Callable:
 
 @compiled_by(_forward)
 def batch_block_forward(
-    z, weight, scale, shift, groups, epsilon, activation, rate, seed, step, layer,
+    z, weight, scale, shift, groups, epsilon, activation, rate, seed, step, layer, mask,
     start, stop, running, momentum, statistics, accumulators, out,
 ):  # fmt: skip
     """Batch or ghost norm, activation and dropout."""
     _forward(activation)(
-        z, weight, scale, shift, groups, epsilon, rate, seed, step, layer,
+        z, weight, scale, shift, groups, epsilon, rate, seed, step, layer, mask,
         start, stop, running, momentum, statistics, accumulators, out,
     )  # fmt: skip
 
@@ -272,7 +280,7 @@ def _backward(code: int) -> Callable:
 
     @helper
     def group(
-        z, weight, begin, end, c0, count, total, key, late_key, rate, s1, s2,
+        z, weight, begin, end, c0, count, total, key, late_key, rate, mask, s1, s2,
         mean, rest, inverse, gain, offset, centre, slope, dscale, dshift, dout,
     ):  # fmt: skip
         _clear(s1, s2, c0, c0 + count)
@@ -280,7 +288,7 @@ def _backward(code: int) -> Callable:
         for i in range(begin, end, rows):
             e = min(i + rows, end)
             if rate > 0.0:
-                drop(i, e, c0, count, key, late_key, rate, dout)
+                drop_again(i, e, c0, count, key, late_key, rate, mask, dout)
             if not cheap:
                 differentiate(z, i, e, c0, count, mean, gain, offset, dout)
             if count == TILE:
@@ -296,7 +304,7 @@ def _backward(code: int) -> Callable:
             finish(z, weight, begin, end, c0, count, mean, gain, offset, centre, slope, dout)
 
     def batch_block_backward(
-        z, weight, groups, rate, seed, step, layer,
+        z, weight, groups, rate, seed, step, layer, mask,
         start, stop, statistics, accumulators, dscale, dshift, dout,
     ):  # fmt: skip
         width = _columns(z.shape[2], z.itemsize)
@@ -311,7 +319,7 @@ def _backward(code: int) -> Callable:
                 for c0 in range(start, stop, width):
                     group(
                         z[k], w, begin, end, c0, min(width, stop - c0), total,
-                        key, late_key, rate[k], s1, s2,
+                        key, late_key, rate[k], mask[k], s1, s2,
                         t[0], t[1], t[2], t[3], t[4], t[5], t[6], dscale[k], dshift[k], dout[k],
                     )  # fmt: skip
 
@@ -321,11 +329,11 @@ def _backward(code: int) -> Callable:
 
 @compiled_by(_backward)
 def batch_block_backward(
-    z, weight, scale, shift, groups, activation, rate, seed, step, layer,
+    z, weight, scale, shift, groups, activation, rate, seed, step, layer, mask,
     start, stop, statistics, accumulators, dscale, dshift, dout,
 ):  # fmt: skip
     """Gradients of :func:`batch_block_forward`, in place of the output's gradient."""
     _backward(activation)(
-        z, weight, groups, rate, seed, step, layer,
+        z, weight, groups, rate, seed, step, layer, mask,
         start, stop, statistics, accumulators, dscale, dshift, dout,
     )  # fmt: skip

@@ -6,9 +6,8 @@ from functools import cache
 import numpy as np
 
 from sknorm.kernels.cpu.activations import DERIVATIVES, FUNCTIONS
-from sknorm.kernels.cpu.binding import compiled_by
-from sknorm.kernels.cpu.compiler import helper, kernel, reduction
-from sknorm.kernels.cpu.random import drop, keys
+from sknorm.kernels.cpu.compiler import compiled_by, helper, kernel, reduction
+from sknorm.kernels.cpu.random import drop_again, drop_first, keys
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
 
@@ -58,12 +57,15 @@ def _forward(code: int) -> Callable:
             for j in range(U(z.shape[1])):
                 out[i, j] = function(z[i, j] * scale[j] + shift[j])
 
-    def layer_block_forward(z, scale, shift, epsilon, rate, seed, step, layer, inverse_std, out):
+    def layer_block_forward(
+        z, scale, shift, epsilon, rate, seed, step, layer, mask, inverse_std, out
+    ):
         for k in range(z.shape[0]):
             apply(z[k], scale[k], shift[k], epsilon, inverse_std[k], out[k])
             if rate[k] > 0.0:
                 key, late_key = keys(seed[k], step, layer)
-                drop(0, z.shape[1], 0, z.shape[2], key, late_key, rate[k], out[k])
+                part = 0, z.shape[1], 0, z.shape[2]
+                drop_first(*part, key, late_key, rate[k], mask[k], out[k])
 
     layer_block_forward.__qualname__ += f"_{code}"
     return kernel(layer_block_forward)
@@ -71,10 +73,10 @@ def _forward(code: int) -> Callable:
 
 @compiled_by(_forward)
 def layer_block_forward(
-    z, scale, shift, epsilon, activation, rate, seed, step, layer, inverse_std, out
+    z, scale, shift, epsilon, activation, rate, seed, step, layer, mask, inverse_std, out
 ):
     """Layer norm, activation and dropout; ``z`` is overwritten by its standardized rows."""
-    _forward(activation)(z, scale, shift, epsilon, rate, seed, step, layer, inverse_std, out)
+    _forward(activation)(z, scale, shift, epsilon, rate, seed, step, layer, mask, inverse_std, out)
 
 
 @reduction
@@ -112,12 +114,25 @@ def _backward(code: int) -> Callable:
                 dout[i, j] = inverse * (dout[i, j] - centre - z[i, j] * slope)
 
     def layer_block_backward(
-        z, inverse_std, scale, shift, rate, seed, step, layer, accumulators, dscale, dshift, dout
+        z,
+        inverse_std,
+        scale,
+        shift,
+        rate,
+        seed,
+        step,
+        layer,
+        mask,
+        accumulators,
+        dscale,
+        dshift,
+        dout,
     ):
         for k in range(z.shape[0]):
             if rate[k] > 0.0:
                 key, late_key = keys(seed[k], step, layer)
-                drop(0, z.shape[1], 0, z.shape[2], key, late_key, rate[k], dout[k])
+                part = 0, z.shape[1], 0, z.shape[2]
+                drop_again(*part, key, late_key, rate[k], mask[k], dout[k])
             sums, products = accumulators[k, 0], accumulators[k, 1]
             sums[:] = 0.0
             products[:] = 0.0
@@ -132,10 +147,22 @@ def _backward(code: int) -> Callable:
 
 @compiled_by(_backward)
 def layer_block_backward(
-    z, inverse_std, scale, shift, activation, rate, seed, step, layer,
+    z, inverse_std, scale, shift, activation, rate, seed, step, layer, mask,
     accumulators, dscale, dshift, dout,
 ):  # fmt: skip
     """Gradients of :func:`layer_block_forward`, in place of the output's gradient."""
     _backward(activation)(
-        z, inverse_std, scale, shift, rate, seed, step, layer, accumulators, dscale, dshift, dout
+        z,
+        inverse_std,
+        scale,
+        shift,
+        rate,
+        seed,
+        step,
+        layer,
+        mask,
+        accumulators,
+        dscale,
+        dshift,
+        dout,
     )

@@ -16,9 +16,12 @@ from sknorm.kernels.cuda.launcher import (
 
 def affine_block_forward(
     z: Array, shift: Array, activation: int, rate: Array, seed: Array, step: int, layer: int,
-    start: int, stop: int, out: Array,
+    mask: Array, start: int, stop: int, out: Array,
 ) -> None:  # fmt: skip
-    """Bias, activation and dropout; see the reference of the same name."""
+    """Bias, activation and dropout; see the reference of the same name.
+
+    The mask is not kept: its bits take less time than memory.
+    """
     check_contiguous(z=z, shift=shift, rate=rate, seed=seed, out=out)
     if start >= stop:
         return
@@ -33,9 +36,12 @@ def affine_block_forward(
 
 def affine_block_backward(
     z: Array, shift: Array, activation: int, rate: Array, seed: Array, step: int, layer: int,
-    start: int, stop: int, accumulators: Array, dshift: Array, dout: Array,
+    mask: Array, start: int, stop: int, accumulators: Array, dshift: Array, dout: Array,
 ) -> None:  # fmt: skip
-    """Gradients of :func:`affine_block_forward`, in place of the output's gradient."""
+    """Gradients of :func:`affine_block_forward`, in place of the output's gradient.
+
+    The mask is computed again.
+    """
     check_contiguous(z=z, shift=shift, rate=rate, seed=seed, dshift=dshift, dout=dout)
     if start >= stop:
         return

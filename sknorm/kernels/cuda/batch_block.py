@@ -27,10 +27,13 @@ _MOMENTS, _GRADIENTS = 3, 2  # values of a column that a forward and a backward 
 
 def batch_block_forward(
     z: Array, weight: Array, scale: Array, shift: Array, groups: Array, epsilon: float,
-    activation: int, rate: Array, seed: Array, step: int, layer: int, start: int, stop: int,
-    running: Array, momentum: Array, statistics: Array, accumulators: Array, out: Array,
+    activation: int, rate: Array, seed: Array, step: int, layer: int, mask: Array, start: int,
+    stop: int, running: Array, momentum: Array, statistics: Array, accumulators: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Batch or ghost norm, activation and dropout; see the reference of the same name."""
+    """Batch or ghost norm, activation and dropout; see the reference of the same name.
+
+    The mask is not kept: its bits take less time than memory.
+    """
     check_contiguous(
         z=z, weight=weight, scale=scale, shift=shift, rate=rate, seed=seed, running=running,
         momentum=momentum, statistics=statistics, out=out,
@@ -61,10 +64,13 @@ def batch_block_forward(
 
 def batch_block_backward(
     z: Array, weight: Array, scale: Array, shift: Array, groups: Array, activation: int,
-    rate: Array, seed: Array, step: int, layer: int, start: int, stop: int, statistics: Array,
-    accumulators: Array, dscale: Array, dshift: Array, dout: Array,
+    rate: Array, seed: Array, step: int, layer: int, mask: Array, start: int, stop: int,
+    statistics: Array, accumulators: Array, dscale: Array, dshift: Array, dout: Array,
 ) -> None:  # fmt: skip
-    """Gradients of :func:`batch_block_forward`, in place of the output's gradient."""
+    """Gradients of :func:`batch_block_forward`, in place of the output's gradient.
+
+    The mask is computed again.
+    """
     check_contiguous(
         z=z, weight=weight, shift=shift, rate=rate, seed=seed, statistics=statistics,
         dscale=dscale, dshift=dshift, dout=dout,

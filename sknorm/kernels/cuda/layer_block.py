@@ -26,9 +26,12 @@ _ACROSS = 8  # columns of a block that adds the chunks' sums: 64 bytes of each
 
 def layer_block_forward(
     z: Array, scale: Array, shift: Array, epsilon: float, activation: int, rate: Array,
-    seed: Array, step: int, layer: int, inverse_std: Array, out: Array,
+    seed: Array, step: int, layer: int, mask: Array, inverse_std: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Layer norm, activation and dropout; see the reference of the same name."""
+    """Layer norm, activation and dropout; see the reference of the same name.
+
+    The mask is not kept: its bits take less time than memory.
+    """
     check_contiguous(
         z=z, scale=scale, shift=shift, rate=rate, seed=seed, inverse_std=inverse_std, out=out
     )
@@ -47,10 +50,13 @@ def layer_block_forward(
 
 def layer_block_backward(
     z: Array, inverse_std: Array, scale: Array, shift: Array, activation: int, rate: Array,
-    seed: Array, step: int, layer: int, accumulators: Array, dscale: Array, dshift: Array,
-    dout: Array,
+    seed: Array, step: int, layer: int, mask: Array, accumulators: Array, dscale: Array,
+    dshift: Array, dout: Array,
 ) -> None:  # fmt: skip
-    """Gradients of :func:`layer_block_forward`, in place of the output's gradient."""
+    """Gradients of :func:`layer_block_forward`, in place of the output's gradient.
+
+    The mask is computed again.
+    """
     check_contiguous(
         z=z, inverse_std=inverse_std, scale=scale, shift=shift, rate=rate, seed=seed,
         dscale=dscale, dshift=dshift, dout=dout,

@@ -14,6 +14,7 @@ def affine_block_forward(
     seed: Array,
     step: int,
     layer: int,
+    mask: Array,
     start: int,
     stop: int,
     out: Array,
@@ -33,6 +34,9 @@ def affine_block_forward(
     seed : array of uint32, shape (K,)
     step, layer : int
         With the seed, the key of the dropout mask.
+    mask : array of uint8, shape (K, n, d) or (K, 0, 0)
+        Where there is room, compiled kernels note here what members that drop values keep, and
+        the backward pass of the same kernels reads it. Others compute it again.
     start, stop : int
         Columns to process; ``out`` is untouched elsewhere.
     out : array of T, shape (K, n, d)
@@ -51,6 +55,7 @@ def affine_block_backward(
     seed: Array,
     step: int,
     layer: int,
+    mask: Array,
     start: int,
     stop: int,
     accumulators: Array,
@@ -66,7 +71,7 @@ def affine_block_backward(
 
     Parameters
     ----------
-    z, shift, activation, rate, seed, step, layer, start, stop
+    z, shift, activation, rate, seed, step, layer, mask, start, stop
         As the forward pass took them.
     accumulators : array of float64, shape (K, 2, d)
         Scratch.

@@ -36,6 +36,7 @@ def batch_block_forward(
     seed: Array,
     step: int,
     layer: int,
+    mask: Array,
     start: int,
     stop: int,
     running: Array,
@@ -81,6 +82,9 @@ def batch_block_forward(
     seed : array of uint32, shape (K,)
     step, layer : int
         With the seed, the key of the dropout mask.
+    mask : array of uint8, shape (K, n, d) or (K, 0, 0)
+        Where there is room, compiled kernels note here what members that drop values keep, and
+        the backward pass of the same kernels reads it. Others compute it again.
     start, stop : int
         Columns to process; outputs are untouched elsewhere.
     running : array of float64, shape (K, 2, d)
@@ -122,6 +126,7 @@ def batch_block_backward(
     seed: Array,
     step: int,
     layer: int,
+    mask: Array,
     start: int,
     stop: int,
     statistics: Array,
@@ -146,8 +151,10 @@ def batch_block_backward(
 
     Parameters
     ----------
-    z, weight, scale, shift, groups, activation, rate, seed, step, layer, start, stop, statistics
+    z, weight, scale, shift, groups, activation, rate, seed, step, layer, mask
         As the forward pass took and left them.
+    start, stop, statistics
+        Likewise.
     accumulators : array of float64, shape (K, 2, d)
         Scratch.
     dscale, dshift : arrays of T, shape (K, d)

@@ -21,6 +21,7 @@ def layer_block_forward(
     seed: Array,
     step: int,
     layer: int,
+    mask: Array,
     inverse_std: Array,
     out: Array,
 ) -> None:
@@ -45,6 +46,9 @@ def layer_block_forward(
     seed : array of uint32, shape (K,)
     step, layer : int
         With the seed, the key of the dropout mask.
+    mask : array of uint8, shape (K, n, d) or (K, 0, 0)
+        Where there is room, compiled kernels note here what members that drop values keep, and
+        the backward pass of the same kernels reads it. Others compute it again.
     inverse_std : array of T, shape (K, n)
         Written: :math:`1 / \sqrt{\sigma^2 + \epsilon}`.
     out : array of T, shape (K, n, d)
@@ -72,6 +76,7 @@ def layer_block_backward(
     seed: Array,
     step: int,
     layer: int,
+    mask: Array,
     accumulators: Array,
     dscale: Array,
     dshift: Array,
@@ -94,7 +99,7 @@ def layer_block_backward(
     ----------
     z : array of T, shape (K, n, d)
         :math:`\hat x`, as the forward pass left it.
-    inverse_std, scale, shift, activation, rate, seed, step, layer
+    inverse_std, scale, shift, activation, rate, seed, step, layer, mask
         As the forward pass took and left them.
     accumulators : array of float64, shape (K, 2, d)
         Scratch.

@@ -10,8 +10,7 @@ from numpy.random import RandomState
 
 from sknorm.backends import Backend
 from sknorm.network.architecture import Architecture
-
-_WIDE = 8  # bytes of a float64
+from sknorm.network.members import Members
 
 
 class Buffer(NamedTuple):
@@ -21,14 +20,14 @@ class Buffer(NamedTuple):
     ----------
     shape : tuple of int
         Of one network; that of a stack has a leading axis of K.
-    is_wide : bool
-        Whether it is in float64, whatever the compute dtype.
+    dtype : str or None
+        Its dtype; None is the compute dtype.
     value : float
         What it holds at the start.
     """
 
     shape: tuple[int, ...]
-    is_wide: bool = False
+    dtype: str | None = None
     value: float = 0.0
 
 
@@ -99,8 +98,11 @@ class Layer:
         }
         return {"weight": weight, **vectors}
 
-    def buffers(self, rows: int) -> dict[str, Buffer]:
-        """What batches of so many rows need, beside what is learned."""
+    def buffers(self, rows: int, keeps_masks: bool) -> dict[str, Buffer]:
+        """What batches of so many rows need, beside what is learned.
+
+        ``keeps_masks`` says whether what is dropped is noted from the forward to the backward pass.
+        """
         raise NotImplementedError
 
     @property
@@ -114,14 +116,25 @@ class Layer:
         return 2.0 if self.architecture.activation == "logistic" else 6.0
 
 
+def keeps_masks(backend: Backend, members: Members) -> bool:
+    """Whether a stack notes what it drops: where anybody drops anything."""
+    return backend.keeps_masks and bool(np.any(members.dropout > 0.0))
+
+
+def no_mask(backend: Backend, members: int) -> Any:
+    """In place of the masks of a block's dropout: they are not kept."""
+    xp = backend.xp
+    return xp.zeros((members, 0, 0), dtype=xp.uint8, device=backend.device)
+
+
 def allocate(
     backend: Backend, members: int, dtype: Any, declared: Mapping[str, Buffer]
 ) -> dict[str, Any]:
     """The arrays of a stack that a layer has declared."""
     xp, device = backend.xp, backend.device
     made = {}
-    for name, (shape, is_wide, value) in declared.items():
-        kind = xp.float64 if is_wide else dtype
+    for name, (shape, own, value) in declared.items():
+        kind = dtype if own is None else getattr(xp, own)
         made[name] = xp.zeros((members, *shape), dtype=kind, device=device)
         if value:
             made[name][...] = value
@@ -131,5 +144,6 @@ def allocate(
 def count_bytes(declared: Mapping[str, Buffer], itemsize: int) -> int:
     """Bytes of one network's buffers, with so many a number of the compute dtype."""
     return sum(
-        math.prod(each.shape) * (_WIDE if each.is_wide else itemsize) for each in declared.values()
+        math.prod(each.shape) * (np.dtype(each.dtype).itemsize if each.dtype else itemsize)
+        for each in declared.values()
     )

@@ -32,9 +32,9 @@ class BatchNormBlock(Block):
         ghost = self.architecture.normalization == "ghost"
         return ghost_groups(rows, self.architecture.ghost_batch_size if ghost else rows)
 
-    def buffers(self, rows: int) -> dict[str, Buffer]:
+    def buffers(self, rows: int, keeps_masks: bool) -> dict[str, Buffer]:
         statistics = Buffer((len(self.groups(rows)) - 1, _MOMENTS, self.fan_out))
-        return {**super().buffers(rows), "statistics": statistics}
+        return {**super().buffers(rows, keeps_masks), "statistics": statistics}
 
     def settings(self, rows: int) -> dict[str, Any]:
         return {**super().settings(rows), "groups": self.groups(rows)}

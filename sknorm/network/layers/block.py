@@ -11,7 +11,7 @@ from array_api_compat import device
 from sknorm.backends import Backend
 from sknorm.backends.program import Operation, side_by_side
 from sknorm.kernels.codes import ACTIVATIONS
-from sknorm.network.layers.base import Buffer, Layer, Work
+from sknorm.network.layers.base import Buffer, Layer, Work, no_mask
 
 # A layer is cut into pieces of columns where its products take at least this many operations:
 # below, waking a thread costs more than it saves.
@@ -59,14 +59,15 @@ class Block(Layer):
             return {"shift": None}
         return {"scale": 1.0, "shift": 0.0} if self.architecture.norm_affine else {}
 
-    def buffers(self, rows: int) -> dict[str, Buffer]:
+    def buffers(self, rows: int, keeps_masks: bool) -> dict[str, Buffer]:
         """Around the product, sums, and constants in place of what a norm does not learn.
 
         Once the next layer has its weights' gradient, nobody needs the block's output: its buffer
         takes the gradient. A third less memory to go through.
         """
         out = Buffer((rows, self.fan_out))
-        made = {"z": out, "out": out, "accumulators": Buffer((2, self.fan_out), is_wide=True)}
+        made = {"z": out, "out": out, "accumulators": Buffer((2, self.fan_out), "float64")}
+        made["mask"] = Buffer((rows, self.fan_out) if keeps_masks else (0, 0), "uint8")
         if self.skips:
             made["skip"] = out
         if not self.vectors:
@@ -148,7 +149,8 @@ class Block(Layer):
         ``vectors`` are folded shifts and scales, ``drop`` rates, seeds and the number of a step.
         """
         affine_block = backend.kernels.affine_block_forward
-        affine_block(z, vectors[0], self.activation, *drop, self.key, *self._whole, z)
+        key = self.key, no_mask(backend, z.shape[0])
+        affine_block(z, vectors[0], self.activation, *drop, *key, *self._whole, z)
         return z
 
     @cached_property

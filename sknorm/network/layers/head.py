@@ -17,7 +17,7 @@ class Head(Layer):
     def vectors(self) -> dict[str, float | None]:
         return {"bias": None}
 
-    def buffers(self, rows: int) -> dict[str, Buffer]:
+    def buffers(self, rows: int, keeps_masks: bool) -> dict[str, Buffer]:
         """The outputs, whose gradient takes their place."""
         return {"out": Buffer((rows, self.fan_out))}
 

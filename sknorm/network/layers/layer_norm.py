@@ -6,7 +6,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from sknorm.backends import Backend
-from sknorm.network.layers.base import Buffer
+from sknorm.network.layers.base import Buffer, no_mask
 from sknorm.network.layers.block import Block
 
 
@@ -19,8 +19,8 @@ class LayerNormBlock(Block):
     def cuts(self, backend: Backend, rows: int) -> list[tuple[int, int]]:
         return [self._whole]
 
-    def buffers(self, rows: int) -> dict[str, Buffer]:
-        return {**super().buffers(rows), "inverse_std": Buffer((rows,))}
+    def buffers(self, rows: int, keeps_masks: bool) -> dict[str, Buffer]:
+        return {**super().buffers(rows, keeps_masks), "inverse_std": Buffer((rows,))}
 
     def held(self, weight: Any) -> tuple[Any, float]:
         """All weights of a network as one column, whose norm the block's norm cancels."""
@@ -38,5 +38,6 @@ class LayerNormBlock(Block):
         out = xp.empty(z.shape, dtype=z.dtype, device=backend.device)
         inverse_std = xp.empty(z.shape[:2], dtype=z.dtype, device=backend.device)
         norm = scale, shift, self.architecture.norm_epsilon, self.activation
-        backend.kernels.layer_block_forward(z, *norm, *drop, self.key, inverse_std, out)
+        key = self.key, no_mask(backend, z.shape[0])
+        backend.kernels.layer_block_forward(z, *norm, *drop, *key, inverse_std, out)
         return out
