@@ -224,6 +224,18 @@ def test_steps(cases: Any, dtype: type, K: int) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
+def test_steps_of_neighbouring_segments(cases: Any, dtype: type, K: int) -> None:
+    """Which are stepped together do what they do one by one."""
+    for case in (cases.sgd(K, dtype, 0.9, True), cases.adam(K, dtype, False)):
+        begin, size, code = case.arguments["segments"][2]
+        cut = [[begin, 91, code], [begin + K * 91, 10, code], [begin + K * 101, size - 101, code]]
+        segments = case.arguments["segments"]
+        segments = np.concatenate([segments[:2], np.array(cut), segments[3:]])
+        check(case._replace(arguments=case.arguments | {"segments": segments}))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("K", STACKS)
 def test_proximal_steps_of_matrices(cases: Any, dtype: type, K: int) -> None:
     for inputs, outputs in [*SHAPES, (3, 2500)]:
         size = (K, inputs, outputs, dtype)

@@ -133,6 +133,26 @@ def _observe(w, g, begin, end, code, batch_size, monitor):
 
 
 @helper
+def _observe_run(w, g, segments, k, first, total, batch_size, monitor):
+    """Observe a member's segments from ``first`` on that lie side by side and have one code.
+
+    They are stepped in one loop, as short ones take longer to begin with than to step. Returns
+    where they begin and end, the segment after them, and ``total`` with the gradient's squares.
+    """
+    s, code = first, segments[first, 2]
+    begin = segments[s, 0] + k * segments[s, 1]
+    end = begin
+    while s < segments.shape[0] and segments[s, 2] == code:
+        start = segments[s, 0] + k * segments[s, 1]
+        if start != end:
+            break
+        end = start + segments[s, 1]
+        total += _observe(w, g, start, end, code, batch_size, monitor)
+        s += 1
+    return begin, end, s, total
+
+
+@helper
 def _strengths(code, alpha, l1_ratio):
     """Factors of the nonsmooth and of the squared part of a segment's penalty."""
     if code == ELASTIC_NET:
@@ -148,11 +168,10 @@ def sgd_step(
     """Momentum or Nesterov step with the proximal operator of the elastic net or of L0."""
     w, g, v = parameters, gradient, velocity
     for k in range(rate.size):
-        total = 0.0
-        for s in range(segments.shape[0]):
-            begin, code = segments[s, 0] + k * segments[s, 1], segments[s, 2]
-            end = begin + segments[s, 1]
-            total += _observe(w, g, begin, end, code, batch_size, monitor[k])
+        s, total = 0, 0.0
+        while s < segments.shape[0]:
+            code = segments[s, 2]
+            begin, end, s, total = _observe_run(w, g, segments, k, s, total, batch_size, monitor[k])
             strength, l2 = _strengths(code, alpha[k], l1_ratio[k])
             if not strength > 0.0:
                 _sgd(w, g, v, begin, end, rate[k], l2, momentum, nesterov)
@@ -171,11 +190,10 @@ def adam_step(
     """Adam or AdamW step with the proximal operator of the elastic net or of L0."""
     w, g, m, v, betas = parameters, gradient, first, second, (beta_1, beta_2)
     for k in range(rate.size):
-        total, eta = 0.0, rate[k] * correction[k]
-        for s in range(segments.shape[0]):
-            begin, code = segments[s, 0] + k * segments[s, 1], segments[s, 2]
-            end = begin + segments[s, 1]
-            total += _observe(w, g, begin, end, code, batch_size, monitor[k])
+        s, total, eta = 0, 0.0, rate[k] * correction[k]
+        while s < segments.shape[0]:
+            code = segments[s, 2]
+            begin, end, s, total = _observe_run(w, g, segments, k, s, total, batch_size, monitor[k])
             strength, l2 = _strengths(code, alpha[k], l1_ratio[k])
             decay, keep = (0.0, 1.0 - rate[k] * l2) if decoupled else (l2, 1.0)
             scales = (decay, keep, betas, epsilon)
