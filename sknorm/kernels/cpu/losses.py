@@ -19,12 +19,28 @@ U = np.uint64  # an unsigned index needs no check for counting from the end
 
 @helper
 def column_sums(gradient, sums):
-    """The gradient of the bias."""
-    for j in range(sums.size):
+    """The gradient of the bias.
+
+    Sums of four columns go on side by side, as one would wait for each of its additions. Where
+    there are fewer left, the last is summed more than once.
+    """
+    n, o = U(gradient.shape[0]), U(gradient.shape[1])
+    if o == U(1):
         total = 0.0
-        for i in range(gradient.shape[0]):
-            total += gradient[i, j]
-        sums[j] = sums.dtype.type(total)
+        for i in range(n):
+            total += gradient[i, U(0)]
+        sums[0] = sums.dtype.type(total)
+        return
+    for j in range(U(0), o, U(4)):
+        j1, j2, j3 = min(j + U(1), o - U(1)), min(j + U(2), o - U(1)), min(j + U(3), o - U(1))
+        s0 = s1 = s2 = s3 = 0.0
+        for i in range(n):
+            s0 += gradient[i, j]
+            s1 += gradient[i, j1]
+            s2 += gradient[i, j2]
+            s3 += gradient[i, j3]
+        sums[j], sums[j1] = sums.dtype.type(s0), sums.dtype.type(s1)
+        sums[j2], sums[j3] = sums.dtype.type(s2), sums.dtype.type(s3)
 
 
 @scalar
@@ -93,10 +109,9 @@ def _shift(z, bias, out):
         highest = z[i, U(0)] + bias[U(0)]
         for j in range(o):
             t = z[i, j] + bias[j]
-            out[i, j] = t
             highest = t if t > highest or t != t else highest
-        for j in range(o):
-            out[i, j] -= highest
+        for j in range(o):  # a vector of values written one by one would have to wait for them
+            out[i, j] = (z[i, j] + bias[j]) - highest
 
 
 @helper
