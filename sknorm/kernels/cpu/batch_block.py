@@ -155,7 +155,8 @@ def _forward(code: int) -> Callable:
             for g in range(groups.size - 1):
                 begin, end, s = groups[g], groups[g + 1], statistics[k, g]
                 total = overall if groups.size == 2 else _total(w, begin, end)
-                for c0 in range(start, stop, width):
+                c0 = start
+                while c0 < stop:
                     count = min(width, stop - c0)
                     _statistics(
                         z[k], w, total, begin, end, c0, count, epsilon, scale[k], shift[k],
@@ -165,6 +166,7 @@ def _forward(code: int) -> Callable:
                         z[k], begin, end, c0, count, s[0], s[3], s[4],
                         key, late_key, rate[k], mask[k], out[k],
                     )  # fmt: skip
+                    c0 += count
                 if moves:
                     share = total / overall if overall > 0.0 else 0.0
                     _average_in(
@@ -316,12 +318,15 @@ def _backward(code: int) -> Callable:
             for g in range(groups.size - 1):
                 begin, end, t = groups[g], groups[g + 1], statistics[k, g]
                 total = _total(w, begin, end)
-                for c0 in range(start, stop, width):
+                c0 = start
+                while c0 < stop:
+                    count = min(width, stop - c0)
                     group(
-                        z[k], w, begin, end, c0, min(width, stop - c0), total,
+                        z[k], w, begin, end, c0, count, total,
                         key, late_key, rate[k], mask[k], s1, s2,
                         t[0], t[1], t[2], t[3], t[4], t[5], t[6], dscale[k], dshift[k], dout[k],
                     )  # fmt: skip
+                    c0 += count
 
     batch_block_backward.__qualname__ += f"_{code}"
     return kernel(batch_block_backward)
