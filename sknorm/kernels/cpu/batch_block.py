@@ -13,7 +13,7 @@ from sknorm.kernels import codes
 from sknorm.kernels.cpu.activations import CHEAP, DERIVATIVES, FUNCTIONS
 from sknorm.kernels.cpu.compiler import compiled_by, helper, kernel, scalar, shares
 from sknorm.kernels.cpu.moments import add_deviations, add_sums, deviation_loop, sum_loop
-from sknorm.kernels.cpu.random import bits, drop, drop_again, keys, threshold
+from sknorm.kernels.cpu.random import bits, drop_again, keys, threshold
 from sknorm.kernels.cpu.tiles import TILE, count_of
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -101,7 +101,7 @@ def _output_loops(code: int, width: int | None) -> tuple[Callable, Callable]:
     @helper
     def dropped(z, start, stop, first, count, mean, gain, offset, key, late_key, rate, mask, out):
         limit, scale = threshold(rate), out.dtype.type(1.0 / (1.0 - rate))
-        zero = out.dtype.type(0)
+        zero, notes = out.dtype.type(0), mask.size > 0
         c, n = U(first), columns(count)
         for i in range(U(start), U(stop)):
             base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
@@ -109,7 +109,8 @@ def _output_loops(code: int, width: int | None) -> tuple[Callable, Callable]:
                 q = c + j
                 h = function((z[i, q] - mean[q]) * gain[q] + offset[q]) * scale
                 kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
-                mask[i, q] = kept
+                if notes:
+                    mask[i, q] = kept
                 out[i, q] = h if kept else zero
 
     return plain, dropped
@@ -122,7 +123,7 @@ def _forward(code: int) -> Callable:
 
     @helper
     def write(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, mask, out):
-        if rate > 0.0 and mask.size > 0:
+        if rate > 0.0:
             if count == TILE:
                 dropped_tile(
                     z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, mask, out
@@ -131,13 +132,10 @@ def _forward(code: int) -> Callable:
                 dropped(
                     z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, mask, out
                 )
-            return
-        if count == TILE:
+        elif count == TILE:
             plain_tile(z, begin, end, c0, count, mean, gain, offset, out)
         else:
             plain(z, begin, end, c0, count, mean, gain, offset, out)
-        if rate > 0.0:
-            drop(begin, end, c0, count, key, late_key, rate, out)
 
     def batch_block_forward(
         z, weight, scale, shift, groups, epsilon, rate, seed, step, layer, mask,

@@ -67,33 +67,34 @@ def drop(start, stop, first, count, key, late_key, rate, out):
 @helper
 def drop_first(start, stop, first, count, key, late_key, rate, mask, out):
     """Drop as :func:`drop` does, and note what is kept in ``mask``, if it has room."""
-    if mask.size == 0:
-        drop(start, stop, first, count, key, late_key, rate, out)
-        return
     limit, scale = threshold(rate), out.dtype.type(1.0 / (1.0 - rate))
-    zero = out.dtype.type(0)
+    zero, notes = out.dtype.type(0), mask.size > 0
     c, n = U(first), U(count)
     for i in range(U(start), U(stop)):
         base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
         for j in range(n):
             q = c + j
             kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
-            mask[i, q] = kept
+            if notes:
+                mask[i, q] = kept
             out[i, q] = out[i, q] * scale if kept else zero
 
 
 @helper
 def drop_again(start, stop, first, count, key, late_key, rate, mask, out):
     """Drop what :func:`drop_first` has dropped: its bits cost more than to read a mask."""
-    if mask.size == 0:
-        drop(start, stop, first, count, key, late_key, rate, out)
-        return
-    scale, zero = out.dtype.type(1.0 / (1.0 - rate)), out.dtype.type(0)
+    limit, scale = threshold(rate), out.dtype.type(1.0 / (1.0 - rate))
+    zero, noted = out.dtype.type(0), mask.size > 0
     c, n = U(first), U(count)
     for i in range(U(start), U(stop)):
+        base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
         for j in range(n):
             q = c + j
-            out[i, q] = out[i, q] * scale if mask[i, q] else zero
+            if noted:
+                kept = mask[i, q] != 0
+            else:
+                kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
+            out[i, q] = out[i, q] * scale if kept else zero
 
 
 @helper
