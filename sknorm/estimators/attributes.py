@@ -14,6 +14,7 @@ from sknorm.estimators.fitting import Training
 from sknorm.estimators.scoring import scoring_name
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
+from sknorm.training.history import mean
 from sknorm.training.plan import Outcome
 
 
@@ -188,5 +189,5 @@ def importances(network: Network) -> np.ndarray:
 
 def _mean_of_active(values: np.ndarray) -> float:
     """Mean over the members that are not NaN; NaN if all are."""
-    active = values[~np.isnan(values)]
-    return float(active.mean()) if active.size else np.nan
+    active = values if len(values) == 1 else values[~np.isnan(values)]
+    return mean(active) if active.size else np.nan

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ class Adam:
         """
         before = state.steps
         state.steps += count
-        return np.array([self._correction(before + i + 1) for i in range(count)])
+        return _corrections(self.beta_1, self.beta_2, before, count)
 
     def step(self, state: AdamState, backend: Backend, arguments: dict[str, Any]) -> Operation:
         """One step of all members, in place; the arguments are those that all optimizers take."""
@@ -80,7 +81,7 @@ class Adam:
     ) -> Operation:
         """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
         second = state.second[name]
-        own = {"second": second, "scratch": backend.xp.zeros_like(second[0, 0, :])}
+        own = {"second": second, "scratch": backend.xp.zeros_like(second[:, 0, :])}
         return backend.bind("adam_group_step", {**asdict(self), **own, **arguments})
 
     def apply(
@@ -89,6 +90,9 @@ class Adam:
         """Let a proximal operator that knows one step size act on a matrix, after the update."""
         prox(network[name])
 
-    def _correction(self, steps: int) -> float:
-        """Correction of the moments' bias towards zero after so many steps."""
-        return float((1.0 - self.beta_2**steps) ** 0.5 / (1.0 - self.beta_1**steps))
+
+@lru_cache(maxsize=64)
+def _corrections(beta_1: float, beta_2: float, before: int, count: int) -> np.ndarray:
+    """Corrections of the moments' bias towards zero after each of some steps."""
+    steps = range(before + 1, before + count + 1)
+    return np.array([(1.0 - beta_2**s) ** 0.5 / (1.0 - beta_1**s) for s in steps])

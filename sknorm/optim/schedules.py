@@ -27,7 +27,7 @@ class Schedule:
 
     def rates(self, step: int, count: int) -> np.ndarray:
         """Learning rates of ``count`` steps from number ``step`` on, (count, K)."""
-        return np.tile(self.rate(step), (count, 1))
+        return self.rate(step)[None].repeat(count, axis=0)
 
     def epoch_ended(self, rows_seen: int) -> None:
         """Take note of the rows trained on so far."""

@@ -4,6 +4,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.random import RandomState
@@ -21,6 +22,11 @@ def boundaries(rows: int, batch_size: int) -> list[int]:
     if batch_size > 1:
         count = max(1, min(count, rows // 2))
     return [i * rows // count for i in range(count + 1)]
+
+
+@lru_cache(maxsize=16)
+def _edges(rows: int, batch_size: int) -> tuple[tuple[int, int], ...]:
+    return tuple(itertools.pairwise(boundaries(rows, batch_size)))
 
 
 @dataclass
@@ -67,9 +73,9 @@ class Batches:
         return {stop - start for start, stop in self.edges}
 
     @property
-    def edges(self) -> list[tuple[int, int]]:
+    def edges(self) -> tuple[tuple[int, int], ...]:
         """Where each batch of an epoch starts and ends."""
-        return list(itertools.pairwise(boundaries(self.rows.shape[1], self.batch_size)))
+        return _edges(self.rows.shape[1], self.batch_size)
 
     def draw(self) -> np.ndarray:
         """Rows of the next epoch in their order, an int64 array of shape (K, n)."""

@@ -28,6 +28,8 @@ class Keeper:
     def keep(self, members: list[int], source: Network, places: list[int]) -> None:
         """Keep the networks at these places of ``source`` for these members."""
         mine = self.network
+        if not members:
+            return
         if len(members) == mine.members == source.members:  # all of them, in their order
             mine.parameters.flat[...] = source.parameters.flat
             for ours, theirs in zip(mine.statistics, source.statistics, strict=True):

@@ -7,6 +7,7 @@ import numpy as np
 from sknorm.network.network import Network
 from sknorm.network.population import set_population_statistics
 from sknorm.training.full_batch import FullBatch
+from sknorm.training.history import mean
 from sknorm.training.keepers import first_averaged
 from sknorm.training.plan import Observer, Outcome, fault
 from sknorm.training.state import State
@@ -120,7 +121,7 @@ class Run:
         if state.mean is not None and epoch >= first_averaged(self.task.plan):
             state.mean.keep(state.active, state.network, list(range(len(state.active))))
         state.history.put(epoch, state.places, **measures)
-        loss, score = float(losses.mean()), None if scores is None else float(scores.mean())
+        loss, score = mean(losses), None if scores is None else mean(scores)
         state.stopped = self.observer.epoch_ends(epoch, loss, score, self._snapshot)
         values = scores if state.stopping.by_score and scores is not None else losses
         improved = state.stopping.observe(state.active, values, finite, losses)
