@@ -68,6 +68,9 @@ class Backend(Protocol):
     def dtype(self, dtype: Any) -> Any:
         """The library's own dtype of the name of a NumPy dtype, or a dtype of its own."""
 
+    def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
+        """Zeros in C order, placed as kernels and products like it best."""
+
     def asarray(self, array: Any, dtype: Any = None) -> Any:
         """``array`` as a C-contiguous array of this backend, without a copy where possible."""
 

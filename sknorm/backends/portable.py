@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -66,6 +66,9 @@ class PortableBackend:
             return getattr(self.xp, np.dtype(dtype).name)
         return dtype
 
+    def zeros(self, shape: int | tuple[int, ...], dtype: Any) -> Any:
+        return self.xp.zeros(shape, dtype=self.dtype(dtype), device=self.device)
+
     def asarray(self, array: Any, dtype: Any = None) -> Any:
         dtype = None if dtype is None else self.dtype(dtype)
         if is_numpy_array(array) or not hasattr(array, "dtype"):
@@ -90,14 +93,10 @@ class PortableBackend:
         return None
 
     def bind(self, kernel: str, arguments: Mapping[str, Any]) -> Operation:
-        function, (values, place) = getattr(self.kernels, kernel), pick(kernel, arguments)
-        if place is None:
-            return Operation(partial(function, *values))
-        before, after = values[:place], values[place + 1 :]
-        return Operation(lambda step: function(*before, step, *after), takes_step=True)
+        return Operation(getattr(self.kernels, kernel), *pick(kernel, arguments))
 
     def product(self, a: Any, b: Any, out: Any) -> Operation:
-        return Operation(partial(self.kernels.matmul, a, b, out))
+        return Operation(self.kernels.matmul, (a, b, out))
 
     def recorder(self) -> Recorder | None:
         return None

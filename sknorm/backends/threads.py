@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+_CORES = os.cpu_count() or 1  # to ask for them takes a tenth of a prediction for one row
+
 
 class Limits:
     """Keeps BLAS at one thread while any thread of the process is in a session.
@@ -36,7 +38,8 @@ class Limits:
     @property
     def threads(self) -> int:
         """Threads that a region of the calling thread may use."""
-        return max(1, self._threads // getattr(self._own, "neighbours", 1))
+        threads = self._threads if self._open else self._free(self._found())
+        return max(1, threads // getattr(self._own, "neighbours", 1))
 
     @contextmanager
     def side_by_side(self, count: int) -> Iterator[None]:
@@ -68,7 +71,7 @@ class Limits:
             own = [library.num_threads or 1 for library in libraries]
             if self._open == 0:
                 self._original = own
-                self._threads = min([os.cpu_count() or 1, *own])
+                self._threads = self._free(libraries)
             self._open += 1
             for library in libraries:
                 _set_threads(library, 1)
@@ -82,6 +85,10 @@ class Limits:
                     _set_threads(library, mine)
                 elif self._open == 0:
                     _set_threads(library, original)
+
+    def _free(self, libraries: list[Any]) -> int:
+        """Threads that a session that begins now may use."""
+        return min([_CORES, *(library.num_threads or 1 for library in libraries)])
 
     def _found(self) -> list[Any]:
         if self._libraries is None:

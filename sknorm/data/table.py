@@ -1,6 +1,5 @@
 """Tables as kernels take them: dense in C order, or sparse, and some rows of either."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -105,7 +104,7 @@ def engine_table(backend: Backend, X: Any) -> Any:
     return backend.asarray(X)
 
 
-def gathering(kernels: Any, X: Any, y: Any, weight: Any) -> Callable[..., None]:
+def gathering(kernels: Any, X: Any, y: Any, weight: Any) -> partial[None]:
     """The gathering kernel, bound to a dense or sparse table; rows come out dense."""
     if isinstance(X, SparseRows):
         return partial(kernels.gather_sparse, X.values, X.columns, X.starts, y, weight)

@@ -23,10 +23,9 @@ from sknorm.model_selection.folds import Fold, around, check_stackable, has_step
 # Parameters that the networks of a stack may differ in.
 STACKED = [name for name, each in PARAMETERS.items() if each.differs]
 _LATER = PARAMETERS.keys() - PREPARING  # that the preparation of a table does not depend on
-# Above this, the parameters and gradients of a stack leave the caches. Well below it, the kernels
-# of stacks that are trained on several threads are so short that they wait for the interpreter.
-_CACHE_BYTES = 1 << 23
-_LEAST, _MOST = 4, 64
+# Of a stack on the host, which shares the work at the end of an epoch out; more gain nothing.
+_MOST = 64
+_STACK_BYTES = 1 << 28  # of parameters, kept copies, gradients and moments, where they are large
 
 
 @dataclass(frozen=True)
@@ -178,8 +177,8 @@ def _parts(jobs: list[Job], workers: int, context: Context) -> list[list[Job]]:
 
 
 def _stack_size(values: int) -> int:
-    """Networks whose parameters, gradients and moments stay in the caches together."""
-    return int(np.clip(_CACHE_BYTES // (16 * values), _LEAST, _MOST))
+    """Networks of so many values each that are trained in one stack on the host."""
+    return int(np.clip(_STACK_BYTES // (24 * values), 1, _MOST))
 
 
 def _weights(network: Any, X: Any) -> int:

@@ -105,12 +105,11 @@ class Network:
 def empty(backend: Backend, architecture: Architecture, members: int, dtype: Any) -> Network:
     """A stack without values."""
     xp = backend.xp
-    size = members * layout(architecture).size
-    flat = xp.zeros(size, dtype=backend.dtype(dtype), device=backend.device)
+    flat = backend.zeros(members * layout(architecture).size, backend.dtype(dtype))
     statistics = []
     if architecture.keeps_statistics:
         for width in architecture.sizes[1:-1]:
-            moments = xp.zeros((members, 2, width), dtype=xp.float64, device=backend.device)
+            moments = backend.zeros((members, 2, width), xp.float64)
             moments[:, 1, :] = 1.0
             statistics.append(moments)
     return Network(backend, Parameters(architecture, members, flat), statistics)

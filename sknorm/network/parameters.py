@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from array_api_compat import array_namespace
-
-from sknorm.backends import Backend, to_host
+from sknorm.backends import Backend, resolve, to_host
 from sknorm.network.architecture import Architecture
 from sknorm.network.layers import Layer
 from sknorm.network.layout import Layout, layout
@@ -66,14 +64,14 @@ class Parameters:
 
 def zeros_like(parameters: Parameters) -> Parameters:
     """Zeros in the layout of ``parameters``."""
-    flat = array_namespace(parameters.flat).zeros_like(parameters.flat)
+    flat = resolve(parameters.flat).zeros(parameters.flat.shape, parameters.flat.dtype)
     return Parameters(parameters.architecture, parameters.members, flat)
 
 
 def take_parameters(parameters: Parameters, members: list[int]) -> Parameters:
     """Copies of some members' entries."""
-    xp = array_namespace(parameters.flat)
-    flat = xp.zeros_like(parameters.flat[: parameters.layout.size * len(members)])
+    size = parameters.layout.size * len(members)
+    flat = resolve(parameters.flat).zeros(size, parameters.flat.dtype)
     new = Parameters(parameters.architecture, len(members), flat)
     for mine, theirs in zip(new.views, parameters.views, strict=True):
         for target, member in enumerate(members):

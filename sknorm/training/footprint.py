@@ -29,8 +29,8 @@ _PASSING_STEP = 9
 class Footprint:
     """Bytes that training takes for each network of a stack, beside the table.
 
-    The arrays of a stack all have the member axis, so that K networks take K times the bytes of
-    one. Of the blocks' buffers, the two sizes of batches that may occur have their own.
+    K networks take K times the bytes of one, but for the buffers of batches where networks take
+    turns. The two sizes of batches that may occur have buffers of their own.
 
     Attributes
     ----------
@@ -94,11 +94,19 @@ class Footprint:
 
     def stack_bytes(self, members: int, sizes: Collection[int]) -> int:
         """Bytes of a stack that is trained in batches of these one or two sizes."""
-        return members * self._member_bytes(sizes) + self._gathering(sizes)
+        own, held = self._member_bytes(sizes), members
+        if self.at_once is not None:
+            held = min(members, self.at_once)
+        return members * own + held * self._batches(sizes) + self._gathering(sizes)
 
     def largest_stack(self, budget: int, sizes: Collection[int]) -> int:
         """How many networks can be trained together within a budget in bytes; 0 if none."""
-        return max(0, (budget - self._gathering(sizes)) // self._member_bytes(sizes))
+        left, own = budget - self._gathering(sizes), self._member_bytes(sizes)
+        batches = self._batches(sizes)
+        fit = left // (own + batches)
+        if self.at_once is not None and fit > self.at_once:
+            fit = (left - self.at_once * batches) // own
+        return max(0, fit)
 
     def largest_batch(self, budget: int, members: int) -> int:
         """The largest ``batch_size`` of a stack within a budget in bytes; 0 if none."""
@@ -107,7 +115,8 @@ class Footprint:
             return self.stack_bytes(members, {size, max(1, size - 1)})
 
         # Each row has at least its input, and the output of each layer.
-        row = members * self.itemsize * sum(self.architecture.sizes)
+        held = members if self.at_once is None else min(members, self.at_once)
+        row = held * self.itemsize * sum(self.architecture.sizes)
         most = budget // row
         return bisect_right(range(1, min(most, self.rows or most) + 1), budget, key=needed)
 
@@ -123,9 +132,11 @@ class Footprint:
     def _member_bytes(self, sizes: Collection[int]) -> int:
         networks = (1 + self.copies) * self.network_bytes
         steps = (1 + self.slots) * self._parameters  # the gradient, and the optimizer's state
-        order = _WIDE * self.rows
-        batches = sum(self._batch(size) for size in sizes)
-        return networks + steps + order + batches + self._passing(max(sizes))
+        return networks + steps + _WIDE * self.rows
+
+    def _batches(self, sizes: Collection[int]) -> int:
+        """Buffers of a network's batches, and what is made in passing."""
+        return sum(self._batch(size) for size in sizes) + self._passing(max(sizes))
 
     def _batch(self, size: int) -> int:
         """Buffers of batches of one size."""

@@ -1,6 +1,7 @@
 """Training on all rows at once with L-BFGS, member by member."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
+from sknorm.backends.program import Program, are_cut
 from sknorm.network.layout import Segment
 from sknorm.network.network import Network
 from sknorm.network.parameters import zeros_like
@@ -121,8 +123,9 @@ class _Search:
         still = task.members.take([member])
         still.norm_momentum[...] = 0.0
         batch, results = Batch(count, 1, weight), Results(self.gradient, self.value)
-        self.compute = BatchGradient(network, still, task.plan.loss, task.data, batch, results)
-        self.compute.load(backend.asarray(self.rows), 0)
+        compute = BatchGradient(network, still, task.plan.loss, task.data, batch, results)
+        compute.load(backend.asarray(self.rows), 0)
+        self.differentiate = self._differentiation(compute)
         self.ridge = _ridge(network, task.plan.penalty.of(still.alpha[0], still.l1_ratio[0]))
         self.last = backend.to_numpy(network.parameters.flat).astype(np.float64)
         self.iteration, self._since = 0, time.perf_counter()
@@ -133,11 +136,24 @@ class _Search:
         backend = self.network.backend
         self.place(x)
         self.value[...] = 0.0
-        self.compute.differentiate(0)
+        self.differentiate()
         loss = float(backend.to_numpy(self.value)[0]) / self.total
         pull = self.ridge * x
         gradient = backend.to_numpy(self.gradient.flat).astype(np.float64)
         return loss + 0.5 * float(pull @ x), gradient + pull
+
+    def _differentiation(self, compute: BatchGradient) -> Callable[[], None]:
+        """What writes the gradient where the network is; without Python, where it is short."""
+        backend, quantities = self.network.backend, compute.quantities
+        operations, count = compute.differentiation, self.rows.shape[1]
+        if are_cut(operations) or not backend.compiles:
+            return partial(compute.differentiate, 0)
+        from sknorm.backends.executors.compiled import Compiled  # loads Numba
+
+        rows, numbers = {count: compute.rows}, quantities.numbers
+        program = Program({count: operations}, rows, numbers, compute.workspace)
+        code = Compiled(backend, program, [(0, count)])
+        return partial(code.epoch, program, self.rows, quantities.table(1), 0)
 
     def place(self, x: np.ndarray) -> None:
         """Move the network to a point."""

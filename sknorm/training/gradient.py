@@ -15,7 +15,6 @@ between batches. This module computes that term and its gradient; the optimizers
 penalty, in one pass with their step.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,14 +38,14 @@ class Batch(NamedTuple):
     ----------
     rows : int
         Rows of a batch.
-    orders : int
-        1 if all members see the same rows, else K.
+    held : int
+        Networks whose batches and activations are held at once: K, or 1 if they take turns.
     mean_weight : float64 array of shape (K,)
         Mean weight of each member's training rows.
     """
 
     rows: int
-    orders: int
+    held: int
     mean_weight: np.ndarray
 
 
@@ -78,6 +77,8 @@ class BatchGradient:
         The rows of the batch.
     operations : list of Operation
         What a step does with them; the first gathers them.
+    workspace : list of arrays
+        All that is written and read in a step alone.
     """
 
     def __init__(
@@ -94,8 +95,9 @@ class BatchGradient:
         self.network, self.results = network, results
         self.seed = backend.asarray(members.seed)
         self.quantities = quantities or Quantities(backend, members)
-        self.rows = xp.zeros((batch.orders, batch.rows), dtype=xp.int64, device=backend.device)
+        self.rows = backend.zeros((batch.held, batch.rows), xp.int64)
         self._allocate(data, batch)
+        self.workspace = [self.x, self.y, self.weight]
         self.factor = backend.asarray(1.0 / (batch.rows * batch.mean_weight))
         augmented = augment(members, self.quantities, backend, (self.x, self.y, self.weight))
         self._loaded = 1 + len(augmented)
@@ -122,21 +124,25 @@ class BatchGradient:
 
     def differentiate(self, step: int) -> None:
         """Write the gradient for the batch that is loaded; add its loss to the results."""
-        run(self.operations[self._loaded :], step)
+        run(self.differentiation, step)
+
+    @property
+    def differentiation(self) -> list[Operation]:
+        """What :meth:`differentiate` does."""
+        return self.operations[self._loaded :]
 
     def _allocate(self, data: Any, batch: Batch) -> None:
-        xp, device = self.network.backend.xp, self.network.backend.device
+        zeros, shape = self.network.backend.zeros, self.rows.shape
         dtype, sizes = self.network.parameters.flat.dtype, self.network.architecture.sizes
-        shape = self.rows.shape
-        self.x = xp.zeros((*shape, sizes[0]), dtype=dtype, device=device)
-        self.y = xp.zeros((*shape, data.y.shape[1]), dtype=data.y.dtype, device=device)
-        self.weight = xp.zeros(shape, dtype=data.weight.dtype, device=device)
+        self.x = zeros((*shape, sizes[0]), dtype)
+        self.y = zeros((*shape, data.y.shape[1]), data.y.dtype)
+        self.weight = zeros(shape, data.weight.dtype)
 
     def _gather(self, data: Any) -> Operation:
         """What takes the rows from a table."""
         gather = gathering(self.network.backend.kernels, data.X, data.y, data.weight)
         taken = self.rows, data.offset, data.factor, self.x, self.y, self.weight
-        return Operation(partial(gather, *taken))
+        return Operation(gather.func, (*gather.args, *taken))
 
     def _compute(self, members: Members, loss: Loss) -> list[Operation]:
         """The layers forward, the loss, the layers backward."""

@@ -73,7 +73,14 @@ class Steps:
         self.results = Results(zeros_like(network.parameters), value)
         self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
         self.quantities = self._quantities()
+        sparse = np.asarray(self.penalty.is_smooth) == 0
+        acts = bool(sparse.any())
+        self.proximal = self.penalty.proximal_step(network, self.optimizer) if acts else None
+        self._mixes = mixes(members)
+        self._kernels_alone = self.proximal is None or self.proximal.is_recordable
+        self.compiled = self._kernels_alone and backend.compiles
         self.graph: Graph | None = None
+        self.code: Any = None
         self._asked = 0  # steps
         self._bind_gradients()
         self._bind_steps()
@@ -102,6 +109,8 @@ class Steps:
     def forget(self) -> None:
         """Let go of the table and its rows; :meth:`feed` brings others."""
         self.graph = None
+        if self.code is not None:
+            self.code.forget()
         for size, each in self.passes.items():
             each.forget()
             self.program.operations[size][0] = each.operations[0]
@@ -111,7 +120,8 @@ class Steps:
         """Give back the memory of what only further steps would need."""
         self.passes.clear()
         self.program.operations.clear()
-        self.graph = None
+        self.program.workspace.clear()
+        self.graph = self.code = None
 
     def epoch(self, schedule: Schedule, step: int, batches_before: int = 0) -> Any:
         """Train one epoch from step number ``step`` on; :meth:`read` says how it went.
@@ -143,22 +153,38 @@ class Steps:
             finite if finite.all() else self.network.is_finite(),
         )
 
-    def _executor(self, count: int) -> Loop | Graph:
-        """What takes the ``count`` steps of an epoch: replays, if there are enough to record.
-
-        What one thread has recorded serves no other, whose launches share other memory.
-        """
+    def _executor(self, count: int) -> Any:
+        """What takes the ``count`` steps of an epoch."""
         self._asked += count
         backend, edges = self.network.backend, self.batches.edges
-        launched = self.proximal is None or self.proximal.is_recordable
-        dense = not isinstance(self.data.X, SparseRows)
-        enough = self._asked >= _WORTH_RECORDING
-        recorder = backend.recorder() if enough and launched and dense else None
+        if self.compiled:
+            return self._compiled(edges)
+        recorder = self._recorder()
         if recorder is None:
             return Loop(backend, edges)
         if self.graph is None or self.graph.recorder is not recorder:
             self.graph = Graph(backend, recorder, edges)
         return self.graph
+
+    def _compiled(self, edges: Sequence[tuple[int, int]]) -> Any:
+        """Steps as machine code, which are written down the first time."""
+        if self.code is None:
+            from sknorm.backends.executors.compiled import Compiled  # loads Numba
+
+            self.code = Compiled(self.network.backend, self.program, edges)
+        elif self.code.edges != edges:
+            self.code.feed(edges)
+        return self.code
+
+    def _recorder(self) -> Any:
+        """What records launches, if there are enough steps of kernels alone.
+
+        What one thread has recorded serves no other, whose launches share other memory.
+        """
+        dense = not isinstance(self.data.X, SparseRows)
+        if not (dense and self._kernels_alone) or self._asked < _WORTH_RECORDING:
+            return None
+        return self.network.backend.recorder()
 
     def _step(self, operations: Sequence[Operation], number: Any) -> None:
         """Take a step, or record one; its rows and quantities stand where it reads them."""
@@ -173,7 +199,7 @@ class Steps:
         """The quantities (S, Q, K) of the steps of an epoch."""
         correction = self.optimizer.advance(self.state, count)[:, None]
         varying = {"learning_rate": self.rates, "correction": correction}
-        if mixes(self.members):
+        if self._mixes:
             varying["share"] = shares(self.members, range(step, step + count))
         if self.plan.norm_statistics == "cumulative":
             seen = batches_before + np.arange(count) + 1
@@ -182,14 +208,15 @@ class Steps:
 
     def _bind_gradients(self) -> None:
         """Allocate the buffers of each batch size that occurs."""
-        orders, self.mean_weight = len(self.batches.rows), self._mean_weight()
+        self.mean_weight = self._mean_weight()
+        held = 1 if self.compiled else len(self.members)
         self.passes = {
             size: BatchGradient(
                 self.network,
                 self.members,
                 self.plan.loss,
                 self.data,
-                Batch(size, orders, self.mean_weight),
+                Batch(size, held, self.mean_weight),
                 self.results,
                 self.quantities,
             )
@@ -200,11 +227,9 @@ class Steps:
         """Put together what a step on a batch of each size does."""
         network, penalty, backend = self.network, self.penalty, self.network.backend
         sparse = np.asarray(penalty.is_smooth) == 0
-        acts = bool(sparse.any())
-        self.proximal = penalty.proximal_step(network, self.optimizer) if acts else None
         segments = network.parameters.layout.table(len(self.members), self.plan.penalty)
         clip = self._clip(segments)
-        hold = self._hold(backend.asarray(sparse)) if acts else []
+        hold = self._hold(backend.asarray(sparse)) if sparse.any() else []
         members = self.members.on(backend)
         arguments = {
             "parameters": network.parameters.flat,
@@ -215,7 +240,7 @@ class Steps:
             "monitor": self.monitor,
             **self.quantities.arguments(),
         }
-        self.program = Program({}, {}, self.quantities.numbers)
+        self.program = Program({}, {}, self.quantities.numbers, [])
         for size, each in self.passes.items():
             given = {**arguments, "batch_size": size}
             made = [self.optimizer.step(self.state, backend, given)]
@@ -224,6 +249,7 @@ class Steps:
                 made = [before, *made, self.proximal.after(self.state, self.quantities)]
             self.program.operations[size] = [*each.operations, *clip, *made, *hold]
             self.program.rows[size] = each.rows
+            self.program.workspace.extend(each.workspace)
 
     def _clip(self, segments: np.ndarray) -> list[Operation]:
         if (most := self.plan.max_grad_norm) is None:

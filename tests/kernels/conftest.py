@@ -232,6 +232,13 @@ class Cases(StepCases):
         arguments = {"deviation": key.pop("rate")} | key
         return Case("noise", arguments | {"out": self.rng.normal(size=(K, n, d)).astype(dtype)})
 
+    def onto(self, kernel: str, K: int, n: int, d: int, dtype: type) -> Case:
+        """An array that is added to another one, or copied."""
+        x, out = (self.rng.normal(size=(K, n, d)).astype(dtype) for _ in range(2))
+        if kernel == "copy":
+            out[...] = np.nan
+        return Case(kernel, {"x": x, "out": out})
+
     def mixup(self, K: int, n: int, d: int, dtype: type) -> Case:
         """Mixtures of rows; the second member of a stack keeps its own."""
         shapes = {"x": (K, n, d), "y": (K, n, 2), "weight": (K, n)}
@@ -261,6 +268,8 @@ class Cases(StepCases):
         yield self.begin(1, 7, 3, 2**32 - 1)
         yield self.extremes(*size)
         yield self.moments(*size, True)
+        yield self.onto("add", *size)
+        yield self.onto("copy", *size)
         yield self.dropout(*size)
         yield self.noise(*size)
         yield self.mixup(*size)

@@ -111,7 +111,7 @@ class StepCases:
         arguments = {
             "weight": r["weight"], "second": (10.0**exponent).astype(dtype), "rate": r["rate"],
             "strength": r["strength"], "correction": np.linspace(0.3, 0.4, K), "epsilon": 1e-8,
-            "decoupled": decoupled, "scratch": poison(outputs, dtype=dtype),
+            "decoupled": decoupled, "scratch": poison(K, outputs, dtype=dtype),
         }  # fmt: skip
         return Case("adam_group_step", arguments, 10.0)
 

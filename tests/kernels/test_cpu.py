@@ -201,6 +201,8 @@ def test_gather_sparse(cases: Any, x_dtype: type, index: type) -> None:
 @pytest.mark.parametrize("K", STACKS)
 def test_rows(cases: Any, dtype: type, K: int) -> None:
     for n, d in SHAPES:
+        check(cases.onto("add", K, n, d, dtype))
+        check(cases.onto("copy", K, n, d, dtype))
         check(cases.dropout(K, n, d, dtype))
         check(cases.extremes(K, n, d, dtype))
         check(cases.noise(K, n, d, dtype))

@@ -81,7 +81,7 @@ def test_norms_at_the_border_of_zero(kernels: ModuleType) -> None:
         weight = p.astype(dtype)
         kernels.adam_group_step(
             weight, second, np.array([0.1]), np.array([0.5]), np.ones(1), 1e-8, False,
-            np.empty(33, dtype),
+            np.empty((1, 33), dtype),
         )  # fmt: skip
         assert np.all(weight * p >= 0)
         assert np.all(np.abs(weight) <= 1e3 * np.finfo(dtype).eps * np.abs(p))
@@ -148,7 +148,7 @@ class Rows:
             rates, self.none, self.none, 0.9, 0.99, epsilon, ones, decoupled, 1, np.zeros((2, 3)),
         )  # fmt: skip
         kernels.adam_group_step(
-            w, second, rates, self.strength, ones, epsilon, decoupled, np.empty(OUTPUTS)
+            w, second, rates, self.strength, ones, epsilon, decoupled, np.empty((2, OUTPUTS))
         )
 
 

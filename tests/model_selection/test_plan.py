@@ -99,13 +99,14 @@ def test_units_have_the_epochs_of_their_networks() -> None:
     assert [unit[0].candidate.epochs for unit in made] == [3, 8]
 
 
-@pytest.mark.parametrize(("width", "size"), [(8, 64), (150, 22), (1000, 4)])
-def test_stacks_stay_in_a_cache(width: int, size: int) -> None:
+@pytest.mark.parametrize(("width", "size"), [(8, 64), (600, 31), (5000, 1)])
+def test_stacks_have_a_size(width: int, size: int) -> None:
     """On the host, where it was measured; stacks of a device are as large as memory allows."""
     model, grid = classifier(hidden_layer_sizes=(width, width)), {"alpha": np.linspace(0, 1, 96)}
     made = planned(model, grid)
     most = max(len(unit) for unit in made)
-    assert most <= size < most * len(made) / (len(made) - 1) + 1
+    assert most <= size
+    assert size * (len(made) - 1) < 192
     device = strict.asarray(X, device=strict.Device("device1"))
     assert len(planned(model, grid, table=device)) == 1
     assert len(planned(model, grid, table=device, workers=3)) == 3

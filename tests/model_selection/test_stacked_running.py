@@ -57,7 +57,6 @@ def test_threads_of_this_process_are_what_n_jobs_means(monkeypatch: pytest.Monke
         time.sleep(0.01)
         return model.score(X, y)
 
-    monkeypatch.setattr(plan, "_LEAST", 1)
     monkeypatch.setattr(plan, "_MOST", 1)
     found = PLAIN.stacked(scoring=score, n_jobs=3, refit=False)
     assert len(seen) > 1
@@ -160,7 +159,6 @@ def interrupt_after(monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
 def test_an_interrupted_search_keeps_what_was_finished(
     monkeypatch: pytest.MonkeyPatch, n_jobs: int, several: bool, solver: str
 ) -> None:
-    monkeypatch.setattr(plan, "_LEAST", 1)
     monkeypatch.setattr(plan, "_MOST", 1)
     scores = {"scoring": ["accuracy", "neg_log_loss"], "refit": "accuracy"} if several else {}
     model, values = classifier(max_iter=4, solver=solver), {"alpha": [1e-4, 0.1, 0.2, 0.3, 1.0]}
@@ -192,7 +190,6 @@ def test_an_interrupted_search_by_a_function_of_several_scores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Whose names are not known of a fit that failed."""
-    monkeypatch.setattr(plan, "_LEAST", 1)
     monkeypatch.setattr(plan, "_MOST", 1)
     interrupt_after(monkeypatch, 18)
     search = StackedGridSearchCV(

@@ -267,7 +267,6 @@ def test_results_do_not_depend_on_how_the_work_is_cut(
     monkeypatch: pytest.MonkeyPatch, expected: dict[str, Any], size: int, n_jobs: int
 ) -> None:
     """To the last bit."""
-    monkeypatch.setattr(plan, "_LEAST", size)
     monkeypatch.setattr(plan, "_MOST", size)
     assert_same_results(BASE.stacked(n_jobs=n_jobs).cv_results_, expected, rtol=0.0)
 

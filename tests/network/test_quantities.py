@@ -45,7 +45,7 @@ def test_any_quantity_may_follow_a_schedule(problem: Callable, backend: Any, nam
         if way == "epoch":
             edges = [(SIZE * i, SIZE * (i + 1)) for i in range(STEPS)]
             numbers = compute.quantities.numbers
-            program = Program({SIZE: compute.operations}, {SIZE: compute.rows}, numbers)
+            program = Program({SIZE: compute.operations}, {SIZE: compute.rows}, numbers, [])
             Loop(backend, edges).epoch(program, order, table, 7)
         else:
             for i in range(STEPS):

@@ -244,7 +244,7 @@ def test_an_interrupted_launch_is_repeated(runtime: RecordingRuntime) -> None:
             raise fault
         taken.append((rows.tolist(), step.tolist()))
 
-    program = Program({3: [Operation(take, takes_step=True)]}, {3: rows}, np.zeros((1, 1)))
+    program = Program({3: [Operation(take, (0,), 0)]}, {3: rows}, np.zeros((1, 1)), [])
     for _ in "12":
         with contextlib.suppress(KeyboardInterrupt):
             graph.epoch(program, np.arange(6)[None, :], np.zeros((2, 1, 1)), 5)

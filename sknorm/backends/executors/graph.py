@@ -5,7 +5,7 @@ as a whole, but with the same arguments each time, so that all that changes from
 stand on the device: a kernel at the start of each step takes it from tables of the whole epoch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -22,11 +22,13 @@ class Graph:
     ----------
     backend : Backend
     recorder : Recorder
-    edges : list of (int, int)
+    edges : sequence of (int, int)
         Where each batch of an epoch starts and ends.
     """
 
-    def __init__(self, backend: Backend, recorder: Recorder, edges: list[tuple[int, int]]) -> None:
+    def __init__(
+        self, backend: Backend, recorder: Recorder, edges: Sequence[tuple[int, int]]
+    ) -> None:
         self.backend, self.recorder, self.edges = backend, recorder, edges
         self._launches: dict[int, Callable[[], None] | None] = {}
         self._tables: tuple[Any, ...] | None = None

@@ -1,5 +1,6 @@
 """Steps that are run one after another, with arrays of any library."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,11 @@ class Loop:
     Parameters
     ----------
     backend : Backend
-    edges : list of (int, int)
+    edges : sequence of (int, int)
         Where each batch of an epoch starts and ends.
     """
 
-    def __init__(self, backend: Backend, edges: list[tuple[int, int]]) -> None:
+    def __init__(self, backend: Backend, edges: Sequence[tuple[int, int]]) -> None:
         self.backend, self.edges = backend, edges
 
     def epoch(

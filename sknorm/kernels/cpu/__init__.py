@@ -10,7 +10,7 @@ from sknorm.kernels.cpu.losses import *  # noqa: F403
 from sknorm.kernels.cpu.moments import column_extremes, column_moments
 from sknorm.kernels.cpu.products import matmul
 from sknorm.kernels.cpu.regression_losses import *  # noqa: F403
-from sknorm.kernels.cpu.rows import dropout, gather, gather_sparse
+from sknorm.kernels.cpu.rows import add, copy, dropout, gather, gather_sparse
 from sknorm.kernels.cpu.spectral import singular_value_threshold
 from sknorm.kernels.cpu.steps import adam_step, clip_gradient, restore_norms, sgd_step
 
@@ -19,6 +19,7 @@ __all__ = [
     *regression_losses.__all__,
     "adam_group_step",
     "adam_step",
+    "add",
     "affine_block_backward",
     "affine_block_forward",
     "batch_block_backward",
@@ -26,6 +27,7 @@ __all__ = [
     "clip_gradient",
     "column_extremes",
     "column_moments",
+    "copy",
     "dropout",
     "gather",
     "gather_sparse",

@@ -176,6 +176,7 @@ def _forward(code: int) -> Callable:
     return kernel(batch_block_forward)
 
 
+@shares("groups")
 @compiled_by(_forward)
 def batch_block_forward(
     z, weight, scale, shift, groups, epsilon, activation, rate, seed, step, layer, mask,
@@ -330,6 +331,7 @@ def _backward(code: int) -> Callable:
     return kernel(batch_block_backward)
 
 
+@shares("groups")
 @compiled_by(_backward)
 def batch_block_backward(
     z, weight, scale, shift, groups, activation, rate, seed, step, layer, mask,

@@ -172,4 +172,4 @@ def adam_group_step(weight, second, rate, strength, correction, epsilon, decoupl
                     _scale(p, _share(math.sqrt(squares(p, 0, p.size)), threshold))
                 else:
                     limit = threshold * correction[k]
-                    _adaptive_row(p, second[k, j], limit, epsilon, tolerance, scratch)
+                    _adaptive_row(p, second[k, j], limit, epsilon, tolerance, scratch[k])

@@ -2,10 +2,38 @@
 
 import numpy as np
 
-from sknorm.kernels.cpu.compiler import helper, kernel
+from sknorm.kernels.cpu.compiler import helper, kernel, shares
 from sknorm.kernels.cpu.random import drop, keys
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
+
+
+@helper
+def _add(x, out):
+    for i in range(U(out.shape[0])):
+        for j in range(U(out.shape[1])):
+            out[i, j] += x[i, j]
+
+
+@kernel
+def add(x, out):
+    """Sum in place."""
+    for k in range(out.shape[0]):
+        _add(x[k], out[k])
+
+
+@helper
+def _copy(x, out):
+    for i in range(U(out.shape[0])):
+        for j in range(U(out.shape[1])):
+            out[i, j] = x[i, j]
+
+
+@kernel
+def copy(x, out):
+    """Copy."""
+    for k in range(out.shape[0]):
+        _copy(x[k], out[k])
 
 
 @helper
@@ -31,6 +59,7 @@ def _gather_weights(source, rows, out):
         out[i] = source[U(rows[i])]
 
 
+@shares("X", "y", "offset", "factor")
 @kernel
 def gather(X, y, weight, rows, offset, factor, x_out, y_out, weight_out):
     """Rows of the data, standardized, with their targets and weights."""
@@ -61,6 +90,7 @@ def _store(values, columns, offset, factor, out):
         out[j] = out.dtype.type((np.float64(values[p]) - offset[j]) * factor[j])
 
 
+@shares("values", "columns", "starts", "y", "offset", "factor")
 @kernel
 def gather_sparse(
     values, columns, starts, y, weight, rows, offset, factor, x_out, y_out, weight_out

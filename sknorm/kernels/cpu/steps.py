@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from sknorm.kernels.codes import ELASTIC_NET, L0, UNPENALIZED
-from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar
+from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar, shares
 from sknorm.kernels.cpu.sums import BLOCK, squares
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -160,6 +160,7 @@ def _strengths(code, alpha, l1_ratio):
     return (0.0 if code == UNPENALIZED else alpha), 0.0
 
 
+@shares(flat=("parameters", "gradient", "velocity"))
 @kernel
 def sgd_step(
     parameters, gradient, velocity, segments, rate, alpha, l1_ratio,
@@ -182,6 +183,7 @@ def sgd_step(
         monitor[k, 0] += batch_size * math.sqrt(total)
 
 
+@shares(flat=("parameters", "gradient", "first", "second"))
 @kernel
 def adam_step(
     parameters, gradient, first, second, segments, rate, alpha, l1_ratio,
@@ -207,6 +209,7 @@ def adam_step(
         monitor[k, 0] += batch_size * math.sqrt(total)
 
 
+@shares(flat=("gradient",))
 @kernel
 def clip_gradient(gradient, segments, max_norm):
     """Scale each member's gradient down to Euclidean norm ``max_norm``."""

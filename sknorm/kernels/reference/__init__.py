@@ -14,9 +14,11 @@ from sknorm.kernels.reference.layer_block import layer_block_backward, layer_blo
 from sknorm.kernels.reference.losses import *  # noqa: F403
 from sknorm.kernels.reference.regression_losses import *  # noqa: F403
 from sknorm.kernels.reference.rows import (
+    add,
     begin_step,
     column_extremes,
     column_moments,
+    copy,
     dropout,
     gather,
     gather_sparse,
@@ -30,6 +32,7 @@ __all__ = [
     *regression_losses.__all__,
     "adam_group_step",
     "adam_step",
+    "add",
     "affine_block_backward",
     "affine_block_forward",
     "batch_block_backward",
@@ -38,6 +41,7 @@ __all__ = [
     "clip_gradient",
     "column_extremes",
     "column_moments",
+    "copy",
     "dropout",
     "gather",
     "gather_sparse",

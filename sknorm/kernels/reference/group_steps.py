@@ -112,7 +112,7 @@ def adam_group_step(
     epsilon : float
         As :func:`adam_step` took them.
     decoupled : bool
-    scratch : array of T, shape (d_out,)
+    scratch : array of T, shape (K, d_out)
         Working space.
     """
     del scratch  # that of fused loops

@@ -7,6 +7,16 @@ from sknorm.kernels.reference.moments import weighted_moments
 from sknorm.kernels.reference.random import drop
 
 
+def add(x: Array, out: Array) -> None:
+    """Add an array to another one of its shape and dtype."""
+    out += x
+
+
+def copy(x: Array, out: Array) -> None:
+    """Write an array into another one of its shape and dtype."""
+    out[...] = x
+
+
 def gather(
     X: Array,
     y: Array,

@@ -131,11 +131,10 @@ def allocate(
     backend: Backend, members: int, dtype: Any, declared: Mapping[str, Buffer]
 ) -> dict[str, Any]:
     """The arrays of a stack that a layer has declared."""
-    xp, device = backend.xp, backend.device
     made = {}
     for name, (shape, own, value) in declared.items():
-        kind = dtype if own is None else getattr(xp, own)
-        made[name] = xp.zeros((members, *shape), dtype=kind, device=device)
+        kind = dtype if own is None else getattr(backend.xp, own)
+        made[name] = backend.zeros((members, *shape), kind)
         if value:
             made[name][...] = value
     return made

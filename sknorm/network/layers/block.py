@@ -1,9 +1,8 @@
 """What hidden blocks have in common: the linear map, dropout, skips, and how a layer is cut."""
 
 import itertools
-import operator
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 from array_api_compat import device
@@ -14,8 +13,8 @@ from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.layers.base import Buffer, Layer, Work, no_mask
 
 # A layer is cut into pieces of columns where its products take at least this many operations:
-# below, waking a thread costs more than it saves.
-_CUT_FROM = 2.0e7
+# below, threads that share it gain less than it costs to meet, and smaller products take longer.
+_CUT_FROM = 8.0e6
 _NARROWEST_PIECE = 64
 _PIECES = 2
 _ROWS = 1024  # of weights that are folded together: their products in float64 stay in a cache
@@ -89,7 +88,7 @@ class Block(Layer):
             product = work.backend.product(work["x"], part(work["weight"]), part(work["z"]))
             made = [product, self.bind("forward", work, start, stop)]
             if self.skips:
-                made.append(Operation(partial(operator.iadd, out, part(work["x"]))))
+                made.append(work.backend.bind("add", {"x": part(work["x"]), "out": out}))
             return made
 
         cuts = self.cuts(work.backend, work["z"].shape[1])
@@ -104,13 +103,13 @@ class Block(Layer):
         skipped = after.arrays.get("skip")
 
         def of(start: int, stop: int) -> list[Operation]:
-            part, product = self._part(start, stop), work.backend.product
+            part, product, bind = self._part(start, stop), work.backend.product, work.backend.bind
             dout = part(work["out"])
             made = [product(after["out"], part(after["weight"].mT), dout)]
             if skipped is not None:
-                made.append(Operation(partial(operator.iadd, dout, part(skipped))))
+                made.append(bind("add", {"x": part(skipped), "out": dout}))
             if self.skips:
-                made.append(Operation(partial(operator.setitem, part(work["skip"]), ..., dout)))
+                made.append(bind("copy", {"x": dout, "out": part(work["skip"])}))
             weight = product(work["x"].mT, dout, part(work["dweight"]))
             return [*made, self.bind("backward", work, start, stop), weight]
 
