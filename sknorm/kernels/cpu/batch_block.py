@@ -116,9 +116,21 @@ def _output_loops(code: int, width: int | None) -> tuple[Callable, Callable]:
     return plain, dropped
 
 
-@cache
-def _forward(code: int) -> Callable:
+def _output_loop(code: int) -> Callable:
+    """The pass that writes the output; one activation that costs much gains nothing by tiles."""
     plain, dropped = _output_loops(code, None)
+    if code not in CHEAP:
+
+        @helper
+        def write_all(z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, mask, out):
+            if rate > 0.0:
+                dropped(
+                    z, begin, end, c0, count, mean, gain, offset, key, late_key, rate, mask, out
+                )
+            else:
+                plain(z, begin, end, c0, count, mean, gain, offset, out)
+
+        return write_all
     plain_tile, dropped_tile = _output_loops(code, TILE)
 
     @helper
@@ -136,6 +148,13 @@ def _forward(code: int) -> Callable:
             plain_tile(z, begin, end, c0, count, mean, gain, offset, out)
         else:
             plain(z, begin, end, c0, count, mean, gain, offset, out)
+
+    return write
+
+
+@cache
+def _forward(code: int) -> Callable:
+    write = _output_loop(code)
 
     def batch_block_forward(
         z, weight, scale, shift, groups, epsilon, rate, seed, step, layer, mask,
