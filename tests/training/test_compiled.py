@@ -221,7 +221,7 @@ def go_on(model: MLPRegressor) -> list[np.ndarray]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it is loaded
 def test_forked_children_go_on_with_what_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machine code stands where it stood; threads do not, and are started anew."""
     monkeypatch.setattr(Limits, "threads", 2)
