@@ -20,7 +20,7 @@ from sknorm.kernels.cpu.machine_code import adapter_of_pointers
 
 _LETTERS = {np.dtype(np.float32): "s", np.dtype(np.float64): "d"}
 # Names of a routine in the libraries that NumPy is built with. Integers come by their addresses, so
-# that those of 64 bits serve on small-endian machines whatever the library takes.
+# that those of 64 bits serve on little-endian machines whatever the library takes.
 _NAMES = ("scipy_{}_64_", "{}_64_", "{}$NEWLAPACK$ILP64", "{}_")
 _SCIPY = "scipy.linalg.cython_blas"
 
