@@ -94,10 +94,8 @@ class Footprint:
 
     def stack_bytes(self, members: int, sizes: Collection[int]) -> int:
         """Bytes of a stack that is trained in batches of these one or two sizes."""
-        own, held = self._member_bytes(sizes), members
-        if self.at_once is not None:
-            held = min(members, self.at_once)
-        return members * own + held * self._batches(sizes) + self._gathering(sizes)
+        own, batches = self._member_bytes(sizes), self._batches(sizes)
+        return members * own + self._held(members) * batches + self._gathering(sizes)
 
     def largest_stack(self, budget: int, sizes: Collection[int]) -> int:
         """How many networks can be trained together within a budget in bytes; 0 if none."""
@@ -115,10 +113,13 @@ class Footprint:
             return self.stack_bytes(members, {size, max(1, size - 1)})
 
         # Each row has at least its input, and the output of each layer.
-        held = members if self.at_once is None else min(members, self.at_once)
-        row = held * self.itemsize * sum(self.architecture.sizes)
+        row = self._held(members) * self.itemsize * sum(self.architecture.sizes)
         most = budget // row
         return bisect_right(range(1, min(most, self.rows or most) + 1), budget, key=needed)
+
+    def _held(self, members: int) -> int:
+        """Networks of a stack whose batches are held."""
+        return members if self.at_once is None else min(members, self.at_once)
 
     @property
     def _parameters(self) -> int:

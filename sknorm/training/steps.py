@@ -73,8 +73,8 @@ class Steps:
         self.results = Results(zeros_like(network.parameters), value)
         self.monitor = xp.zeros((count, 3), dtype=xp.float64, device=device)
         self.quantities = self._quantities()
-        sparse = np.asarray(self.penalty.is_smooth) == 0
-        acts = bool(sparse.any())
+        self._sparse = np.asarray(self.penalty.is_smooth) == 0
+        acts = self._sparse.any()
         self.proximal = self.penalty.proximal_step(network, self.optimizer) if acts else None
         self._mixes = mixes(members)
         self._kernels_alone = self.proximal is None or self.proximal.is_recordable
@@ -225,11 +225,10 @@ class Steps:
 
     def _bind_steps(self) -> None:
         """Put together what a step on a batch of each size does."""
-        network, penalty, backend = self.network, self.penalty, self.network.backend
-        sparse = np.asarray(penalty.is_smooth) == 0
+        network, backend = self.network, self.network.backend
         segments = network.parameters.layout.table(len(self.members), self.plan.penalty)
         clip = self._clip(segments)
-        hold = self._hold(backend.asarray(sparse)) if sparse.any() else []
+        hold = self._hold(backend.asarray(self._sparse)) if self._sparse.any() else []
         members = self.members.on(backend)
         arguments = {
             "parameters": network.parameters.flat,

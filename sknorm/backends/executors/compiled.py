@@ -15,7 +15,7 @@ import numpy as np
 
 from sknorm.backends.aligned import aligned_copy
 from sknorm.backends.base import Backend
-from sknorm.backends.executors.records import Recorder
+from sknorm.backends.executors.records import Recorder, address_of
 from sknorm.backends.program import Operation, Program, Take, run, shared_out
 from sknorm.kernels.cpu.machine_code import take_steps
 from sknorm.kernels.cpu.team import rest_address, take_steps_together
@@ -107,9 +107,9 @@ class Compiled:
         """Take the steps of one member."""
         room = free.pop()
         program = room.words, self._strides, self._calls, self._bounds, room.rows
+        numbers = self.program.numbers
         try:
             for first, stop in self._paced():
-                numbers = self.program.numbers
                 take_steps(member, first, stop, *epoch, *program, numbers, room.records)
         except BaseException:
             self._broken = True
@@ -169,7 +169,7 @@ class Compiled:
         self._shares = np.array(shares, dtype=np.int64)
         self._parts = 1 + max(part for part, _ in shares)
         taken = [self.program.rows[size] for size in self.program.operations]
-        self._rows = np.array([(_address(rows), rows.size) for rows in taken])
+        self._rows = np.array([(address_of(rows), rows.size) for rows in taken])
 
     def _update(self) -> None:
         """Take over what gathers the rows of another table, which is in C order, too."""
@@ -204,11 +204,11 @@ class _Room:
     def beside(self, arrays: list[_Place], workspace: list[np.ndarray]) -> "_Room":
         """A room with copies of the workspace."""
         room = _Room(self.words.copy(), self.rows.copy())
-        starts = np.array([_address(array) for array in workspace])
+        starts = np.array([address_of(array) for array in workspace])
         order = np.argsort(starts)
         ends = starts + [array.nbytes for array in workspace]
         room.copies = [aligned_copy(array) for array in workspace]
-        moves = np.array([_address(copy) for copy in room.copies]) - starts
+        moves = np.array([address_of(copy) for copy in room.copies]) - starts
 
         def moved(place: int) -> int:
             index = order[np.searchsorted(starts[order], place, "right") - 1]
@@ -218,7 +218,3 @@ class _Room:
             room.words[place] = moved(int(self.words[place]))
         room.rows[:, 0] = [moved(int(place)) for place in self.rows[:, 0]]
         return room
-
-
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]

@@ -89,7 +89,7 @@ class Recorder:
                 made.strides.append(0)
             elif role == _SEGMENTS:
                 table = _segments_of_members(value, self.members)
-                made.add(table, _address(table), table.strides[0], value.shape, ())
+                made.add(table, address_of(table), table.strides[0], value.shape, ())
             else:
                 made.add(value, *self._argument(value, role))
         return made
@@ -129,7 +129,12 @@ class Recorder:
         if found is None:
             flags = array.flags
             kind = array.dtype, array.ndim, flags.num & LAYOUT
-            found = kind, _address(array), array.shape, () if flags.c_contiguous else array.strides
+            found = (
+                kind,
+                address_of(array),
+                array.shape,
+                () if flags.c_contiguous else array.strides,
+            )
             self._seen[id(array)] = found
             self._alive.append(array)
         return found
@@ -197,7 +202,8 @@ def _segments_of_members(segments: np.ndarray, members: int) -> np.ndarray:
     return table
 
 
-def _address(array: np.ndarray) -> int:
+def address_of(array: np.ndarray) -> int:
+    """Where an array begins, found sooner than by its ``ctypes``."""
     return array.__array_interface__["data"][0]
 
 
