@@ -87,7 +87,7 @@ def _matrix_vector(
     a: np.ndarray, x: np.ndarray, out: np.ndarray, matrix: str, vector: str
 ) -> Call | None:
     """The product ``a x`` of a matrix and a vector of these names."""
-    turn, pitch = (_letter("T"), _pitch(a, 0)) if _is_by_rows(a) else (_letter("N"), _pitch(a, 1))
+    turn, pitch = _turned(a.T)
     sizes = [_integer(size) for size in (a.shape[::-1] if _is_by_rows(a) else a.shape)]
     one, zero = _real(out.dtype, 1.0), _real(out.dtype, 0.0)
     given = [turn, *sizes, one, matrix, pitch, vector, _pitch(x, 0), zero, "out", _pitch(out, 0)]
@@ -139,7 +139,18 @@ def routine(name: str) -> int | None:
 
 
 def _of_numpy(name: str) -> int | None:
-    """Where NumPy's own library has it; a wheel brings it along, others are linked with it."""
+    """Where NumPy's own library has it."""
+    for library in _libraries_of_numpy():
+        for pattern in _NAMES:
+            with suppress(AttributeError):
+                function = getattr(library, pattern.format(name))
+                return ctypes.cast(function, ctypes.c_void_p).value
+    return None
+
+
+@cache
+def _libraries_of_numpy() -> list[Any]:
+    """Those that a wheel of NumPy brings along, or that NumPy is linked with."""
     home = Path(np.__file__).parent
     inside = (home, home.with_name("numpy.libs"))
     libraries = [
@@ -150,12 +161,7 @@ def _of_numpy(name: str) -> int | None:
     # What the module is linked with is searched as well, but for Windows.
     with suppress(OSError, ImportError):
         libraries.append(ctypes.CDLL(import_module("numpy._core._multiarray_umath").__file__))
-    for library in libraries:
-        for pattern in _NAMES:
-            with suppress(AttributeError):
-                function = getattr(library, pattern.format(name))
-                return ctypes.cast(function, ctypes.c_void_p).value
-    return None
+    return libraries
 
 
 def _of_scipy(name: str) -> int | None:

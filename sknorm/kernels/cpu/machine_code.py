@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from sknorm.kernels.cpu.compiler import kernel
+from sknorm.kernels.cpu.compiler import kernel, scalar
 
 WORD = ir.IntType(64)
 _ADAPTER = ir.FunctionType(ir.VoidType(), [WORD, WORD])
@@ -26,9 +26,14 @@ LAYOUT = 0x1 | 0x2 | 0x100 | 0x400
 @cache
 def address(dispatcher: Any, signature: tuple) -> int:
     """Where the code of a kernel for arguments of these types begins; compiled if it must be."""
+    return _place(dispatcher, signature, "mangled_name")
+
+
+def _place(dispatcher: Any, signature: tuple, name: str) -> int:
+    """Where the code begins that Numba's description of a function has under some name."""
     dispatcher.compile(signature)
     compiled = dispatcher.overloads[signature]
-    return compiled.library.get_pointer_to_function(compiled.fndesc.mangled_name)
+    return compiled.library.get_pointer_to_function(getattr(compiled.fndesc, name))
 
 
 @cache
@@ -81,14 +86,8 @@ def adapter_of_pointers(count: int, result: str | None = None) -> int:
 
 def _address_of_adapter(adapt: Callable, key: str) -> int:
     adapt.__qualname__ = "adapter_" + hashlib.sha256(key.encode()).hexdigest()[:24]
-    return _c_address(kernel(adapt), (types.int64, types.int64))
-
-
-def _c_address(dispatcher: Any, signature: tuple) -> int:
-    """Address under which C calls the code, without the status that Numba's own code returns."""
-    dispatcher.compile(signature)
-    compiled = dispatcher.overloads[signature]
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+    # C calls it without the status that Numba's own code returns.
+    return _place(kernel(adapt), (types.int64, types.int64), "llvm_cfunc_wrapper_name")
 
 
 class _Reader:
@@ -178,6 +177,15 @@ def _write(typing: Any, place: Any, value: Any) -> Any:
 write_word: Any = intrinsic(_write)
 
 
+@scalar
+def begin_step(batch, rows, order, start, table, step, numbers, member):
+    """Write the rows of a batch, and the quantities of a step, where its calls read them."""
+    for i in range(rows):
+        write_word(batch + 8 * i, order[start + i])
+    for q in range(table.shape[1]):
+        numbers[q, member] = table[step, q, member]
+
+
 @kernel
 def take_steps(
     member, first, stop, number, starts, sizes, order, table, words, strides, calls, bounds,
@@ -214,9 +222,7 @@ def take_steps(
     place, own = records.ctypes.data, order[member if order.shape[0] > 1 else 0]
     for step in range(first, stop):
         size = sizes[step]
-        for i in range(rows[size, 1]):
-            write_word(rows[size, 0] + 8 * i, own[starts[step] + i])
-        for q in range(table.shape[1]):
-            numbers[q, member] = table[step, q, member]
+        batch = rows[size]
+        begin_step(batch[0], batch[1], own, starts[step], table, step, numbers, member)
         for i in range(bounds[size], bounds[size + 1]):
             call_adapter(calls[i, 0], place + 8 * calls[i, 1], number + step)

@@ -14,7 +14,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from sknorm.kernels.cpu.compiler import kernel, scalar
-from sknorm.kernels.cpu.machine_code import WORD, call_adapter, write_word
+from sknorm.kernels.cpu.machine_code import WORD, begin_step, call_adapter
 
 _PATIENCE = 2000  # times that a thread asks before it lets others have its core
 
@@ -103,10 +103,8 @@ def take_steps_together(
     for step in range(first, stop):
         size = sizes[step]
         if thread == 0:
-            for i in range(rows[size, 1]):
-                write_word(rows[size, 0] + 8 * i, order[0, starts[step] + i])
-            for q in range(table.shape[1]):
-                numbers[q, 0] = table[step, q, 0]
+            batch = rows[size]
+            begin_step(batch[0], batch[1], order[0], starts[step], table, step, numbers, 0)
         for i in range(bounds[size], bounds[size + 1]):
             if shares[i, 1] != 0:
                 arrivals += threads
