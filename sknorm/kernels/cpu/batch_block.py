@@ -13,7 +13,7 @@ from sknorm.kernels import codes
 from sknorm.kernels.cpu.activations import CHEAP, DERIVATIVES, FUNCTIONS
 from sknorm.kernels.cpu.compiler import compiled_by, helper, kernel, scalar, shares
 from sknorm.kernels.cpu.moments import add_deviations, add_sums, deviation_loop, sum_loop
-from sknorm.kernels.cpu.random import bits, drop_again, keys, threshold
+from sknorm.kernels.cpu.random import drop_again, is_kept, keys, threshold
 from sknorm.kernels.cpu.tiles import TILE, count_of
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -104,11 +104,10 @@ def _output_loops(code: int, width: int | None) -> tuple[Callable, Callable]:
         zero, notes = out.dtype.type(0), mask.size > 0
         c, n = U(first), columns(count)
         for i in range(U(start), U(stop)):
-            base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
             for j in range(n):
                 q = c + j
                 h = function((z[i, q] - mean[q]) * gain[q] + offset[q]) * scale
-                kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
+                kept = is_kept(i, q, out.shape[1], key, late_key, limit)
                 if notes:
                     mask[i, q] = kept
                 out[i, q] = h if kept else zero

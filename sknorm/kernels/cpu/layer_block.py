@@ -114,20 +114,9 @@ def _backward(code: int) -> Callable:
                 dout[i, j] = inverse * (dout[i, j] - centre - z[i, j] * slope)
 
     def layer_block_backward(
-        z,
-        inverse_std,
-        scale,
-        shift,
-        rate,
-        seed,
-        step,
-        layer,
-        mask,
-        accumulators,
-        dscale,
-        dshift,
-        dout,
-    ):
+        z, inverse_std, scale, shift, rate, seed, step, layer, mask,
+        accumulators, dscale, dshift, dout,
+    ):  # fmt: skip
         for k in range(z.shape[0]):
             if rate[k] > 0.0:
                 key, late_key = keys(seed[k], step, layer)
@@ -152,17 +141,6 @@ def layer_block_backward(
 ):  # fmt: skip
     """Gradients of :func:`layer_block_forward`, in place of the output's gradient."""
     _backward(activation)(
-        z,
-        inverse_std,
-        scale,
-        shift,
-        rate,
-        seed,
-        step,
-        layer,
-        mask,
-        accumulators,
-        dscale,
-        dshift,
-        dout,
-    )
+        z, inverse_std, scale, shift, rate, seed, step, layer, mask,
+        accumulators, dscale, dshift, dout,
+    )  # fmt: skip

@@ -50,6 +50,13 @@ def threshold(rate):
     return np.uint32(rate * 4294967296.0)
 
 
+@scalar
+def is_kept(i, q, width, key, late_key, limit):
+    """Whether the element of row i and column q stays, of rows of ``width`` elements."""
+    element = np.uint32(np.uint32(np.uint32(i) * np.uint32(width)) + np.uint32(q))
+    return bits(element, key, late_key) >= limit
+
+
 @helper
 def drop(start, stop, first, count, key, late_key, rate, out):
     """Drop elements of rows start..stop and columns first..first+count, scale up the rest."""
@@ -57,10 +64,9 @@ def drop(start, stop, first, count, key, late_key, rate, out):
     zero = out.dtype.type(0)
     c, n = U(first), U(count)
     for i in range(U(start), U(stop)):
-        base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
         for j in range(n):
             q = c + j
-            kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
+            kept = is_kept(i, q, out.shape[1], key, late_key, limit)
             out[i, q] = out[i, q] * scale if kept else zero
 
 
@@ -71,10 +77,9 @@ def drop_first(start, stop, first, count, key, late_key, rate, mask, out):
     zero, notes = out.dtype.type(0), mask.size > 0
     c, n = U(first), U(count)
     for i in range(U(start), U(stop)):
-        base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
         for j in range(n):
             q = c + j
-            kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
+            kept = is_kept(i, q, out.shape[1], key, late_key, limit)
             if notes:
                 mask[i, q] = kept
             out[i, q] = out[i, q] * scale if kept else zero
@@ -87,13 +92,9 @@ def drop_again(start, stop, first, count, key, late_key, rate, mask, out):
     zero, noted = out.dtype.type(0), mask.size > 0
     c, n = U(first), U(count)
     for i in range(U(start), U(stop)):
-        base = np.uint32(np.uint32(i) * np.uint32(out.shape[1]))
         for j in range(n):
             q = c + j
-            if noted:
-                kept = mask[i, q] != 0
-            else:
-                kept = bits(np.uint32(base + np.uint32(q)), key, late_key) >= limit
+            kept = mask[i, q] != 0 if noted else is_kept(i, q, out.shape[1], key, late_key, limit)
             out[i, q] = out[i, q] * scale if kept else zero
 
 
