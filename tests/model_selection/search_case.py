@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.ma import MaskedArray
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -46,6 +47,15 @@ T = _tables()
 for _array in T.values():
     _array.setflags(write=False)
 
+FRAME = pd.DataFrame(T["X"], columns=list("abcdef"))
+PA: dict[str, Any] = {"mlp__alpha": [1e-4, 1.0]}
+LOSS: dict[str, Any] = {"scoring": "neg_log_loss"}
+ERROR: dict[str, Any] = {"scoring": "neg_mean_squared_error"}
+# Members converge after different numbers of epochs, most before the last.
+STOPS: dict[str, Any] = {
+    "early_stopping": True, "n_iter_no_change": 2, "tol": 0.05, "max_iter": 12,
+    "validation_fraction": 0.3,
+}  # fmt: skip
 SMALL: dict[str, Any] = {
     "hidden_layer_sizes": (8,), "max_iter": 4, "random_state": 0, "learning_rate_init": 0.03,
     "batch_size": 20,

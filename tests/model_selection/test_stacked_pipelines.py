@@ -3,9 +3,21 @@
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
-from search_case import ROWS, Case, T, assert_same_search, classifier, piped, regressor
+from search_case import (
+    ERROR,
+    FRAME,
+    LOSS,
+    PA,
+    ROWS,
+    STOPS,
+    Case,
+    T,
+    assert_same_search,
+    classifier,
+    piped,
+    regressor,
+)
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import SelectKBest, f_regression
@@ -24,15 +36,7 @@ from sklearn.preprocessing import (
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
-PA: dict[str, Any] = {"mlp__alpha": [1e-4, 1.0]}
-LOSS: dict[str, Any] = {"scoring": "neg_log_loss"}
-ERROR: dict[str, Any] = {"scoring": "neg_mean_squared_error"}
 WEIGHT, X = T["weight"], T["X"]
-STOPS: dict[str, Any] = {
-    "early_stopping": True, "n_iter_no_change": 2, "tol": 0.05, "max_iter": 12,
-    "validation_fraction": 0.3,
-}  # fmt: skip
-FRAME = pd.DataFrame(X, columns=list("abcdef"))
 WORDS = [" ".join(np.random.default_rng(row).choice(["aa", "bb", "cc"], 6)) for row in range(ROWS)]
 LETTERS = np.array(["u", "v", "w"])[np.digitize(X, [-1.0, 1.0])]
 

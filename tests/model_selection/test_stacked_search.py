@@ -5,13 +5,17 @@ from typing import Any
 
 import array_api_strict as strict
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from scipy import sparse
 from scipy.stats import loguniform
 from search_case import (
+    ERROR,
+    FRAME,
+    LOSS,
+    PA,
     ROWS,
+    STOPS,
     Case,
     T,
     assert_same_results,
@@ -39,17 +43,8 @@ pytestmark = [
 ]
 
 A: dict[str, Any] = {"alpha": [1e-4, 0.1, 1.0]}
-PA: dict[str, Any] = {"mlp__alpha": [1e-4, 1.0]}
-LOSS: dict[str, Any] = {"scoring": "neg_log_loss"}
-ERROR: dict[str, Any] = {"scoring": "neg_mean_squared_error"}
 WEIGHT, X = T["weight"], T["X"]
-# Members converge after different numbers of epochs, most before the last.
-STOPS: dict[str, Any] = {
-    "early_stopping": True, "n_iter_no_change": 2, "tol": 0.05, "max_iter": 12,
-    "validation_fraction": 0.3,
-}  # fmt: skip
 HELD = {"X_val": X[:20], "y_val": T["multiclass"][:20]}
-FRAME = pd.DataFrame(X, columns=list("abcdef"))
 
 
 def own_scorer(model: Any, X: Any, y: Any) -> float:
