@@ -38,6 +38,21 @@ print(*np.concatenate(found).ravel().tolist())
 for warning in caught:
     print(warning.category.__name__, warning.message)
 """
+# The same in a thread for each argument.
+THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from sknorm.kernels import cpu
+def call(types):
+    first, second, stride = types.split()
+    rows = np.ones((2, 3, 4 * int(stride)), first)[:, :, :: int(stride)]
+    cpu.column_extremes(rows, np.zeros((2, 2, 4), second))
+with ThreadPoolExecutor() as pool:
+    list(pool.map(call, sys.argv[1:]))
+"""
+COUNT = """
+print(sum(cpu.column_extremes.stats.cache_misses.values()))
+"""
 TYPES = [f"{x} {out} {n}" for x in ("f4", "f8") for out in ("f4", "f8") for n in (1, 2)]
 
 BREAK = """
@@ -72,8 +87,8 @@ def run(code: str, *arguments: str, **environment: str | Path) -> list[str]:
 
 
 def cached(directory: Path) -> dict[Path, int]:
-    """Files below a directory and the times at which they were written."""
-    return {path: path.stat().st_mtime_ns for path in directory.rglob("*") if path.is_file()}
+    """Files of kernels below a directory and the times at which they were written."""
+    return {path: path.stat().st_mtime_ns for path in directory.rglob("*.nbc")}
 
 
 def assert_warns_once(warned: list[str], *words: str) -> None:
@@ -190,11 +205,28 @@ def test_full_disk_costs_one_warning(filled: tuple[Path, list[str]], tmp_path: P
     assert not cached(tmp_path)
 
 
-def test_processes_that_compile_at_once_leave_files_that_are_read_back(tmp_path: Path) -> None:
+def test_processes_that_start_at_once_compile_each_kernel_once(tmp_path: Path) -> None:
+    """They want the kernels in opposite orders; a third has two threads."""
+    calls = [(EXTREMES, TYPES[:3]), (EXTREMES, TYPES[2::-1]), (THREADS, TYPES[1:3])]
     with ThreadPoolExecutor() as pool:
         lines = list(
-            pool.map(lambda n: run(EXTREMES, *TYPES[:3][::n], NUMBA_CACHE_DIR=tmp_path), (1, -1))
+            pool.map(lambda call: run(call[0] + COUNT, *call[1], NUMBA_CACHE_DIR=tmp_path), calls)
         )
     before = cached(tmp_path)
-    assert run(EXTREMES, *TYPES[:3], NUMBA_CACHE_DIR=tmp_path) == lines[0]
-    assert before and cached(tmp_path) == before
+    assert run(EXTREMES, *TYPES[:3], NUMBA_CACHE_DIR=tmp_path) == lines[0][:-1]
+    assert len(before) >= 3 and cached(tmp_path) == before
+    assert sum(int(said[-1]) for said in lines) == 3
+
+
+def test_kernels_are_kept_where_nothing_can_be_locked(
+    filled: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    assert run(EXTREMES, NUMBA_CACHE_DIR=tmp_path) == filled[1]
+    before = cached(tmp_path)
+    (lock,) = (path for path in tmp_path.rglob("turns"))
+    lock.unlink()
+    lock.mkdir()
+    for path in before:
+        path.unlink()
+    assert run(EXTREMES, NUMBA_CACHE_DIR=tmp_path) == filled[1]
+    assert cached(tmp_path).keys() == before.keys()

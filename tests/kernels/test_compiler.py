@@ -1,12 +1,14 @@
 """What a kernel is linked with is its own, so that no other kernel's code runs in its place."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
+import pytest
 
-from sknorm.kernels.cpu import compiler
+from sknorm.kernels.cpu import compiler, locks
 from sknorm.kernels.cpu.sums import squares
 
 
@@ -45,3 +47,58 @@ def test_every_kernel_is_closed() -> None:
             assert function._compiler.pipeline_class is compiler._ClosedCompiler, name
         elif hasattr(function, "build"):
             assert function.build(3)._compiler.pipeline_class is compiler._ClosedCompiler, name
+
+
+def doubled(values, out):  # type: ignore[no-untyped-def]
+    """A kernel that another one is made of."""
+    out[0] = 2.0 * values[0]
+
+
+@pytest.fixture
+def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Files that are locked from here on."""
+    files: list[Any] = []
+    wait = locks.wait
+
+    def noted(file: Any, place: int, patience: float) -> bool:
+        files.append(file)
+        return wait(file, place, patience)
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(locks, "wait", noted)
+    return files
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_turn_ends_with_a_compilation_that_fails(
+    locked: list[Any], monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    kernel = compiler.kernel(doubled)
+
+    def fail(*_: object) -> None:
+        assert [file.closed for file in locked] == [False]
+        raise error
+
+    out = np.zeros(1)
+    with monkeypatch.context() as patch, pytest.raises(error):
+        patch.setattr(kernel._compiler, "compile", fail)
+        kernel(np.ones(1), out)
+    assert [file.closed for file in locked] == [True]
+    kernel(np.ones(1), out)
+    assert out[0] == 2.0
+
+
+def test_kernels_within_a_kernel_take_no_turn(locked: list[Any]) -> None:
+    inner = compiler.kernel(doubled)
+
+    def outer(values, out):  # type: ignore[no-untyped-def]
+        inner(values, out)
+        inner(out, out)
+
+    out = np.zeros(1)
+    kernel = compiler.kernel(outer)
+    kernel(np.ones(1), out)
+    assert out[0] == 4.0
+    assert [file.closed for file in locked] == [True]
+    kernel(np.ones(1, dtype=np.float32), out)
+    assert [file.closed for file in locked] == [True, True]

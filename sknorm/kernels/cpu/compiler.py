@@ -6,12 +6,15 @@ import pickle
 import secrets
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
 from typing import Any
 
 import numba
 from llvmlite.binding import Linkage
 from numba.core.caching import NullCache
 from numba.core.compiler import Compiler, CompileResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
 from sknorm.kernels.cpu import disk
@@ -33,6 +36,7 @@ def kernel(function: Callable) -> Callable:
     """Compile ``function`` on first use and keep its machine code on disk where that works."""
     dispatcher = numba.njit(pipeline_class=_ClosedCompiler, **OPTIONS)(function)
     dispatcher._cache = _DiskCache(function)
+    dispatcher.compile = _in_turn(dispatcher.compile)
     return dispatcher
 
 
@@ -141,6 +145,22 @@ class _ClosedCompiler(Compiler):
         self.state.library = library
 
 
+def _in_turn(function: Callable) -> Callable:
+    """Let a kernel's turn at compiling end with the compilation, be it by an error or by Ctrl-C.
+
+    Numba's lock comes first: other threads have it when they wait for their turn.
+    """
+
+    @wraps(function)
+    def compile_in_turn(signature: Any) -> Any:
+        with global_compiler_lock, ExitStack() as turn:
+            _DiskCache.turns.append(turn)
+            turn.callback(_DiskCache.turns.pop)
+            return function(signature)
+
+    return compile_in_turn
+
+
 class _DiskCache(NullCache):
     """Numba's hooks for machine code that is kept on disk.
 
@@ -149,14 +169,32 @@ class _DiskCache(NullCache):
     a function differ by their qualified name; what they close over follows from it.
     """
 
+    turns: list[ExitStack] = []  # of the kernel that is being compiled, and of those within it
     _warned = False
 
     def __init__(self, function: Callable) -> None:
         self._name = f"{function.__module__}.{function.__qualname__}"
 
     def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+        """What is on disk, maybe after another process has compiled it.
+
+        Who has waited for nothing compiles without a turn: on a full disk all would wait for each.
+        Kernels within a kernel take none either, so that no two processes wait for each other.
+        """
         target_context.refresh()
-        body = disk.load(self._key(sig, target_context.codegen()))
+        key = self._key(sig, target_context.codegen())
+        found = self._load(key, target_context)
+        if found is not None or len(self.turns) != 1:
+            return found
+        (turn,) = self.turns
+        waited = turn.enter_context(disk.turn(key))
+        found = self._load(key, target_context)
+        if waited or found is not None:
+            turn.close()
+        return found
+
+    def _load(self, key: str, target_context: Any) -> CompileResult | None:
+        body = disk.load(key)
         if body is None:
             return None
         try:

@@ -12,7 +12,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,12 @@ from typing import Any
 import numba
 from numba.misc.appdirs import AppDirs
 
+from sknorm.kernels.cpu import locks
+
 CONFIG: Any = numba.config
 HERE = Path(__file__).parent
 DAY = 86400.0
+PATIENCE = 120.0  # seconds for which a process waits for another; no kernel takes so long
 # Settings of Numba that change the machine code of the same source.
 SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "USING_SVML")
 
@@ -56,6 +59,22 @@ def save(key: str, body: bytes) -> None:
         with suppress(OSError):
             scratch.unlink()
         raise
+
+
+@contextmanager
+def turn(key: str) -> Iterator[bool]:
+    """Have others wait who want the turn at this key too; yields whether this process has waited.
+
+    Where there are no locks, or another process keeps its turn for too long, nobody waits.
+    """
+    with ExitStack() as stack:
+        waited = False
+        with suppress(OSError):
+            path = _path(key)
+            turns = path.with_name("turns")
+            file = stack.enter_context(open(turns, "ab", opener=_open_private))
+            waited = locks.wait(file, int(path.stem[:7], 16), PATIENCE)
+        yield waited
 
 
 def _open_private(path: str, flags: int) -> int:
