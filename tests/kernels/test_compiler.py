@@ -7,8 +7,9 @@ from typing import Any
 import numba
 import numpy as np
 import pytest
+from numba.core.compiler import Compiler
 
-from sknorm.kernels.cpu import compiler, locks
+from sknorm.kernels.cpu import compiler, locks, moments
 from sknorm.kernels.cpu.sums import squares
 
 
@@ -34,8 +35,16 @@ def test_helpers_are_internal() -> None:
     ]
     assert any("squares" in name for name in helpers[0])
     assert not helpers[0] & helpers[1]
-    assert "define linkonce_odr" in code_of(compiler._NoAliasCompiler)  # as Numba has it
+    assert "define linkonce_odr" in code_of(Compiler)  # as Numba has it
     assert "define linkonce_odr" not in code_of(compiler._ClosedCompiler)
+
+
+def test_helpers_are_not_compiled_for_literals() -> None:
+    """Which have types of their own, so that the same helper would be compiled once more."""
+    moments_of = numba.njit(**compiler.OPTIONS)(moments.column_moments.py_func)
+    moments_of(np.ones((1, 9, 5)), np.ones((1, 9)), np.zeros((1, 2, 5)))
+    kinds = [kind for signature in moments.add_sums.signatures for kind in signature]
+    assert kinds and not any(isinstance(kind, numba.types.Literal) for kind in kinds)
 
 
 def test_every_kernel_is_closed() -> None:

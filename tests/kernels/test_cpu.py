@@ -116,6 +116,22 @@ def test_columns_of_batch_blocks_do_not_depend_on_the_cut(cases: Any, width: int
                 np.testing.assert_array_equal(got[name][columns], want[name][columns], name)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+def test_values_do_not_depend_on_their_column(cases: Any, activation: str, dtype: type) -> None:
+    """Those at the end of a row, which do not fill a vector, are as the others, to the bit."""
+    backward = cases.affine_backward(1, 97, 97, dtype, codes.ACTIVATIONS[activation], 0.0)
+    forward = cases.affine(1, 97, 97, dtype, codes.ACTIVATIONS[activation], 0.0)
+    values = cases.rng.normal(0.0, 2.0, 97)
+    z = np.stack([np.roll(values, i) for i in range(97)])[None].astype(dtype)
+    same = {"z": z, "shift": np.full((1, 97), 0.25, dtype), "dout": np.ones_like(z)}
+    for case, name in ((forward, "out"), (backward, "dout")):
+        own = {key: same[key] for key in same.keys() & case.arguments.keys()}
+        found = case._replace(arguments=case.arguments | own).run(cpu)[name][0]
+        for i, row in enumerate(found):
+            np.testing.assert_array_equal(np.roll(row, -i), found[0], f"{name} {i}")
+
+
 @pytest.mark.parametrize("block", BLOCKS)
 @pytest.mark.parametrize("activation", ["relu", "silu"])
 def test_masks_that_are_kept(cases: Any, block: str, activation: str) -> None:

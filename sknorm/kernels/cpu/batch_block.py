@@ -11,7 +11,7 @@ import numpy as np
 
 from sknorm.kernels import codes
 from sknorm.kernels.cpu.activations import CHEAP, DERIVATIVES, FUNCTIONS
-from sknorm.kernels.cpu.compiler import compiled_by, helper, kernel, scalar, shares
+from sknorm.kernels.cpu.compiler import ZERO, compiled_by, helper, kernel, scalar, shares
 from sknorm.kernels.cpu.moments import add_deviations, add_sums, deviation_loop, sum_loop
 from sknorm.kernels.cpu.random import drop_again, is_kept, keys, threshold
 from sknorm.kernels.cpu.tiles import TILE, count_of
@@ -162,7 +162,7 @@ def _forward(code: int) -> Callable:
         width = _columns(z.shape[2], z.itemsize)
         for k in range(z.shape[0]):
             w = weight[k if weight.shape[0] > 1 else 0]
-            overall = _total(w, 0, w.size)
+            overall = _total(w, ZERO, w.size)
             key, late_key = keys(seed[k], step, layer)
             means, variances = accumulators[k, 0], accumulators[k, 1]
             moves = momentum[k] > 0.0

@@ -11,8 +11,10 @@ from functools import wraps
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite.binding import Linkage
 from numba.core.caching import NullCache
+from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
@@ -27,6 +29,9 @@ OPTIONS: dict[str, Any] = {
     "fastmath": {"contract"},
 }
 
+# For helpers that take a place: a literal has a type of its own, for which they are compiled anew.
+ZERO = np.int64(0)
+
 
 class KernelCacheWarning(UserWarning):
     """Compiled kernels cannot be kept on disk, so each process compiles them again."""
@@ -34,10 +39,12 @@ class KernelCacheWarning(UserWarning):
 
 def kernel(function: Callable) -> Callable:
     """Compile ``function`` on first use and keep its machine code on disk where that works."""
-    dispatcher = numba.njit(pipeline_class=_ClosedCompiler, **OPTIONS)(function)
-    dispatcher._cache = _DiskCache(function)
-    dispatcher.compile = _in_turn(dispatcher.compile)
-    return dispatcher
+    return _kept(function, no_cfunc_wrapper=True)
+
+
+def c_function(function: Callable) -> Callable:
+    """Compile and keep a function that is called by its address only, as one of C."""
+    return _kept(function, no_cpython_wrapper=True)
 
 
 def shares(*names: str, flat: tuple[str, ...] = ()) -> Callable[[Callable], Callable]:
@@ -90,7 +97,20 @@ def reduction(function: Callable) -> Callable:
 
 def scalar(function: Callable) -> Callable:
     """Compile a function of scalars into its caller, so that the caller's loop is vector code."""
-    return numba.njit(forceinline=True, **OPTIONS)(_named(function))
+    return numba.njit(**inlined())(_named(function))
+
+
+def inlined() -> Any:
+    """Options of functions that are compiled into their callers."""
+    return {"pipeline_class": _PartCompiler, "forceinline": True, **OPTIONS}
+
+
+def _kept(function: Callable, **options: Any) -> Callable:
+    """Compile on first use, in turn with other processes, and keep the machine code."""
+    dispatcher = numba.njit(pipeline_class=_ClosedCompiler, **options, **OPTIONS)(function)
+    dispatcher._cache = _DiskCache(function)
+    dispatcher.compile = _in_turn(dispatcher.compile)
+    return dispatcher
 
 
 def _named(function: Callable) -> Callable:
@@ -110,10 +130,48 @@ def _identity(value: Any) -> str:
     return getattr(value, "py_func", value).__qualname__ if callable(value) else repr(value)
 
 
-class _NoAliasCompiler(Compiler):
+class _PartCompiler(Compiler):
+    """Compiles functions that kernels are linked with; nothing calls them from elsewhere.
+
+    They hold no arrays that their kernel does not hold, so references are not counted.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        flags = self.state.flags
+        flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
+        flags.nrt = False
+
+
+class _NoAliasCompiler(_PartCompiler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.state.flags.noalias = True
+        self.state.library = _Part(self.state.targetctx.codegen(), "part")
+
+
+class _Part(JITCodeLibrary):
+    """Optimized code without machine code: a kernel has that of all that it is linked with.
+
+    Not for scalars, of which Numba makes machine code that never runs. LLVM rearranges what it
+    makes machine code of, and without that, gelu's derivative had other last digits where a row
+    has no whole vector left.
+    """
+
+    @property
+    def codegen(self) -> Any:
+        """What is asked for the function's place, which is here."""
+        return self
+
+    def set_env(self, name: str, env: Any) -> None:
+        """Nothing: only code that runs in Python has such a place."""
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """None: there is no machine code."""
+        return 0
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
 
 
 class _ClosedCompiler(Compiler):

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array, populate_array
 
-from sknorm.kernels.cpu.compiler import kernel, scalar
+from sknorm.kernels.cpu.compiler import c_function, kernel, scalar
 
 WORD = ir.IntType(64)
 _ADAPTER = ir.FunctionType(ir.VoidType(), [WORD, WORD])
@@ -87,7 +87,7 @@ def adapter_of_pointers(count: int, result: str | None = None) -> int:
 def _address_of_adapter(adapt: Callable, key: str) -> int:
     adapt.__qualname__ = "adapter_" + hashlib.sha256(key.encode()).hexdigest()[:24]
     # C calls it without the status that Numba's own code returns.
-    return _place(kernel(adapt), (types.int64, types.int64), "llvm_cfunc_wrapper_name")
+    return _place(c_function(adapt), (types.int64, types.int64), "llvm_cfunc_wrapper_name")
 
 
 class _Reader:

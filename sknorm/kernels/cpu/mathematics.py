@@ -16,9 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from sknorm.kernels.cpu.compiler import OPTIONS, scalar
-
-_INLINE: Any = {**OPTIONS, "forceinline": True}
+from sknorm.kernels.cpu.compiler import inlined, scalar
 
 
 def generic(single: Any, double: Any) -> Any:
@@ -27,7 +25,7 @@ def generic(single: Any, double: Any) -> Any:
     def stub(x: float) -> float:
         raise NotImplementedError("callable from compiled code only")
 
-    @overload(stub, jit_options=_INLINE)
+    @overload(stub, jit_options=inlined())
     def choose(x):
         if x == types.float32:
             return lambda x: single(x)
@@ -79,10 +77,16 @@ def _exponentials(
 
 
 def horner(coefficients: tuple) -> Callable:
-    """The polynomial with these coefficients, highest power first, unrolled."""
+    """The polynomial with these coefficients, highest power first, unrolled.
+
+    Four steps are one function, as each function takes some time to compile.
+    """
     if len(coefficients) == 1:
         constant = coefficients[0]
         return scalar(lambda x: constant)
+    if len(coefficients) > 4:
+        head, (a, b, c, d) = horner(coefficients[:-4]), coefficients[-4:]
+        return scalar(lambda x: (((head(x) * x + a) * x + b) * x + c) * x + d)
     head, last = horner(coefficients[:-1]), coefficients[-1]
     return scalar(lambda x: head(x) * x + last)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sknorm.kernels.cpu.compiler import helper, kernel
+from sknorm.kernels.cpu.compiler import ZERO, helper, kernel
 from sknorm.kernels.cpu.tiles import count_of
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -90,10 +90,10 @@ def column_moments(z, weight, moments):
         for i in range(n):
             total += w[i]
         sums, squares = moments[k, 0], moments[k, 1]
-        add_sums(z[k], w, 0, n, 0, d, sums)
+        add_sums(z[k], w, ZERO, n, ZERO, d, sums)
         for j in range(d):
             mean[j] = mean.dtype.type(sums[j] / total)
-        add_deviations(z[k], w, 0, n, 0, d, mean, sums, squares)
+        add_deviations(z[k], w, ZERO, n, ZERO, d, mean, sums, squares)
         for j in range(d):
             correction = sums[j] / total
             squares[j] = max(squares[j] / total - correction * correction, 0.0)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from sknorm.kernels.codes import ELASTIC_NET, L0, UNPENALIZED
-from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar, shares
+from sknorm.kernels.cpu.compiler import ZERO, helper, kernel, reduction, scalar, shares
 from sknorm.kernels.cpu.sums import BLOCK, squares
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -169,7 +169,7 @@ def sgd_step(
     """Momentum or Nesterov step with the proximal operator of the elastic net or of L0."""
     w, g, v = parameters, gradient, velocity
     for k in range(rate.size):
-        s, total = 0, 0.0
+        s, total = ZERO, 0.0
         while s < segments.shape[0]:
             code = segments[s, 2]
             begin, end, s, total = _observe_run(w, g, segments, k, s, total, batch_size, monitor[k])
@@ -192,7 +192,7 @@ def adam_step(
     """Adam or AdamW step with the proximal operator of the elastic net or of L0."""
     w, g, m, v, betas = parameters, gradient, first, second, (beta_1, beta_2)
     for k in range(rate.size):
-        s, total, eta = 0, 0.0, rate[k] * correction[k]
+        s, total, eta = ZERO, 0.0, rate[k] * correction[k]
         while s < segments.shape[0]:
             code = segments[s, 2]
             begin, end, s, total = _observe_run(w, g, segments, k, s, total, batch_size, monitor[k])
