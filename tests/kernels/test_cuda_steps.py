@@ -23,9 +23,17 @@ def large(case: Any, rng: np.random.Generator, K: int) -> Any:
 
     The one behind it has the length of a chunk, but does not start at a multiple of 16 bytes.
     """
-    sizes = np.array([5000, 1, 1024, 2311])
+    return resized(case, rng, K, [5000, 1, 1024, 2311])
+
+
+def resized(case: Case, rng: np.random.Generator, K: int, lengths: list[int]) -> Case:
+    """The same step on parameters of these sizes, under all penalties in turn."""
+    sizes = np.array(lengths)
     offsets = K * np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    changed = {"segments": np.stack([offsets, sizes, [1, 2, 1, 0]], axis=1).astype(np.int64)}
+    penalties = np.resize(
+        [codes.ELASTIC_NET, codes.L0, codes.ELASTIC_NET, codes.UNPENALIZED], len(sizes)
+    )
+    changed = {"segments": np.stack([offsets, sizes, penalties], axis=1).astype(np.int64)}
     for name, value in case.arguments.items():
         if name in ("parameters", "gradient", "velocity", "first", "second"):
             changed[name] = (rng.normal(size=K * sizes.sum()) ** 2).astype(value.dtype)
@@ -64,23 +72,46 @@ def test_restore_norms(cases: Any, cuda_machine: Any, K: int, dtype: type) -> No
         cuda_machine.check(case._replace(arguments=case.arguments | {"weight": weight}))
 
 
+def alone(case: Case) -> Case:
+    """The last of three members."""
+    arguments = {"segments": case.arguments["segments"] // [3, 1, 1]}
+    ends = 3 * np.cumsum(arguments["segments"][:, 1])[:-1]
+    for name, value in case.arguments.items():
+        if name in ("parameters", "gradient", "velocity", "first", "second"):
+            runs = np.split(value, ends)
+            arguments[name] = np.concatenate([run.reshape(3, -1)[2] for run in runs])
+        elif name in ("rate", "alpha", "l1_ratio", "correction", "monitor"):
+            arguments[name] = value[2:]
+    return case._replace(arguments=case.arguments | arguments)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    "sizes", [[35, 7, 130, 67], [35, 7, 91, 39, 67], [64, 1030, 8, 3001, 5]], ids=str
+)
 def test_a_members_step_does_not_depend_on_the_stack(
-    cases: Any, cuda_machine: Any, dtype: type
+    cases: Any, cuda_machine: Any, dtype: type, sizes: list[int]
 ) -> None:
-    for case in every_step(cases, 3, dtype):
-        flat = {"parameters", "gradient", "velocity", "first", "second"} & set(case.arguments)
-        sizes = case.arguments["segments"][:, 1]
-        alone = {"segments": case.arguments["segments"] // [3, 1, 1]}
-        for name, value in case.arguments.items():
-            if name in flat:
-                runs = np.split(value, 3 * np.cumsum(sizes)[:-1])
-                alone[name] = np.concatenate([run.reshape(3, -1)[2] for run in runs])
-            elif name in ("rate", "alpha", "l1_ratio", "correction", "monitor"):
-                alone[name] = value[2:]
-        got = cuda_machine.run(case._replace(arguments=case.arguments | alone))
-        monitor = cuda_machine.run(case)["monitor"]
-        np.testing.assert_array_equal(got["monitor"], monitor[2:])
+    """Wherever the stack has its runs begin, which decides what can be read at once."""
+    steps = [*every_step(cases, 3, dtype), cases.clip(3, dtype, 0.5)]
+    for case in (resized(step, cases.rng, 3, sizes) for step in steps):
+        got, stack = cuda_machine.run(alone(case)), cuda_machine.run(case)
+        want = alone(case._replace(arguments=case.arguments | stack)).arguments
+        for name in got:
+            np.testing.assert_array_equal(got[name], want[name], name)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("inputs", [67, 1030, 5000])
+def test_a_members_norm_does_not_depend_on_the_stack(
+    cases: Any, cuda_machine: Any, dtype: type, inputs: int
+) -> None:
+    weight = cases.rng.normal(size=(3, inputs, 1)).astype(dtype)
+    case = cases.norms(3, dtype)
+    case = case._replace(arguments=case.arguments | {"weight": weight})
+    alone = {"weight": weight[2:], "active": case.arguments["active"][2:]}
+    got = cuda_machine.run(case._replace(arguments=case.arguments | alone))
+    np.testing.assert_array_equal(got["weight"], cuda_machine.run(case)["weight"][2:])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

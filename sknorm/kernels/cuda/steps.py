@@ -104,7 +104,7 @@ def _step(
     check_contiguous(**buffers, **hyper, monitor=monitor)
     members, parameters = monitor.shape[0], buffers["parameters"]
     width = vector_width(0, *buffers.values())
-    table, chunks = _layout(segments.tobytes(), width)
+    table, chunks = _layout(segments.tobytes(), members, width)
     blocks = min(_BLOCKS, chunks)
     arguments = (
         *buffers.values(), constant(table), table.shape[0], chunks, *hyper.values(), *settings,
@@ -119,7 +119,7 @@ def _rescale(
 ) -> None:
     """Launch a kernel that rescales members as a whole, after one that sums their squares."""
     width = vector_width(0, values)
-    table, chunks = _layout(segments.tobytes(), width)
+    table, chunks = _layout(segments.tobytes(), members, width)
     blocks = min(_BLOCKS, chunks)
     types, where = (c_type(values), str(width)), (constant(table), table.shape[0], chunks)
     partials = workspace(members * blocks)
@@ -132,10 +132,11 @@ def _rescale(
 
 
 @lru_cache(maxsize=64)
-def _layout(segments: bytes, width: int) -> tuple[np.ndarray, int]:
+def _layout(segments: bytes, members: int, width: int) -> tuple[np.ndarray, int]:
     """The table of the parameters, as steps.cu takes it, and the chunks of a member."""
     rows = np.frombuffer(segments, dtype=np.int64).reshape(-1, 3)
-    # Chunks start at multiples of the width in the buffer, so a run may begin inside of one.
-    chunks = -(-(rows[:, 1] + width - 1) // (_THREADS * width))
+    offsets, sizes = rows[:, 0] // members, rows[:, 1]  # of a member alone
+    chunks = -(-sizes // (_THREADS * width))
     first = np.cumsum(chunks) - chunks
-    return np.column_stack([rows, first]), int(chunks.sum())
+    apart = (offsets % width > 0) | (sizes % width > 0)
+    return np.column_stack([rows, first, apart]), int(chunks.sum())

@@ -2,8 +2,10 @@
 //
 // A parameter's values of one member, a run of the buffer, are cut into chunks that one block takes
 // at once, each thread W values. The chunks of all parameters of a member form one sequence, which
-// the blocks of a grid share out; the members lie along the grid's second axis. Chunks start at
-// multiples of W in the buffer, so that a thread's access is aligned wherever a run begins.
+// the blocks of a grid share out; the members lie along the grid's second axis. A thread takes W
+// neighbours at once if runs of that parameter begin at multiples of W for every member of every
+// stack, and else values that are a block's threads apart. Which thread takes a value, and so the
+// order of a sum, does not depend on the stack.
 #include "reduce.cuh"
 
 constexpr int STEP_THREADS = 256;
@@ -11,33 +13,32 @@ constexpr int STEP_THREADS = 256;
 // registers to make room for more; 128 bytes a thread in flight need no more.
 template <typename T>
 constexpr int RESIDENT = sizeof(T) == 4 ? 4 : 3;
-constexpr int FIELDS = 4;  // of a parameter in the table: offset, size, penalty, first chunk
+constexpr int FIELDS = 5;  // of a parameter: offset, size, penalty, first chunk, apart or not
 
-// W values of one thread, of which those from `begin` until `end` are the run's.
+// W values of one thread, the first of which is the buffer's value `first`. Where they are apart,
+// `count` of them are the run's.
 struct Place {
-    long long first, begin, end;
-    int penalty;
+    long long first;
+    int apart, count, penalty;
 };
 
 template <int W, typename T>
 __device__ __forceinline__ Pack<T, W> load_run(const T *from, const Place &at) {
-    if (at.first >= at.begin && at.first + W <= at.end) return load<W>(from + at.first);
+    from += at.first;
+    if (!at.apart) return load<W>(from);
     Pack<T, W> pack;
 #pragma unroll
-    for (int w = 0; w < W; ++w) {
-        const long long i = at.first + w;
-        pack.v[w] = i >= at.begin && i < at.end ? from[i] : T(0);
-    }
+    for (int w = 0; w < W; ++w) pack.v[w] = w < at.count ? from[w * STEP_THREADS] : T(0);
     return pack;
 }
 
 template <int W, typename T>
 __device__ __forceinline__ void store_run(T *to, const Place &at, const Pack<T, W> &pack) {
-    if (at.first >= at.begin && at.first + W <= at.end) return store<W>(to + at.first, pack);
+    to += at.first;
+    if (!at.apart) return store<W>(to, pack);
 #pragma unroll
     for (int w = 0; w < W; ++w) {
-        const long long i = at.first + w;
-        if (i >= at.begin && i < at.end) to[i] = pack.v[w];
+        if (w < at.count) to[w * STEP_THREADS] = pack.v[w];
     }
 }
 
@@ -49,10 +50,13 @@ __device__ __forceinline__ void for_chunks(
     for (long long chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
         while (s + 1 < parameters && table[(s + 1) * FIELDS + 3] <= chunk) ++s;
         const long long *row = table + s * FIELDS;
-        const long long begin = row[0] + k * row[1];
-        const long long inside = (chunk - row[3]) * (STEP_THREADS * W) + threadIdx.x * W;
-        const Place at{begin / W * W + inside, begin, begin + row[1], static_cast<int>(row[2])};
-        if (at.first < at.end) body(at);
+        const int apart = static_cast<int>(row[4]);
+        const long long inside = (chunk - row[3]) * (STEP_THREADS * W) +
+            static_cast<int>(apart ? threadIdx.x : threadIdx.x * W);
+        if (inside >= row[1]) continue;
+        const long long left = min(row[1] - inside, static_cast<long long>(STEP_THREADS * W));
+        const int count = (static_cast<int>(left) + STEP_THREADS - 1) / STEP_THREADS;
+        body(Place{row[0] + k * row[1] + inside, apart, count, static_cast<int>(row[2])});
     }
 }
 
