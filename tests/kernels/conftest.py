@@ -208,6 +208,84 @@ class Cases(StepCases):
         }  # fmt: skip
         return Case("gather_sparse", arguments | dense)
 
+    def squash(self, R: int, n: int, d: int, dtype: type) -> Case:
+        """Columns with gaps, some of them clipped, and more columns beside them."""
+        N, V, rng = 50, R, self.rng
+        x = (3.0 * rng.normal(size=(R, n, d + 3))).astype(dtype)
+        x[rng.uniform(size=x.shape) < 0.2] = np.nan
+        clip = rng.uniform(0.1, 1.0, (V, d)) * (rng.uniform(size=(V, d)) < 0.7)
+        rows = rng.integers(0, N, (R, n)) + N * np.arange(R)[::-1, None]
+        arguments = {"rows": rows, "count": N, "clip": clip, "fill": rng.normal(size=(V, d))}
+        return Case("squash", arguments | {"x": x})
+
+    def take_codes(self, R: int, n: int, levels: tuple[int, ...]) -> Case:
+        """Columns of so many levels each, some without a place, one missing, under R views."""
+        N, V, rng = 50, R, self.rng
+        width = len(levels)
+        codes = np.stack([rng.integers(0, count, N) for count in (4, *reversed(levels))], 1)
+        places = rng.integers(-1, 9, (V, sum(levels)))
+        places[:, :1] = -1
+        columns = np.arange(width, 0, -1)
+        columns[1:2] = -1
+        arguments = {
+            "codes": codes.astype(np.int32), "columns": columns,
+            "rows": rng.integers(0, N, (R, n)) + N * np.arange(R)[::-1, None],
+            "starts": np.cumsum([0, *levels])[:width], "places": places.astype(np.int32),
+            "out": np.full((R, n, width), -7, dtype=np.int32),
+        }  # fmt: skip
+        return Case("take_codes", arguments)
+
+    def drop_codes(self, K: int, n: int, c: int) -> Case:
+        """Places of which some are dropped."""
+        out = self.rng.integers(-1, 9, (K, n, c)).astype(np.int32)
+        return Case("drop_codes", self.key(K, 0.3) | {"out": out})
+
+    def mixed(self, R: int, K: int, n: int, levels: tuple[int, ...]) -> dict[str, np.ndarray]:
+        """Places of columns of so many levels each; the second member's rows are not mixed."""
+        codes = np.stack([self.rng.integers(-1, count, (R, n)) for count in levels], axis=2)
+        rate = np.resize([0.25, 0.0, 0.5], K)
+        share = np.resize([0.3, 1.0, 0.0], K)
+        return {"codes": codes.astype(np.int32), "share": share, "rate": rate}
+
+    def category_rows(self, R: int, K: int, n: int, d: int, dtype: type) -> Case:
+        """Rows of weights that three of four columns have."""
+        first, rng = 2, self.rng
+        mixed = self.mixed(R, K, n, (3, 9, 6, 5))
+        arguments = {
+            "codes": mixed.pop("codes"), "columns": np.array([0, 3, 2]), **mixed,
+            "weight": rng.normal(size=(K, first + 6, d)).astype(dtype), "first": first,
+            "start": d // 3, "stop": d, "z": rng.normal(size=(K, n, d)).astype(dtype),
+        }  # fmt: skip
+        return Case("category_rows_forward", arguments, 10.0)
+
+    def category_rows_backward(self, R: int, K: int, n: int, d: int, dtype: type) -> Case:
+        """Their gradient."""
+        forward = self.category_rows(R, K, n, d, dtype).arguments
+        z, weight = forward.pop("z"), forward.pop("weight")
+        codes = {name: forward.pop(name) for name in ("codes", "columns", "share", "rate")}
+        arguments = {**codes, "dz": z, **forward, "dweight": poison(*weight.shape, dtype=dtype)}
+        arguments["dweight"][...] = -5.0  # what is beside the rows and columns stays
+        return Case("category_rows_backward", arguments, 10.0 * np.sqrt(n))
+
+    def embedding(self, R: int, K: int, n: int, dtype: type) -> Case:
+        """Two embedded columns of three, which stand apart in the input."""
+        rng = self.rng
+        plan = np.array([[2, 1, 3, 0, 5], [0, 7, 2, 15, 4]])
+        arguments = {
+            **self.mixed(R, K, n, (4, 7, 5)), "plan": plan,
+            "table": rng.normal(size=(K, 23)).astype(dtype),
+            "x": rng.normal(size=(K, n, 10)).astype(dtype),
+        }  # fmt: skip
+        return Case("embedding_forward", arguments, 10.0)
+
+    def embedding_backward(self, R: int, K: int, n: int, dtype: type) -> Case:
+        """Their gradient; the input's columns from the first embedded one on have one."""
+        arguments = self.embedding(R, K, n, dtype).arguments
+        x, table = arguments.pop("x"), arguments.pop("table")
+        arguments |= {"first": 1, "dx": x[:, :, 1:].copy()}
+        arguments["dtable"] = poison(*table.shape, dtype=dtype)
+        return Case("embedding_backward", arguments, 10.0 * np.sqrt(n))
+
     def moments(self, K: int, n: int, d: int, dtype: type, shared: bool) -> Case:
         """Column moments."""
         z = self.hidden(K, n, d, dtype)["z"]
@@ -273,6 +351,13 @@ class Cases(StepCases):
         yield self.dropout(*size)
         yield self.noise(*size)
         yield self.mixup(*size)
+        yield self.squash(K, 6, 4, dtype)
+        yield self.take_codes(1, 6, (3, 5))
+        yield self.drop_codes(K, 7, 3)
+        yield self.category_rows(K, K, 7, 5, dtype)
+        yield self.category_rows_backward(K, K, 7, 5, dtype)
+        yield self.embedding(K, K, 7, dtype)
+        yield self.embedding_backward(K, K, 7, dtype)
         yield self.matmul(K, True, dtype)
         for flag in (False, True):
             yield self.sgd(K, dtype, 0.9, flag)

@@ -88,6 +88,7 @@ T shuffle(unsigned int mask, T value, int source) {
 }  // namespace host
 
 inline int __clz(int number) { return number ? __builtin_clz(number) : 32; }
+inline int __ffs(int number) { return __builtin_ffs(number); }
 inline void __syncthreads() { host::block_barrier(); }
 inline void __syncwarp(unsigned int mask = 0xFFFFFFFFu) { host::shuffle(mask, 0, host::lane()); }
 inline void __threadfence() {}

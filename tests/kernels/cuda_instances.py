@@ -37,6 +37,14 @@ INSTANCES: dict[str, list[str]] = {
         *vectors("gradient_sums", ACTIVATIONS),
         *vectors("gradient", ACTIVATIONS),
     ],
+    "categories": [
+        "take_codes<int>",
+        "drop_codes<int>",
+        *vectors("category_rows_forward"),
+        *vectors("category_rows_backward"),
+        *instances("embedding_forward", REALS),
+        *instances("embedding_backward", REALS),
+    ],
     "column_statistics": [
         *vectors("column_extremes"),
         *vectors("column_moments"),
@@ -66,6 +74,7 @@ INSTANCES: dict[str, list[str]] = {
     "rows": [
         *vectors("dropout"),
         *vectors("noise"),
+        *vectors("squash"),
         "begin_step<double>",
         *(
             expression

@@ -75,17 +75,21 @@ class Machine(ABC):
         ----------
         case : Case
         shift : int
-            Arrays start so many bytes behind an aligned address.
+            Arrays start so many bytes behind an aligned address, unless their values are larger.
         **same : str
             Arguments that are the very array of another one: ``out="z"``.
         """
-        got = case.run(cuda, lambda array: self.guarded(array, shift), same)
+
+        def convert(array: np.ndarray) -> Any:
+            return self.guarded(array, shift if shift % array.itemsize == 0 else 0)
+
+        got = case.run(cuda, convert, same)
         return {name: self.fetched(value) for name, value in got.items()}
 
     def check(self, case: Case, ulps: float = 100.0, shift: int = 0) -> dict[str, Any]:
         """The CUDA kernel does what the reference does, the same bits in all ways to run it.
 
-        Arrays start ``shift`` bytes behind an aligned address. Returns the kernel's arguments.
+        Returns the kernel's arguments; for ``shift`` see :meth:`run`.
         """
         want, first = case.run(reference), None
         for way in self.ways():

@@ -8,7 +8,7 @@ import numpy as np
 
 from sknorm.kernels.reference import losses, regression_losses
 
-ON_HOST = {"segments", "groups"}  # for every backend, as they decide what is launched
+ON_HOST = {"segments", "groups", "plan"}  # for every backend, as they decide what is launched
 LOSSES = [*losses.__all__, *regression_losses.__all__]
 SCRATCH = {"accumulators", "scratch"}
 OUTPUTS = {
@@ -22,6 +22,11 @@ IN_PLACE = {
     "clip_gradient": {"gradient"},
     "restore_norms": {"weight"},
     "mixup": {"x", "y", "weight"},
+    "squash": {"x"},
+    "category_rows_forward": {"z"},
+    "category_rows_backward": {"dweight"},
+    "embedding_forward": {"x"},
+    "embedding_backward": {"dtable"},
     "sgd_group_step": {"weight"},
     "adam_group_step": {"weight"},
     "singular_value_threshold": {"weight", "norms"},
@@ -92,4 +97,5 @@ def _joined(statistics: np.ndarray) -> np.ndarray:
 
 def _compute_dtype(arguments: dict[str, Any]) -> Any:
     last = [v for v in arguments.values() if isinstance(v, np.ndarray) and v.dtype.kind == "f"]
-    return min((v.dtype for v in last), key=lambda dtype: dtype.itemsize)
+    found = (v.dtype for v in last)
+    return min(found, key=lambda dtype: dtype.itemsize, default=np.dtype(float))

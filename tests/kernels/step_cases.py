@@ -8,6 +8,15 @@ from kernel_case import Case, poison
 from sknorm.kernels import codes
 
 
+def boundaries(inputs: int) -> np.ndarray:
+    """Groups of so many rows: half of them of one, then one of 17, some of 3, and what is left."""
+    alone, left = (inputs + 1) // 2, inputs // 2
+    large = [17] * (left >= 17)
+    threes, rest = divmod(left - sum(large), 3)
+    sizes = [1] * alone + large + [3] * threes + [rest] * (rest > 0)
+    return np.cumsum([0, *sizes], dtype=np.int64)
+
+
 class StepCases:
     """Builders of cases that need nothing but a random generator, ``rng``."""
 
@@ -75,43 +84,46 @@ class StepCases:
         active = np.resize([True, False, True], K)
         return Case("restore_norms", {"weight": weight, "radius": 1.7, "active": active})
 
-    def rows(self, K: int, inputs: int, outputs: int, dtype: type) -> dict[str, Any]:
-        """Weights whose rows are of many sizes, one of them zero; one member has no penalty."""
-        size = 10.0 ** self.rng.uniform(-3.0, 1.0, (K, inputs, 1))
+    def grouped(self, K: int, inputs: int, outputs: int, dtype: type) -> dict[str, Any]:
+        """Weights whose groups are of many sizes, one of them zero; one member has no penalty."""
+        groups = boundaries(inputs)
+        size = 10.0 ** self.rng.uniform(-3.0, 1.0, (K, len(groups) - 1, 1))
         size[:, 2:3] = 0.0
+        size = np.repeat(size, np.diff(groups), axis=1)
         shape = (K, inputs, outputs)
         return {
             "weight": (size * self.rng.normal(size=shape)).astype(dtype),
-            "state": (0.1 * self.rng.normal(size=shape)).astype(dtype),
+            "state": (0.1 * self.rng.normal(size=shape)).astype(dtype), "groups": groups,
             "rate": self.rng.uniform(0.1, 0.5, K), "strength": np.resize([1.5, 0.0, 0.7], K),
         }  # fmt: skip
 
     def group_norms(self, K: int, inputs: int, outputs: int, dtype: type) -> Case:
-        """The penalty of rows."""
-        weight = self.rows(K, inputs, outputs, dtype)["weight"]
+        """The penalty of groups."""
+        g = self.grouped(K, inputs, outputs, dtype)
         monitor = self.rng.uniform(size=(K, 3))
-        arguments = {"weight": weight, "scale": 1.3, "batch_size": 17, "monitor": monitor}
-        return Case("group_norms", arguments)
+        arguments = {"weight": g["weight"], "groups": g["groups"], "scale": 1.3, "batch_size": 17}
+        return Case("group_norms", {**arguments, "monitor": monitor})
 
     def sgd_group(self, K: int, inputs: int, outputs: int, dtype: type, nesterov: bool) -> Case:
-        """The proximal step of rows after one of gradient descent."""
-        r = self.rows(K, inputs, outputs, dtype)
+        """The proximal step of groups after one of gradient descent."""
+        g = self.grouped(K, inputs, outputs, dtype)
         arguments = {
-            "weight": r["weight"], "velocity": r["state"], "rate": r["rate"],
-            "strength": r["strength"], "momentum": 0.9, "nesterov": nesterov,
+            "weight": g["weight"], "velocity": g["state"], "groups": g["groups"],
+            "rate": g["rate"], "strength": g["strength"], "momentum": 0.9, "nesterov": nesterov,
         }  # fmt: skip
         return Case("sgd_group_step", arguments, 10.0)
 
     def adam_group(
         self, K: int, inputs: int, outputs: int, dtype: type, decoupled: bool, decades: float = 1.0
     ) -> Case:
-        """The proximal step of rows after one of Adam, whose second moments span decades."""
-        r = self.rows(K, inputs, outputs, dtype)
-        exponent = self.rng.uniform(-decades, decades, r["weight"].shape)
+        """The proximal step of groups after one of Adam, whose second moments span decades."""
+        g = self.grouped(K, inputs, outputs, dtype)
+        exponent = self.rng.uniform(-decades, decades, g["weight"].shape)
+        largest = int(np.diff(g["groups"]).max()) * outputs
         arguments = {
-            "weight": r["weight"], "second": (10.0**exponent).astype(dtype), "rate": r["rate"],
-            "strength": r["strength"], "correction": np.linspace(0.3, 0.4, K), "epsilon": 1e-8,
-            "decoupled": decoupled, "scratch": poison(K, outputs, dtype=dtype),
+            "weight": g["weight"], "second": (10.0**exponent).astype(dtype), "groups": g["groups"],
+            "rate": g["rate"], "strength": g["strength"], "correction": np.linspace(0.3, 0.4, K),
+            "epsilon": 1e-8, "decoupled": decoupled, "scratch": poison(K, largest, dtype=dtype),
         }  # fmt: skip
         return Case("adam_group_step", arguments, 10.0)
 

@@ -214,6 +214,18 @@ def test_gather_sparse(cases: Any, x_dtype: type, index: type) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("R", "K"), [(1, 1), (1, 3), (3, 3)])
+def test_categories(cases: Any, dtype: type, R: int, K: int) -> None:
+    for n, d in SHAPES:
+        check(cases.take_codes(R, n, (3, 1, 9)))
+        check(cases.drop_codes(K, n, 3))
+        check(cases.category_rows(R, K, n, d, dtype))
+        check(cases.category_rows_backward(R, K, n, d, dtype))
+        check(cases.embedding(R, K, n, dtype))
+        check(cases.embedding_backward(R, K, n, dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
 def test_rows(cases: Any, dtype: type, K: int) -> None:
     for n, d in SHAPES:
@@ -223,6 +235,7 @@ def test_rows(cases: Any, dtype: type, K: int) -> None:
         check(cases.extremes(K, n, d, dtype))
         check(cases.noise(K, n, d, dtype))
         check(cases.mixup(K, n, d, dtype))
+        check(cases.squash(K, n, d, dtype))
         for flag in FLAGS:
             check(cases.moments(K, n, d, dtype, flag))
             check(cases.matmul(K, flag, dtype))

@@ -20,6 +20,11 @@ def every_step(cases: Any, K: int, inputs: int, outputs: int, dtype: type) -> li
     return [step(*size, flag) for step in (cases.sgd_group, cases.adam_group) for flag in FLAGS]
 
 
+def stacked(name: str, value: Any) -> bool:
+    """Whether an argument has a part for each member."""
+    return isinstance(value, np.ndarray) and name != "groups"
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
 def test_steps(cases: Any, cuda_machine: Any, K: int, dtype: type) -> None:
@@ -43,7 +48,7 @@ def test_metrics_of_adam(cases: Any, cuda_machine: Any, dtype: type, decades: fl
         cuda_machine.check(cases.adam_group(3, 40, outputs, dtype, False, decades))
 
 
-def test_more_rows_than_a_grid_takes_at_once(
+def test_more_groups_than_a_grid_takes_at_once(
     cases: Any, cuda_machine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cuda.group_steps, "_BLOCKS", 2)
@@ -65,7 +70,7 @@ def test_a_member_does_not_depend_on_the_stack(cases: Any, cuda_machine: Any, dt
     steps = every_step(cases, 3, 40, 24, dtype)
     for case in (*steps, cases.group_norms(3, 40, 24, dtype)):
         alone = {
-            name: value[2:].copy() if isinstance(value, np.ndarray) else value
+            name: value[2:].copy() if stacked(name, value) else value
             for name, value in case.arguments.items()
         }
         want = cuda_machine.run(case)
@@ -120,23 +125,51 @@ def test_scratch_is_not_needed(cases: Any, cuda_machine: Any, dtype: type) -> No
 def test_norms_at_the_border_of_zero(
     cases: Any, cuda_machine: Any, dtype: type, outputs: int
 ) -> None:
-    """Rows that barely stay, or barely go, end close to zero and never turn round."""
+    """Groups that barely stay, or barely go, end close to zero and never turn round."""
     second = (10.0 ** cases.rng.uniform(-6, 0, (1, 60, outputs))).astype(dtype)
-    a = 0.1 * 0.5 / (np.sqrt(second.astype(np.float64)) + 1e-8)
-    p = cases.rng.normal(size=a.shape) * a
-    border = 1 + np.linspace(-4, 4, 60)[:, None] * np.finfo(dtype).eps
-    p *= border / np.sqrt(np.sum((p / a) ** 2, axis=2, keepdims=True))
-    arguments = {
-        "weight": p.astype(dtype), "second": second, "rate": np.array([0.1]),
-        "strength": np.array([0.5]), "correction": np.ones(1), "epsilon": 1e-8, "decoupled": False,
-        "scratch": np.empty((1, outputs), dtype),
-    }  # fmt: skip
-    weight = cuda_machine.run(Case("adam_group_step", arguments))["weight"]
-    assert np.all(weight * p >= 0)
-    assert np.all(np.abs(weight) <= 1e3 * np.finfo(dtype).eps * np.abs(p))
+    for size in (1, 4):
+        a = 0.1 * 0.5 * np.sqrt(size) / (np.sqrt(second.astype(np.float64)) + 1e-8)
+        a = a.reshape(60 // size, size * outputs)
+        p = cases.rng.normal(size=a.shape) * a
+        border = 1 + np.linspace(-4, 4, len(p))[:, None] * np.finfo(dtype).eps
+        p *= border / np.sqrt(np.sum((p / a) ** 2, axis=1, keepdims=True))
+        p = p.reshape(second.shape)
+        arguments = {
+            "weight": p.astype(dtype), "second": second, "groups": np.arange(0, 61, size),
+            "rate": np.array([0.1]), "strength": np.array([0.5]), "correction": np.ones(1),
+            "epsilon": 1e-8, "decoupled": False, "scratch": np.empty((1, size * outputs), dtype),
+        }  # fmt: skip
+        weight = cuda_machine.run(Case("adam_group_step", arguments))["weight"]
+        assert np.all(weight * p >= 0)
+        assert np.all(np.abs(weight) <= 1e3 * np.finfo(dtype).eps * np.abs(p))
 
 
-def test_rows_whose_squares_are_zero_in_float32(cases: Any, cuda_machine: Any) -> None:
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("outputs", [1, 7, 64])
+def test_groups_are_rows_of_a_longer_matrix(
+    cases: Any, cuda_machine: Any, dtype: type, outputs: int
+) -> None:
+    """Groups of p rows of d values are single ones of p d values at a larger strength."""
+    for case in every_step(cases, 2, 12, outputs, dtype):
+        for size in (3, 6):
+            groups = np.arange(0, 13, size)
+            scratch = {"scratch": np.empty((2, size * outputs), dtype)}
+            own = {k: v for k, v in scratch.items() if k in case.arguments}
+            grouped = case._replace(arguments={**case.arguments, "groups": groups, **own})
+            longer = {
+                name: value.reshape(2, 12 // size, -1) if np.ndim(value) == 3 else value
+                for name, value in grouped.arguments.items()
+            }
+            longer["strength"] = longer["strength"] * np.sqrt(size)
+            longer["groups"] = np.arange(12 // size + 1)
+            got = cuda_machine.run(grouped)["weight"]
+            want = case._replace(arguments=longer).run(reference)["weight"]
+            tolerance = 100 * np.finfo(dtype).eps
+            want = want.reshape(got.shape)
+            np.testing.assert_allclose(got, want, rtol=tolerance, atol=10 * tolerance)
+
+
+def test_groups_whose_squares_are_zero_in_float32(cases: Any, cuda_machine: Any) -> None:
     case = cases.adam_group(1, 40, 24, np.float32, False)
     tiny = np.float32(1e-26)
     case.arguments["weight"] *= tiny

@@ -57,6 +57,7 @@ def test_rows(cases: Any, device_cuda: Any, dtype: type) -> None:
         device_cuda.check(cases.dropout(K, n, d, dtype), ulps=0.0)
         device_cuda.check(cases.noise(K, n, d, dtype))
         device_cuda.check(cases.gather(1, K, n, d, dtype, np.float32, False), ulps=2.0)
+        device_cuda.check(cases.squash(1, n, d, dtype), ulps=4.0)
 
 
 @pytest.mark.parametrize("K", [1, 8])

@@ -31,6 +31,61 @@ def test_gather(
             cuda_machine.check(cases.gather(R, M, n, d, dtype, x_dtype, classes), ulps=2.0)
 
 
+def widened(case: Any, name: str, columns: int) -> Any:
+    """The case with more columns beside those of an array, none of which are a kernel's."""
+    array = case.arguments[name]
+    beside = np.full((*array.shape[:2], columns), -5.0, array.dtype)
+    wide = np.concatenate([array, beside], axis=2)
+    return case._replace(arguments=case.arguments | {name: wide})
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", [1, 4])
+def test_gather_into_wider_rows(
+    cases: Any, cuda_machine: Any, dtype: type, columns: int
+) -> None:  # fmt: skip
+    for x_dtype in DTYPES:
+        for n, d in (*SHAPES, (7, 0)):
+            case = widened(cases.gather(3, 1, n, d, dtype, x_dtype, False), "x_out", columns)
+            for shift in (0, np.dtype(dtype).itemsize):
+                got = cuda_machine.check(case, ulps=2.0, shift=shift)["x_out"]
+                assert np.all(got[:, :, d:] == -5.0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("R", [1, 3])
+def test_squash(cases: Any, cuda_machine: Any, dtype: type, R: int) -> None:
+    for n, d in (*SHAPES, (7, 0)):
+        narrow = cases.squash(R, n, d, dtype)
+        for case in (narrow, widened(narrow, "x", 1)):
+            cuda_machine.check(case, ulps=4.0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_columns_that_are_not_clipped_keep_their_bits(
+    cases: Any, cuda_machine: Any, dtype: type
+) -> None:  # fmt: skip
+    case = cases.squash(1, 33, 8, dtype)
+    case.arguments["clip"][...] = 0.0
+    x, fill = case.arguments["x"], case.arguments["fill"].astype(dtype)
+    got = cuda_machine.check(case)["x"]
+    np.testing.assert_array_equal(got[:, :, :8], np.where(np.isnan(x[:, :, :8]), fill, x[:, :, :8]))
+    np.testing.assert_array_equal(got[:, :, 8:], x[:, :, 8:])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gather_without_targets_and_weights(cases: Any, cuda_machine: Any, dtype: type) -> None:
+    """As rows are taken to predict for."""
+    for n, d in SHAPES:
+        case = cases.gather(1, 1, n, d, dtype, dtype, False)
+        a = case.arguments
+        for name in ("weight", "weight_out"):
+            a[name] = a[name][:0]
+        for name in ("y", "y_out"):
+            a[name] = a[name][..., :0]
+        cuda_machine.check(case, ulps=2.0)
+
+
 def test_more_rows_than_a_grid_takes_at_once(
     cases: Any, cuda_machine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,6 +94,7 @@ def test_more_rows_than_a_grid_takes_at_once(
         cases.gather(1, 2, 3000, 130, np.float32, np.float32, False),
         cases.dropout(2, 300, 40, np.float32),
         cases.noise(2, 300, 40, np.float32),
+        cases.squash(2, 3000, 130, np.float32),
     ):
         cuda_machine.check(case)
 
@@ -48,6 +104,7 @@ def test_arrays_that_are_not_aligned(cases: Any, cuda_machine: Any) -> None:
         size = np.dtype(dtype).itemsize
         cuda_machine.check(cases.dropout(2, 7, 64, dtype), shift=size)
         cuda_machine.check(cases.gather(1, 2, 7, 64, dtype, dtype, False), shift=size)
+        cuda_machine.check(widened(cases.squash(2, 7, 64, dtype), "x", 1), shift=size)
 
 
 @pytest.mark.parametrize("kernel", ["dropout", "noise"])
@@ -70,6 +127,7 @@ def test_arrays_must_be_contiguous(cases: Any, host_cuda: Any) -> None:
         cases.dropout(2, 7, 6, np.float32),
         cases.noise(2, 7, 6, np.float32),
         cases.gather(3, 3, 7, 6, np.float32, np.float64, False),
+        cases.squash(3, 7, 6, np.float32),
     ):
         check_refusals(case)
 

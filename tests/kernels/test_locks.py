@@ -16,7 +16,8 @@ from sknorm.kernels.cpu import disk, locks
 
 # The package without what its __init__ imports. The turn lasts until the input ends.
 HOLD = """
-import importlib.util, os, sys, time
+import importlib.util, os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background of a shell
 sys.modules["sknorm"] = importlib.util.module_from_spec(importlib.util.find_spec("sknorm"))
 from sknorm.kernels.cpu import disk
 pause, told = time.sleep, []

@@ -57,12 +57,20 @@ def test_every_kernel(cases: Any, K: int, dtype: type) -> None:
     assert found == set(reference.__all__) - WITHOUT_CODE - {"gather", "gather_sparse"}
 
 
-@pytest.mark.parametrize("build", ["gather", "gather_sparse"])
+OF_VIEWS = {
+    "gather": ((3, 1, 6, 4, np.float32, np.float32, False), ("offset", "factor")),
+    "gather_sparse": ((3, 1, 6, 4, np.float32, np.float32, np.int32), ("offset", "factor")),
+    "squash": ((3, 6, 4, np.float32), ("clip", "fill")),
+    "take_codes": ((3, 6, (3, 5)), ("places",)),
+}
+
+
+@pytest.mark.parametrize("build", OF_VIEWS)
 def test_rows_of_one_table_for_all_members(cases: Any, build: str) -> None:
     """What members share is not taken for a part of each, though there be as many views."""
-    more = (np.float32, False) if build == "gather" else (np.float32, np.int32)
-    case = getattr(cases, build)(3, 1, 6, 4, np.float32, *more)
-    for name in ("offset", "factor"):
+    how, names = OF_VIEWS[build]
+    case = getattr(cases, build)(*how)
+    for name in names:
         assert len(case.arguments[name]) != 1
     got, want = recorded(case, 3), case.run(cpu)
     for name in filter(case.is_output, want):

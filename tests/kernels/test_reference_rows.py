@@ -32,6 +32,34 @@ def test_gather_subtracts_in_float64(cases: Any) -> None:
     np.testing.assert_allclose(case.run(reference)["x_out"], want, rtol=1e-7)
 
 
+def test_gather_into_wider_rows(cases: Any) -> None:
+    """What stands beside the columns of the table is left alone."""
+    for kernels in (reference, cpu):
+        case = cases.gather(3, 3, 8, 4, np.float64, np.float64, False)
+        want = case.run(kernels)["x_out"]
+        case.arguments["x_out"] = np.full((3, 8, 7), -5.0)
+        got = case.run(kernels)["x_out"]
+        np.testing.assert_array_equal(got[:, :, :4], want)
+        assert (got[:, :, 4:] == -5.0).all()
+
+
+@pytest.mark.parametrize("R", [1, 3])
+def test_squash(cases: Any, R: int) -> None:
+    case = cases.squash(R, 8, 4, np.float64)
+    a = case.arguments
+    for kernels in (reference, cpu):
+        got = case.run(kernels)["x"]
+        for r in range(R):
+            view, z = a["rows"][r, 0] // a["count"], a["x"][r, :, :4]
+            clip, fill = a["clip"][view], a["fill"][view]
+            want = np.where(np.isnan(z), fill, z / np.sqrt(1 + (clip * z) ** 2))
+            np.testing.assert_allclose(got[r, :, :4], want, rtol=1e-14)
+            np.testing.assert_array_equal(got[r, :, 4:], a["x"][r, :, 4:])
+            own = ~np.isnan(z) & (clip == 0.0)
+            np.testing.assert_array_equal(got[r, :, :4][own], z[own])  # bit for bit
+        assert (np.abs(got[0, :, :4])[~np.isnan(a["x"][0, :, :4])] < 1e3).all()
+
+
 @pytest.mark.parametrize(("R", "M"), [(1, 1), (1, 3), (3, 1), (3, 3)])
 @pytest.mark.parametrize("x_dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("index", [np.int32, np.int64])

@@ -1,10 +1,13 @@
-"""The group lasso after an optimizer's step: rows of a weight matrix shrink as a whole."""
+"""The group lasso after an optimizer's step: groups of weights shrink as a whole.
+
+The rows of a group lie in a row: they are one vector.
+"""
 
 import math
 
 import numpy as np
 
-from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar
+from sknorm.kernels.cpu.compiler import helper, kernel, reduction, scalar, shares
 from sknorm.kernels.cpu.sums import BLOCK, squares
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -13,8 +16,15 @@ _STEPS = 50  # of Newton's method; one or two are usual
 
 @scalar
 def _share(norm, threshold):
-    """What the proximal operator of threshold * norm leaves of a row; NaN stays NaN."""
+    """What the proximal operator of threshold * norm leaves of a group; NaN stays NaN."""
     return 0.0 if norm <= threshold else 1.0 - threshold / norm
+
+
+@scalar
+def _place(groups, j, width):
+    """Where the values of a group begin and end, and the root of the number of its rows."""
+    begin, end = groups[j], groups[j + 1]
+    return begin * width, end * width, math.sqrt(np.float64(end - begin))
 
 
 @reduction
@@ -54,26 +64,32 @@ def _clear(w, v):
         v[i] = 0
 
 
+@shares("groups")
 @kernel
-def group_norms(weight, scale, batch_size, monitor):
-    """Add the sum of the Euclidean norms of the rows to the monitor."""
+def group_norms(weight, groups, scale, batch_size, monitor):
+    """Add the sum of the Euclidean norms of the groups to the monitor."""
+    values = weight.reshape(weight.shape[0], -1)
     for k in range(weight.shape[0]):
         total = 0.0
-        for j in range(weight.shape[1]):
-            total += math.sqrt(squares(weight[k, j], 0, weight.shape[2]))
+        for j in range(groups.size - 1):
+            begin, end, root = _place(groups, j, weight.shape[2])
+            total += root * math.sqrt(squares(values[k, begin:end], 0, end - begin))
         monitor[k, 1] += batch_size * scale * total
 
 
+@shares("groups")
 @kernel
-def sgd_group_step(weight, velocity, rate, strength, momentum, nesterov):
-    """Proximal operator of the rows' norms after the plain step of ``sgd_step``."""
+def sgd_group_step(weight, velocity, groups, rate, strength, momentum, nesterov):
+    """Proximal operator of the groups' norms after the plain step of ``sgd_step``."""
     inertia = momentum if nesterov else 0.0
+    values, speeds = weight.reshape(weight.shape[0], -1), velocity.reshape(weight.shape[0], -1)
     for k in range(weight.shape[0]):
         threshold = rate[k] * strength[k]
         if threshold > 0.0:
-            for j in range(weight.shape[1]):
-                w, v = weight[k, j], velocity[k, j]
-                share = _share(math.sqrt(_squares_behind(w, v, inertia)), threshold)
+            for j in range(groups.size - 1):
+                begin, end, root = _place(groups, j, weight.shape[2])
+                w, v = values[k, begin:end], speeds[k, begin:end]
+                share = _share(math.sqrt(_squares_behind(w, v, inertia)), threshold * root)
                 if nesterov and share == 0.0:
                     _clear(w, v)
                 else:
@@ -134,7 +150,7 @@ def _root(p, a, start, tolerance):
         if r <= 0.0:
             return 0.0
         # f'' is the variance of u, at most mean * (1 / r - mean): what the next step could add,
-        # in units of r + a. To see this costs no further pass over the row.
+        # in units of r + a. To see this costs no further pass over the group.
         if not 1.5 * spread * change * change * mean > tolerance * r:
             break
     return r
@@ -148,8 +164,8 @@ def _shrink(p, a, r):
 
 
 @helper
-def _adaptive_row(p, v, limit, epsilon, tolerance, a):
-    """Proximal operator of one row's norm in Adam's metric."""
+def _adaptive_group(p, v, limit, epsilon, tolerance, a):
+    """Proximal operator of one group's norm in Adam's metric."""
     square, weighted, inner = _measure(p, v, limit, epsilon, a)
     if inner <= 1.0:
         _scale(p, 0.0)
@@ -159,17 +175,22 @@ def _adaptive_row(p, v, limit, epsilon, tolerance, a):
         _shrink(p, a, _root(p, a, start, tolerance))
 
 
+@shares("groups")
 @kernel
-def adam_group_step(weight, second, rate, strength, correction, epsilon, decoupled, scratch):
-    """Proximal operator of the rows' norms after the plain step of ``adam_step``."""
+def adam_group_step(
+    weight, second, groups, rate, strength, correction, epsilon, decoupled, scratch
+):
+    """Proximal operator of the groups' norms after the plain step of ``adam_step``."""
     tolerance = 8.0 * np.finfo(weight.dtype).eps
+    values, moments = weight.reshape(weight.shape[0], -1), second.reshape(weight.shape[0], -1)
     for k in range(weight.shape[0]):
         threshold = rate[k] * strength[k]
         if threshold > 0.0:
-            for j in range(weight.shape[1]):
-                p = weight[k, j]
+            for j in range(groups.size - 1):
+                begin, end, root = _place(groups, j, weight.shape[2])
+                p, v = values[k, begin:end], moments[k, begin:end]
                 if decoupled:
-                    _scale(p, _share(math.sqrt(squares(p, 0, p.size)), threshold))
+                    _scale(p, _share(math.sqrt(squares(p, 0, p.size)), threshold * root))
                 else:
-                    limit = threshold * correction[k]
-                    _adaptive_row(p, second[k, j], limit, epsilon, tolerance, scratch[k])
+                    limit = threshold * root * correction[k]
+                    _adaptive_group(p, v, limit, epsilon, tolerance, scratch[k])

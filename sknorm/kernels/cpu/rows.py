@@ -72,6 +72,25 @@ def gather(X, y, weight, rows, offset, factor, x_out, y_out, weight_out):
 
 
 @helper
+def _squash(clip, fill, x):
+    one = x.dtype.type(1)
+    for i in range(U(x.shape[0])):
+        for j in range(U(clip.size)):
+            value, bound = x[i, j], x.dtype.type(clip[j])
+            small = value / np.sqrt(one + (bound * value) * (bound * value))
+            x[i, j] = x.dtype.type(fill[j]) if np.isnan(value) else small
+
+
+@shares("clip", "fill")
+@kernel
+def squash(rows, count, clip, fill, x):
+    """Gaps filled, and far values pulled in."""
+    for r in range(rows.shape[0] if rows.size > 0 else 0):
+        view = rows[r, 0] // count if clip.shape[0] > 1 else 0
+        _squash(clip[view], fill[view], x[r])
+
+
+@helper
 def _empty_row(offset, factor, out):
     for j in range(out.size):
         out[j] = out.dtype.type((0.0 - offset[j]) * factor[j])

@@ -1,4 +1,6 @@
-"""Kernels on the rows of a batch: which they are, taking them, dropout and noise."""
+"""Kernels on the rows of a batch: which they are, taking them, gaps, dropout and noise."""
+
+from math import gcd
 
 from sknorm.kernels.cuda.launcher import (
     Array,
@@ -57,22 +59,41 @@ def gather(
         X=X, y=y, weight=weight, rows=rows, offset=offset, factor=factor, x_out=x_out,
         y_out=y_out, weight_out=weight_out,
     )  # fmt: skip
-    (count, d), (total, o), (orders, n) = X.shape, y.shape, rows.shape
-    width = vector_width(d, X, x_out)
-    block, tiles = block_of_rows(d, width)
-    grid = (min(-(-n // block[1]), max(1, _BLOCKS // tiles)), orders, tiles)
+    (count, d), (total, o), (orders, n, m) = X.shape, y.shape, x_out.shape
+    width = vector_width(gcd(d, m), X, x_out)
     arguments = (
-        X, y, weight, rows, offset, factor, count, total, n, d, o, orders, weight.shape[0],
+        X, y, weight, rows, offset, factor, count, total, n, d, m, o, orders, weight.shape[0],
         x_out, y_out, weight_out,
     )  # fmt: skip
     types = (c_type(X), c_type(x_out), c_type(y), str(width))
-    launch("rows", "gather", types, grid, block, arguments)
+    launch("rows", "gather", types, *turns_of_rows(orders, n, d, width), arguments)
+
+
+def squash(rows: Array, count: int, clip: Array, fill: Array, x: Array) -> None:
+    """Gaps filled, far values pulled in; see :func:`sknorm.kernels.reference.squash`."""
+    check_contiguous(rows=rows, clip=clip, fill=fill, x=x)
+    (orders, n, m), (views, d) = x.shape, clip.shape
+    if d == 0:
+        return
+    width = vector_width(gcd(d, m), x)
+    arguments = (rows, clip, fill, count, views, n, d, m, x)
+    types = (c_type(x), str(width))
+    launch("rows", "squash", types, *turns_of_rows(orders, n, d, width), arguments)
+
+
+def turns_of_rows(
+    batches: int, n: int, d: int, width: int
+) -> tuple[tuple[int, int, int], tuple[int, int]]:
+    """Grid and block of kernels whose blocks take rows in turns; see sources/row_turns.cuh."""
+    block, tiles = block_of_rows(d, width)
+    return (min(-(-n // block[1]), max(1, _BLOCKS // tiles)), batches, tiles), block
 
 
 def block_of_rows(d: int, width: int) -> tuple[tuple[int, int], int]:
     """Threads along the columns and the rows of a block, and how many blocks take the columns."""
-    across = min(_THREADS, 1 << (-(-d // width) - 1).bit_length())
-    return (across, _THREADS // across), -(-d // (across * width))
+    columns = max(1, -(-d // width))  # one tile even where there are none
+    across = min(_THREADS, 1 << (columns - 1).bit_length())
+    return (across, _THREADS // across), -(-columns // across)
 
 
 def _change(kernel: str, strength: Array, seed: Array, step: int, layer: int, out: Array) -> None:

@@ -9,6 +9,14 @@ from sknorm.kernels.reference import losses, regression_losses
 from sknorm.kernels.reference.affine_block import affine_block_backward, affine_block_forward
 from sknorm.kernels.reference.augmentation import mixup, noise
 from sknorm.kernels.reference.batch_block import batch_block_backward, batch_block_forward
+from sknorm.kernels.reference.categories import (
+    category_rows_backward,
+    category_rows_forward,
+    drop_codes,
+    embedding_backward,
+    embedding_forward,
+    take_codes,
+)
 from sknorm.kernels.reference.group_steps import adam_group_step, group_norms, sgd_group_step
 from sknorm.kernels.reference.layer_block import layer_block_backward, layer_block_forward
 from sknorm.kernels.reference.losses import *  # noqa: F403
@@ -23,6 +31,7 @@ from sknorm.kernels.reference.rows import (
     gather,
     gather_sparse,
     matmul,
+    squash,
 )
 from sknorm.kernels.reference.spectral import singular_value_threshold
 from sknorm.kernels.reference.steps import adam_step, clip_gradient, restore_norms, sgd_step
@@ -38,11 +47,16 @@ __all__ = [
     "batch_block_backward",
     "batch_block_forward",
     "begin_step",
+    "category_rows_backward",
+    "category_rows_forward",
     "clip_gradient",
     "column_extremes",
     "column_moments",
     "copy",
+    "drop_codes",
     "dropout",
+    "embedding_backward",
+    "embedding_forward",
     "gather",
     "gather_sparse",
     "group_norms",
@@ -55,4 +69,6 @@ __all__ = [
     "sgd_group_step",
     "sgd_step",
     "singular_value_threshold",
+    "squash",
+    "take_codes",
 ]

@@ -48,15 +48,16 @@ def gather(
     rows : array of int64, shape (R, n)
         Indices of the batch's rows; R is 1 or K.
     offset, factor : arrays of float64, shape (V, d)
-    x_out : array of T, shape (R, n, d)
+    x_out : array of T, shape (R, n, m)
+        Of which the first d columns are written.
     y_out : array, dtype of y, shape (R, n, o)
     weight_out : array of T, shape (max(R, M), n)
     """
     xp = array_namespace(X, y, weight, rows)
     for r in range(rows.shape[0]):
-        index, shift, scale = _under_view(rows[r, :], X.shape[0], offset, factor)
+        index, shift, scale = under_view(rows[r, :], X.shape[0], offset, factor)
         taken = xp.astype(xp.take(X, index, axis=0), xp.float64)
-        x_out[r, ...] = xp.astype((taken - shift) * scale, x_out.dtype)
+        x_out[r, :, : X.shape[1]] = xp.astype((taken - shift) * scale, x_out.dtype)
     _take_targets(y, weight, rows, y_out, weight_out)
 
 
@@ -123,10 +124,41 @@ def gather_sparse(
     """
     xp = array_namespace(values, y, weight, rows)
     for r in range(rows.shape[0]):
-        index, shift, scale = _under_view(rows[r, :], starts.shape[0] - 1, offset, factor)
+        index, shift, scale = under_view(rows[r, :], starts.shape[0] - 1, offset, factor)
         dense = _dense_rows(values, columns, starts, index, offset.shape[1])
         x_out[r, ...] = xp.astype((dense - shift) * scale, x_out.dtype)
     _take_targets(y, weight, rows, y_out, weight_out)
+
+
+def squash(rows: Array, count: int, clip: Array, fill: Array, x: Array) -> None:
+    r"""Fill gaps in standardized columns, and pull far values in smoothly.
+
+    .. math:: x \leftarrow \frac{x}{\sqrt{1 + (c_{vj} x)^2}},
+
+    which stays below :math:`1 / c_{vj}`; a clip of 0 leaves a column as it is [1]_. NaN becomes
+    the fill of its column.
+
+    Parameters
+    ----------
+    rows : array of int64, shape (R, n)
+        Indices of the batch's rows, see :func:`gather`, which tell their view v.
+    count : int
+        Rows N of the table.
+    clip, fill : arrays of float64, shape (V, d)
+    x : array of T, shape (R, n, m)
+        Changed in place: the first d columns.
+
+    References
+    ----------
+    .. [1] Holzmueller et al. (2024), Better by default: strong pre-tuned MLPs and boosted trees
+       on tabular data, NeurIPS (the smooth clipping of RealMLP).
+    """
+    xp = array_namespace(rows, clip, fill, x)
+    d = clip.shape[1]
+    for r in range(rows.shape[0]):
+        _, own, gap = under_view(rows[r, :], count, clip, fill)
+        z, own, gap = x[r, :, :d], xp.astype(own, x.dtype), xp.astype(gap, x.dtype)
+        x[r, :, :d] = xp.where(xp.isnan(z), gap, z / xp.sqrt(1.0 + (own * z) ** 2))
 
 
 def column_moments(z: Array, weight: Array, moments: Array) -> None:
@@ -196,13 +228,13 @@ def matmul(a: Array, b: Array, out: Array) -> None:
     out[...] = xp.matmul(a, b)
 
 
-def _under_view(rows: Array, count: int, offset: Array, factor: Array) -> tuple:
-    """Rows of the table of ``count`` rows, and the standardization of their view."""
-    if offset.shape[0] == 1:
-        return rows, offset, factor
-    xp = array_namespace(rows, offset)
+def under_view(rows: Array, count: int, *of_views: Array) -> tuple:
+    """Rows of a table of ``count`` rows, and the part (1, ...) of their view of each array."""
+    if of_views[0].shape[0] == 1:
+        return rows, *of_views
+    xp = array_namespace(rows, *of_views)
     view = rows[:1] // count
-    return rows - view * count, xp.take(offset, view, axis=0), xp.take(factor, view, axis=0)
+    return rows - view * count, *(xp.take(each, view, axis=0) for each in of_views)
 
 
 def _take_targets(y: Array, weight: Array, rows: Array, y_out: Array, weight_out: Array) -> None:

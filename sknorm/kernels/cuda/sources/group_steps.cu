@@ -1,49 +1,55 @@
 // The group lasso after an optimizer's step; sknorm/kernels/reference/group_steps.py has the
-// formulas. Teams of `lanes` threads, a power of two up to a warp, take the rows of a member's
-// matrix in turns, and read them again from the cache where one reading is not enough. A grid of
-// blocks over rows, and of members.
+// formulas. Teams of `lanes` threads, a power of two up to a warp, take the groups of rows of a
+// member's matrix in turns, and read them again from the cache where one reading is not enough. The
+// rows of a group lie in a row: they are one vector. A grid of blocks over groups, and of members.
 #include "reduce.cuh"
 
 constexpr int GROUP_THREADS = 256;
 constexpr int NEWTON_STEPS = 50;  // one or two are usual
 
-// A matrix with rows of `length` values, and the thread's place in it.
+// A matrix whose rows of `width` values make groups, and the thread's place in it.
 struct Matrix {
-    long long rows, first;  // of all members' matrices the first value of this
-    int length, lanes, lane;
+    const long long *groups;  // the first row of each, and the end of the last
+    long long count, first;   // groups; of all members' matrices the first value of this
+    int width, lanes, lane;
 
-    __device__ __forceinline__ Matrix(long long inputs, long long outputs, long long lanes_)
-        : rows(inputs),
+    __device__ __forceinline__ Matrix(
+        const long long *groups_, long long count_, long long inputs, long long outputs,
+        long long lanes_)
+        : groups(groups_),
+          count(count_),
           first(blockIdx.y * inputs * outputs),
-          length(outputs),
+          width(outputs),
           lanes(lanes_),
           lane(threadIdx.x % lanes_) {}
 
-    // Calls body(place, length) for the first value of each row that the thread's team takes. All
-    // teams go round equally often, as they exchange values within warps: with rows of no length.
+    // Calls body(place, length, root) for each group that the thread's team takes: its first
+    // value, how many it has, and the root of the number of its rows. All teams go round equally
+    // often, as they exchange values within warps: with groups of no length.
     template <typename Body>
-    __device__ __forceinline__ void for_rows(Body body) const {
+    __device__ __forceinline__ void for_groups(Body body) const {
         const int teams = GROUP_THREADS / lanes, team = threadIdx.x / lanes;
         const long long turn = static_cast<long long>(gridDim.x) * teams;
-        for (long long i = static_cast<long long>(blockIdx.x) * teams; i < rows; i += turn) {
-            const long long row = i + team;
-            body(first + row * length, row < rows ? length : 0);
+        for (long long i = static_cast<long long>(blockIdx.x) * teams; i < count; i += turn) {
+            const long long group = i + team < count ? i + team : count - 1, begin = groups[group];
+            const int rows = i + team < count ? static_cast<int>(groups[group + 1] - begin) : 0;
+            body(first + begin * width, rows * width, sqrt(static_cast<double>(rows)));
         }
     }
 
-    // Calls body(column) for the first of each W columns that the thread takes.
+    // Calls body(j) for the first of each W values of a group that the thread takes.
     template <int W, typename Body>
-    __device__ __forceinline__ void for_columns(int end, Body body) const {
+    __device__ __forceinline__ void for_values(int end, Body body) const {
 #pragma unroll 4
         for (int j = lane * W; j < end; j += lanes * W) body(j);
     }
 };
 
-// Euclidean norm of a row, whose values body(column) returns W at a time.
+// Euclidean norm of a group, whose values body(j) returns W at a time.
 template <int W, typename Body>
-__device__ __forceinline__ double row_norm(const Matrix &matrix, int end, Body body) {
+__device__ __forceinline__ double group_norm(const Matrix &matrix, int end, Body body) {
     double sum[1] = {};
-    matrix.for_columns<W>(end, [&](int j) {
+    matrix.for_values<W>(end, [&](int j) {
         const auto pack = body(j);
 #pragma unroll
         for (int w = 0; w < W; ++w) {
@@ -55,52 +61,52 @@ __device__ __forceinline__ double row_norm(const Matrix &matrix, int end, Body b
     return sqrt(sum[0]);
 }
 
-// What the proximal operator of threshold * norm leaves of a row; NaN stays NaN.
+// What the proximal operator of threshold * norm leaves of a group; NaN stays NaN.
 __device__ __forceinline__ double share_of(double norm, double threshold) {
     return norm <= threshold ? 0.0 : 1.0 - threshold / norm;
 }
 
-// The sum of the norms of the rows, for the monitor.
+// The sum of the norms of the groups, each times its root, for the monitor.
 template <typename T, int W>
 __global__ void __launch_bounds__(GROUP_THREADS) group_norms(
-    const T *__restrict__ weight, double scale, double batch_size, long long inputs,
-    long long outputs, long long lanes, double *monitor, double *partials,
-    unsigned int *counters) {
+    const T *__restrict__ weight, const long long *__restrict__ groups, double scale,
+    double batch_size, long long count, long long inputs, long long outputs, long long lanes,
+    double *monitor, double *partials, unsigned int *counters) {
     const int k = blockIdx.y;
-    const Matrix matrix(inputs, outputs, lanes);
+    const Matrix matrix(groups, count, inputs, outputs, lanes);
     double norms[1] = {};
-    matrix.for_rows([&](long long place, int end) {
+    matrix.for_groups([&](long long place, int end, double root) {
         const double norm =
-            row_norm<W>(matrix, end, [&](int j) { return load<W>(weight + place + j); });
-        if (matrix.lane == 0) norms[0] += norm;
+            group_norm<W>(matrix, end, [&](int j) { return load<W>(weight + place + j); });
+        if (matrix.lane == 0) norms[0] += root * norm;
     });
     if (!grid_sums(norms, partials + static_cast<long long>(k) * gridDim.x, counters + k)) return;
     if (threadIdx.x == 0) monitor[3 * k + 1] += batch_size * scale * norms[0];
 }
 
-// The proximal operator of the rows' norms after a step of gradient descent with momentum.
+// The proximal operator of the groups' norms after a step of gradient descent with momentum.
 template <typename T, int W>
 __global__ void __launch_bounds__(GROUP_THREADS) sgd_group_step(
-    T *__restrict__ weight, T *__restrict__ velocity, const double *__restrict__ rate,
-    const double *__restrict__ strength, double momentum, long long nesterov, long long inputs,
-    long long outputs, long long lanes) {
+    T *__restrict__ weight, T *__restrict__ velocity, const long long *__restrict__ groups,
+    const double *__restrict__ rate, const double *__restrict__ strength, double momentum,
+    long long nesterov, long long count, long long inputs, long long outputs, long long lanes) {
     const double threshold = rate[blockIdx.y] * strength[blockIdx.y];
     if (!(threshold > 0.0)) return;
-    const Matrix matrix(inputs, outputs, lanes);
+    const Matrix matrix(groups, count, inputs, outputs, lanes);
     const T inertia = static_cast<T>(nesterov ? momentum : 0.0);
-    matrix.for_rows([&](long long place, int end) {
+    matrix.for_groups([&](long long place, int end, double root) {
         T *w = weight + place, *v = velocity + place;
-        const double norm = row_norm<W>(matrix, end, [&](int j) {
+        const double norm = group_norm<W>(matrix, end, [&](int j) {
             Pack<T, W> p = load<W>(w + j);
             const Pack<T, W> speed = load<W>(v + j);
 #pragma unroll
             for (int i = 0; i < W; ++i) p.v[i] -= inertia * speed.v[i];
             return p;
         });
-        const double left = share_of(norm, threshold);
+        const double left = share_of(norm, threshold * root);
         const T share = static_cast<T>(left);
         const bool restarts = nesterov && left == 0.0;
-        matrix.for_columns<W>(end, [&](int j) {
+        matrix.for_values<W>(end, [&](int j) {
             Pack<T, W> next = load<W>(w + j), speed = load<W>(v + j);
 #pragma unroll
             for (int i = 0; i < W; ++i) {
@@ -114,9 +120,9 @@ __global__ void __launch_bounds__(GROUP_THREADS) sgd_group_step(
     });
 }
 
-// A row p of weights and the strength times its steps, a = limit / (sqrt(v) + epsilon).
+// A group p of weights and the strength times its steps, a = limit / (sqrt(v) + epsilon).
 template <typename T, int W>
-struct AdaptiveRow {
+struct AdaptiveGroup {
     T *p;
     const T *v;
     double limit;
@@ -125,11 +131,11 @@ struct AdaptiveRow {
 
     __device__ __forceinline__ T root(T second) const { return sqrt(second) + tiny; }
 
-    // Whether nothing is left of the row; if not, `start` is a lower bound of its norm. Squares are
+    // Whether nothing is left of the group; if not, `start` is a lower bound of its norm. Squares are
     // taken in float64, as those of float32 may be too small for it.
     __device__ __forceinline__ bool vanishes(const Matrix &matrix, double &start) const {
         double sums[3] = {};
-        matrix.for_columns<W>(end, [&](int j) {
+        matrix.for_values<W>(end, [&](int j) {
             const Pack<T, W> values = load<W>(p + j), second = load<W>(v + j);
 #pragma unroll
             for (int i = 0; i < W; ++i) {
@@ -151,7 +157,7 @@ struct AdaptiveRow {
         const Matrix &matrix, double r, double (&sums)[2]) const {
         const T norm = static_cast<T>(r);
         sums[0] = sums[1] = 0.0;
-        matrix.for_columns<W>(end, [&](int j) {
+        matrix.for_values<W>(end, [&](int j) {
             const Pack<T, W> values = load<W>(p + j), second = load<W>(v + j);
             T phi = 0, psi = 0;
 #pragma unroll
@@ -169,7 +175,7 @@ struct AdaptiveRow {
 
     __device__ __forceinline__ void shrink(const Matrix &matrix, double r) const {
         const T norm = static_cast<T>(r);
-        matrix.for_columns<W>(end, [&](int j) {
+        matrix.for_values<W>(end, [&](int j) {
             Pack<T, W> values = load<W>(p + j);
             const Pack<T, W> second = load<W>(v + j);
 #pragma unroll
@@ -182,14 +188,15 @@ struct AdaptiveRow {
     }
 };
 
-// Newton's method for the norm that the proximal operator leaves of a row, from below; 0 stays 0.
-// A warp goes on until all its rows are done.
+// Newton's method for the norm that the proximal operator leaves of a group, from below; 0 stays 0.
+// A warp goes on until all its groups are done.
 template <typename T, int W>
 __device__ __forceinline__ double remaining_norm(
-    const Matrix &matrix, const AdaptiveRow<T, W> &row, double r, double tolerance, bool moves) {
+    const Matrix &matrix, const AdaptiveGroup<T, W> &group, double r, double tolerance,
+    bool moves) {
     for (int step = 0; step < NEWTON_STEPS && __any_sync(ALL_LANES, moves); ++step) {
         double sums[2];
-        row.moments(matrix, r, sums);
+        group.moments(matrix, r, sums);
         if (!moves) continue;
         const double phi = sums[0], mean = sums[1] / phi, spread = 1.0 - r * mean;
         const double change = (phi * sqrt(phi) - phi) / sums[1];
@@ -202,22 +209,22 @@ __device__ __forceinline__ double remaining_norm(
     return r;
 }
 
-// The proximal operator of the rows' norms in Adam's metric, after its step.
+// The proximal operator of the groups' norms in Adam's metric, after its step.
 template <typename T, int W>
 __global__ void __launch_bounds__(GROUP_THREADS, 3) adam_group_step(
-    T *__restrict__ weight, const T *__restrict__ second, const double *__restrict__ rate,
-    const double *__restrict__ strength, const double *__restrict__ correction, double epsilon,
-    double tolerance, long long decoupled, long long inputs, long long outputs, long long lanes) {
+    T *__restrict__ weight, const T *__restrict__ second, const long long *__restrict__ groups,
+    const double *__restrict__ rate, const double *__restrict__ strength,
+    const double *__restrict__ correction, double epsilon, double tolerance, long long decoupled,
+    long long count, long long inputs, long long outputs, long long lanes) {
     const double threshold = rate[blockIdx.y] * strength[blockIdx.y];
     if (!(threshold > 0.0)) return;
-    const Matrix matrix(inputs, outputs, lanes);
-    const double limit = threshold * correction[blockIdx.y];
-    matrix.for_rows([&](long long place, int end) {
+    const Matrix matrix(groups, count, inputs, outputs, lanes);
+    matrix.for_groups([&](long long place, int end, double root) {
         T *p = weight + place;
         if (decoupled) {
-            const double norm = row_norm<W>(matrix, end, [&](int j) { return load<W>(p + j); });
-            const double share = share_of(norm, threshold);
-            matrix.for_columns<W>(end, [&](int j) {
+            const double norm = group_norm<W>(matrix, end, [&](int j) { return load<W>(p + j); });
+            const double share = share_of(norm, threshold * root);
+            matrix.for_values<W>(end, [&](int j) {
                 Pack<T, W> values = load<W>(p + j);
 #pragma unroll
                 for (int i = 0; i < W; ++i) values.v[i] = static_cast<T>(share * values.v[i]);
@@ -225,11 +232,12 @@ __global__ void __launch_bounds__(GROUP_THREADS, 3) adam_group_step(
             });
             return;
         }
-        const AdaptiveRow<T, W> row = {
+        const double limit = threshold * root * correction[blockIdx.y];
+        const AdaptiveGroup<T, W> group = {
             p, second + place, limit, static_cast<T>(limit), static_cast<T>(epsilon), end};
         double start;
-        const bool vanishes = row.vanishes(matrix, start);
+        const bool vanishes = group.vanishes(matrix, start);
         start = start > 0.0 && !vanishes ? start : 0.0;
-        row.shrink(matrix, remaining_norm(matrix, row, start, tolerance, !vanishes));
+        group.shrink(matrix, remaining_norm(matrix, group, start, tolerance, !vanishes));
     });
 }

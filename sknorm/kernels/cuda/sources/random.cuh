@@ -47,10 +47,15 @@ struct Dropout {
     // Whether anything can be dropped; the same for all threads of a member.
     __device__ __forceinline__ bool active() const { return threshold != 0u; }
 
+    // Whether an element stays, where anything can be dropped.
+    __device__ __forceinline__ bool keeps(unsigned int element) const {
+        return random_bits(keys, element) >= threshold;
+    }
+
     // A dropped value is 0 even where x is not finite.
     __device__ __forceinline__ T operator()(T x, unsigned int element) const {
         if (!active()) return x * scale;
-        return random_bits(keys, element) >= threshold ? x * scale : T(0);
+        return keeps(element) ? x * scale : T(0);
     }
 };
 

@@ -2,8 +2,7 @@
 // formulas.
 #include "random.cuh"
 #include "reduce.cuh"
-
-constexpr int ROW_THREADS = 256;
+#include "row_turns.cuh"
 
 // Calls body(i) for the first of each W values of a member that the thread takes, of `size`.
 template <int W, typename Body>
@@ -69,9 +68,8 @@ __global__ void __launch_bounds__(ROW_THREADS) begin_step(
     if (last_block(counter, gridDim.x * gridDim.y) && threadIdx.x == 0) clock[0] = index + 1;
 }
 
-// Rows of a table of n values each, their targets and weights. X has T of type S, y has values of
-// type Y. A grid of blocks over rows, batches, and tiles of columns; threads along the columns,
-// then along the rows.
+// Rows of a table, their targets and weights. X has values of type S, y has values of type Y. The
+// d columns of X are the first of m.
 //
 // A thread keeps the standardization of its W columns, four times the bytes of a float32 value, in
 // registers, and takes as many rows as the grid leaves to it, BATCH of them at a time: where a row
@@ -82,15 +80,14 @@ __global__ void __launch_bounds__(ROW_THREADS, 4) gather(
     const S *__restrict__ X, const Y *__restrict__ y, const T *__restrict__ weight,
     const long long *__restrict__ rows, const double *__restrict__ offset,
     const double *__restrict__ factor, long long count, long long total, long long n, long long d,
-    long long o, long long orders, long long weightings, T *__restrict__ x_out,
+    long long m, long long o, long long orders, long long weightings, T *__restrict__ x_out,
     Y *__restrict__ y_out, T *__restrict__ weight_out) {
     constexpr int BATCH = 4;
-    const long long r = blockIdx.y;
-    const long long stride = static_cast<long long>(gridDim.x) * blockDim.y;
-    const long long start = static_cast<long long>(blockIdx.x) * blockDim.y + threadIdx.y;
-    const long long column = (static_cast<long long>(blockIdx.z) * blockDim.x + threadIdx.x) * W;
+    const RowTurns<W> turns;
+    const long long r = blockIdx.y, start = turns.first, stride = turns.stride;
+    const long long column = turns.column;
     rows += r * n;
-    const long long view = total > count ? rows[0] / count : 0;
+    const long long view = view_of(rows, count, total > count);
     if (column < d) {
         double origin[W], unit[W];
 #pragma unroll
@@ -99,7 +96,7 @@ __global__ void __launch_bounds__(ROW_THREADS, 4) gather(
             unit[w] = factor[view * d + column + w];
         }
         const S *from = X + column - view * count * d;
-        T *to = x_out + r * n * d + column;
+        T *to = x_out + r * n * m + column;
         for (long long i = start; i < n; i += BATCH * stride) {
             Pack<S, W> packs[BATCH];
 #pragma unroll
@@ -115,20 +112,48 @@ __global__ void __launch_bounds__(ROW_THREADS, 4) gather(
                     const double value = static_cast<double>(packs[b].v[w]);
                     pack.v[w] = static_cast<T>((value - origin[w]) * unit[w]);
                 }
-                store<W>(to + (i + b * stride) * d, pack);
+                store<W>(to + (i + b * stride) * m, pack);
             }
         }
     }
     if (blockIdx.z > 0) return;
-    const long long members = larger(orders, weightings);
+    const long long members = weightings > 0 ? larger(orders, weightings) : 0;
     for (long long i = start; i < n; i += stride) {
         const long long row = rows[i];
         for (long long j = threadIdx.x; j < o; j += blockDim.x) {
             y_out[(r * n + i) * o + j] = y[row * o + j];
         }
         // Batch r serves the members r, r + R, ...; either of the two numbers is 1 or K.
-        for (long long m = r + threadIdx.x * orders; m < members; m += blockDim.x * orders) {
-            weight_out[m * n + i] = weight[m % weightings * total + row];
+        for (long long k = r + threadIdx.x * orders; k < members; k += blockDim.x * orders) {
+            weight_out[k * n + i] = weight[k % weightings * total + row];
         }
+    }
+}
+
+// Gaps filled and far values pulled in, in the first d of m columns, in place. As above, room for 4
+// blocks saves registers from being spilled.
+template <typename T, int W>
+__global__ void __launch_bounds__(ROW_THREADS, 4) squash(
+    const long long *__restrict__ rows, const double *__restrict__ clip,
+    const double *__restrict__ fill, long long count, long long views, long long n, long long d,
+    long long m, T *__restrict__ x) {
+    const RowTurns<W> turns;
+    if (turns.column >= d) return;
+    const long long r = blockIdx.y, view = view_of(rows + r * n, count, views > 1);
+    T bound[W], gap[W];
+#pragma unroll
+    for (int w = 0; w < W; ++w) {
+        bound[w] = static_cast<T>(clip[view * d + turns.column + w]);
+        gap[w] = static_cast<T>(fill[view * d + turns.column + w]);
+    }
+    x += r * n * m + turns.column;
+    for (long long i = turns.first; i < n; i += turns.stride) {
+        Pack<T, W> pack = load<W>(x + i * m);
+#pragma unroll
+        for (int w = 0; w < W; ++w) {
+            const T value = pack.v[w], scaled = bound[w] * value;
+            pack.v[w] = value == value ? value / sqrt(T(1) + scaled * scaled) : gap[w];
+        }
+        store<W>(x + i * m, pack);
     }
 }
