@@ -6,6 +6,7 @@ import numpy as np
 
 from sknorm._warnings import warn
 from sknorm.data.checks.tables import check_features
+from sknorm.data.kinds import Kinds
 from sknorm.data.statistics import Statistics, gather
 
 # Deviations, in location or in spread, that rows of one source hardly differ by in most columns;
@@ -29,10 +30,10 @@ def check_pair(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
             )
 
 
-def check_validation(estimator: Any, X: Any, y: Any) -> tuple[Any, Any]:
+def check_validation(estimator: Any, X: Any, y: Any, known: Kinds | None = None) -> tuple[Any, Any]:
     """Held-out rows as ``fit`` checks its own, with errors that say X_val and y_val."""
     try:
-        return check_features(estimator, X, reset=False, y=y)
+        return check_features(estimator, X, reset=False, y=y, known=known)
     except (TypeError, ValueError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"X_val or y_val: {error}") from error

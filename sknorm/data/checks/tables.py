@@ -1,6 +1,7 @@
 """Checks of X that say which column is wrong, and what to do about it."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,55 +12,143 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from sknorm._sklearn import _check_feature_names, _check_n_features, _get_feature_names
-from sknorm.backends import fetched, is_on_host, to_host
-from sknorm.data.checks.entries import label_of, refusal, refuse_dates, refuse_odd
+from sknorm.backends import fetched, is_on_host
+from sknorm.data import raw
+from sknorm.data.checks.coding import Coding, code_array, code_columns
+from sknorm.data.checks.missing import check_stored
 from sknorm.data.checks.targets import check_entries
+from sknorm.data.kinds import Kinds
+from sknorm.data.raw.content import is_wide
+from sknorm.data.raw.entries import refuse_dates, refuse_odd
 
-_CHUNK = 1 << 20  # values that are looked at together
 _NO_TARGETS = "no_validation"  # as scikit-learn calls it
 
 
 def check_features(
-    estimator: Any, X: Any, *, reset: bool, y: Any = _NO_TARGETS, at_least: int = 1
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    y: Any = _NO_TARGETS,
+    at_least: int = 1,
+    known: Kinds | None = None,
 ) -> Any:
-    """X (and y) as scikit-learn's ``validate_data`` returns them, finite, X float, dense or CSR.
+    """X (and y) checked, as networks take them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        ``reset`` sets its ``n_features_in_`` and ``feature_names_in_``; otherwise X must fit them.
+        Its ``categorical_features``, "from_dtype" where it has none, say what is a category.
+    X : table of any library
+    reset : bool
+        Whether the kinds of the columns are decided here, as in fit.
+    y : object
+        Left out by default.
+    at_least : int
+        Rows that are needed.
+    known : Kinds or None
+        What the columns were in fit, which they must be again.
+
+    Returns
+    -------
+    X : array, CSR array or CodedTable
+        Float. An array where all is numeric and nothing is missing.
+    y : array
+        As scikit-learn's ``validate_data`` returns it, if y is given.
 
     Raises
     ------
     ValueError
-        If a column is not numeric, or a value is NaN, infinite or beyond the compute dtype.
+        If a column is neither numeric nor a category, is not what it was in fit, or has an
+        infinite value.
     """
+    known = None if reset else known
     if not is_on_host(X):
-        X = _check_device_features(estimator, X, reset, at_least)
+        X = _check_device_features(estimator, X, reset, at_least, known)
         return X if _is_left_out(y) else (X, check_targets(estimator, X, y))
     y = fetched(y)
-    if not reset and _is_plain(estimator, X, y) and X.shape[0] >= at_least:
-        check_finite(estimator, X)
+    coded = known is not None and bool(known.categories)
+    if not (reset or coded) and _is_plain(estimator, X, y) and X.shape[0] >= at_least:
+        X = code_array(estimator, X, Coding())
         return X if _is_left_out(y) else (X, y)
-    X = _with_missing(X)
+    X = raw.as_table(_with_missing(X))
     refuse_dates(X)
     if not _is_left_out(y):
         y = np.asarray(y) if hasattr(y, "__dask_graph__") else y  # which is computed once
         check_entries(y)
-    names = feature_names(X)
-    settings: dict[str, Any] = {
+    settings = {"reset": reset, "ensure_min_samples": at_least}
+    X, y = _check_columns(estimator, X, y, known, settings)
+    return X if _is_left_out(y) else (X, y)
+
+
+def _check_columns(
+    estimator: Any, X: Any, y: Any, known: Kinds | None, settings: dict[str, Any]
+) -> tuple[Any, Any]:
+    """X column by column, unless scikit-learn makes one array of numbers of it."""
+    table = raw.open_table(X)
+    _check_unique(X)
+    # Known names are not looked up again: that takes longer than to read a row.
+    names = _get_feature_names(X) if known is None else known.names
+    coding = Coding.of(estimator, known, table.width, names) if table is not None else None
+    if table is not None and not table.width:
+        check_count(estimator, X, settings["ensure_min_samples"])
+    if table is None or coding is None or (table.numeric and not coding.categories):
+        X, y = _check_numbers(estimator, X, y, settings)
+        coding = coding or Coding.of(estimator, known, X.shape[1], names)
+        return _check_array(estimator, X, coding), y
+    with _naming_order(estimator, X):
+        validate_data(estimator, X, reset=settings["reset"], skip_check_array=True)
+    check_count(estimator, X, settings["ensure_min_samples"])
+    X = code_columns(estimator, table, coding)
+    return X, y if _is_left_out(y) else check_targets(estimator, X, y)
+
+
+def _check_numbers(
+    estimator: Any, X: Any, y: Any, settings: dict[str, Any]
+) -> tuple[np.ndarray, Any]:
+    """X and y by scikit-learn's checks; X is a float array, or sparse in CSR format."""
+    settings = {
         "dtype": (np.float64, np.float32),
         "ensure_all_finite": False,
         "accept_sparse": "csr",
-        "ensure_min_samples": at_least,
+        **settings,
     }
-    if _is_left_out(y):
-        with _naming_entries(estimator, X):
-            X = validate_data(estimator, X, reset=reset, **settings)
-        X = _without_duplicates(X)
-        check_finite(estimator, X, names)
-        return X
-    # scikit-learn adds up y, whose range has its own check
-    with _naming_entries(estimator, X), np.errstate(over="ignore", invalid="ignore"):
-        X, y = validate_data(estimator, X, y, reset=reset, multi_output=True, **settings)
+    with _naming_entries(estimator, X), _naming_order(estimator, X):
+        if _is_left_out(y):
+            return validate_data(estimator, X, **settings), y
+        # scikit-learn adds up y, whose range has its own check
+        with np.errstate(over="ignore", invalid="ignore"):
+            return validate_data(estimator, X, y, multi_output=True, **settings)
+
+
+def _check_array(estimator: Any, X: Any, coding: Coding) -> Any:
+    if not sparse.issparse(X):
+        return code_array(estimator, X, coding)
+    if coding.categories:
+        raise ValueError(
+            f"X is sparse, but column {min(coding.categories)} is a category. Pass a dense table, "
+            "or fit without categories (categorical_features=None)."
+        )
     X = _without_duplicates(X)
-    check_finite(estimator, X, names)
-    return X, y
+    check_stored(estimator, X)
+    return X
+
+
+@contextmanager
+def _naming_order(estimator: Any, X: Any) -> Iterator[None]:
+    """Let an error about columns in another order name the first of them."""
+    try:
+        yield
+    except ValueError as error:
+        if "must be in the same order" not in str(error):
+            raise
+        pairs = zip(_get_feature_names(X), estimator.feature_names_in_, strict=True)
+        place, (now, before) = next((i, p) for i, p in enumerate(pairs) if p[0] != p[1])
+        raise ValueError(
+            f"{error}Column {place} is {now!r} now, and was {before!r} in fit. Pass "
+            "frame[model.feature_names_in_]."
+        ) from None
 
 
 @contextmanager
@@ -70,7 +159,8 @@ def _naming_entries(estimator: Any, X: Any) -> Iterator[None]:
     """
     try:
         yield
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError) as error:
+        _refuse_lone(X, error)
         try:
             refuse_odd(estimator, X)
         except ValueError as named:
@@ -78,32 +168,60 @@ def _naming_entries(estimator: Any, X: Any) -> Iterator[None]:
         raise
 
 
+def _refuse_lone(X: Any, error: Exception) -> None:
+    """Refuse a dict, and a row or a column by itself that does not convert to numbers."""
+    if isinstance(X, Mapping):
+        found, advice = f"a {type(X).__name__}", "pandas.DataFrame(X), or pandas.DataFrame([X])"
+        advice += " of a single row"
+    elif np.ndim(X) == 1 and not re.search("[12]D|2-dim", str(error)):
+        found, advice = "1D array", "frame.iloc[[0]] for a single row, frame[['name']] for a column"
+    else:
+        return
+    raise ValueError(f"Expected 2D array, got {found} instead. Pass {advice}.") from None
+
+
 def _is_left_out(y: Any) -> bool:
     return isinstance(y, str) and y == _NO_TARGETS
 
 
 def _with_missing(X: Any) -> Any:
-    """A masked array with NaN where it is masked; NumPy would take what is under the mask."""
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        return np.ma.filled(X.astype(np.float64), np.nan)
-    return X
+    """A masked array with NaN or None where it is masked; NumPy would take what is under it."""
+    if not (isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X)):
+        return X
+    if X.dtype.kind in "OUS" or (X.dtype.kind in "iu" and X.count() and is_wide(X.compressed())):
+        values = np.array(X.data, dtype=object)
+        values[np.ma.getmaskarray(X)] = None
+        return values
+    dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+    return np.ma.filled(X.astype(dtype), np.nan)
 
 
 def feature_names(X: Any) -> Any:
-    """The names of a data frame's columns, which must differ."""
+    """The names of a data frame's columns, which must differ; None where some are no text."""
     if type(X) is np.ndarray:
         return None
+    _check_unique(X)
+    return _get_feature_names(X)
+
+
+def _check_unique(X: Any) -> None:
+    """Refuse columns of one name."""
     columns: Any = getattr(X, "columns", None)
-    if getattr(columns, "is_unique", True):
-        return _get_feature_names(X)
-    name = columns[columns.duplicated()][0]
+    if hasattr(X, "column_names"):  # PyArrow
+        twice = [name for i, name in enumerate(X.column_names) if name in X.column_names[:i]]
+    else:
+        twice = [] if getattr(columns, "is_unique", True) else columns[columns.duplicated()]
+    if not len(twice):
+        return
     raise ValueError(
-        f"X has several columns named {name!r}, so that columns cannot be told apart by name. "
+        f"X has several columns named {twice[0]!r}, so that columns cannot be told apart by name. "
         "Rename them, or pass X.to_numpy()."
     )
 
 
-def _check_device_features(estimator: Any, X: Any, reset: bool, at_least: int) -> Any:
+def _check_device_features(
+    estimator: Any, X: Any, reset: bool, at_least: int, known: Kinds | None
+) -> Any:
     """The same for an array on a device, which never comes to the host."""
     xp = array_namespace(X)
     if X.ndim != 2:
@@ -115,12 +233,7 @@ def _check_device_features(estimator: Any, X: Any, reset: bool, at_least: int) -
     check_count(estimator, X, at_least)
     _check_feature_names(estimator, X, reset=reset)
     _check_n_features(estimator, X, reset=reset)
-    if not bool(to_host(xp.all(xp.isfinite(X)))):
-        column = int(to_host(xp.argmin(xp.astype(xp.all(xp.isfinite(X), axis=0), xp.int8))))
-        values = to_host(X[:, column])
-        row = int(np.argmin(np.isfinite(values)))
-        _refuse_value(estimator, values[row], str(column), row)
-    return X
+    return code_array(estimator, X, Coding.of(estimator, known, int(X.shape[1]), None))
 
 
 def check_count(estimator: Any, X: Any, at_least: int) -> None:
@@ -172,35 +285,6 @@ def _without_duplicates(X: Any) -> Any:
         X = X.copy()
         X.sum_duplicates()
     return X
-
-
-def check_finite(estimator: Any, X: np.ndarray, names: Any = None) -> None:
-    """Raise a ValueError that names the first column with a NaN or infinite value."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.sum(X.data if sparse.issparse(X) else X)):
-            return  # a sum that overflows is looked into below
-    if sparse.issparse(X):
-        _check_finite_entries(estimator, X)
-        return
-    rows = max(1, _CHUNK // max(1, X.shape[1]))
-    for start in range(0, X.shape[0], rows):
-        bad = ~np.isfinite(X[start : start + rows])
-        if bad.any():
-            row, column = (int(i[0]) for i in np.nonzero(bad))
-            label = label_of(column, None if names is None else names[column])
-            _refuse_value(estimator, X[start + row, column], label, start + row)
-
-
-def _check_finite_entries(estimator: Any, X: Any) -> None:
-    bad = np.flatnonzero(~np.isfinite(X.data))
-    if bad.size:
-        row = int(np.searchsorted(X.indptr, bad[0], side="right")) - 1
-        _refuse_value(estimator, X.data[bad[0]], str(X.indices[bad[0]]), row)
-
-
-def _refuse_value(estimator: Any, value: float, column: str, row: int) -> None:
-    found = "NaN" if np.isnan(value) else "infinity"
-    raise ValueError(refusal(estimator, found, column, row))
 
 
 def check_sparse_backend(X: Any, backend: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from sknorm.data.checks.entries import DATES_AS_NUMBERS, first_odd, is_date, is_missing, shown
+from sknorm.data.raw.entries import DATES_AS_NUMBERS, first_odd, is_date, is_missing, shown
 
 
 def check_entries(y: Any, name: str = "y") -> None:

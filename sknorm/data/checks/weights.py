@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.utils import check_consistent_length, column_or_1d
 
 from sknorm._sklearn import _check_sample_weight
-from sknorm.backends import fetched, is_on_host
+from sknorm.backends import fetched
 from sknorm.data.checks.targets import as_numbers, check_entries
 
 
-def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
+def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
     """Row weights in float64, or None if there are none.
 
     Raises
@@ -21,11 +21,16 @@ def check_weights(sample_weight: Any, X: np.ndarray) -> np.ndarray | None:
     """
     if sample_weight is None:
         return None
-    rows = X if is_on_host(X) else np.empty((X.shape[0], 0))
+    rows = X if isinstance(X, np.ndarray) else np.empty((X.shape[0], 0))
     weight = fetched(sample_weight)
     if isinstance(weight, Number):
         weight = np.full(X.shape[0], weight)
     weight = as_numbers(weight, "sample_weight")
+    if weight.size and not weight.any():
+        raise ValueError(
+            "sample_weight is zero in all rows. Sample weights must contain at least one non-zero "
+            "number."
+        )
     weight = _check_sample_weight(weight, rows, dtype=np.float64)
     if weight.min() < 0:
         row = int(np.argmin(weight))
