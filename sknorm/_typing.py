@@ -69,6 +69,10 @@ ValidationFraction: TypeAlias = (
     Number | Splitter | HasArray | Iterable[Integer | np.bool_ | tuple[Any, Any]]
 )
 Normalization: TypeAlias = Literal["batch", "ghost", "layer"] | None
+Scaling: TypeAlias = Literal["auto", "robust", "standard"] | None
+CategoricalFeatures: TypeAlias = (
+    Literal["from_dtype"] | Sequence[Integer | np.bool_ | str] | HasArray | None
+)
 NormStatistics: TypeAlias = Literal["running", "cumulative", "population"]
 ClassWeight: TypeAlias = dict[Any, Any] | Literal["balanced"] | None
 Scoring: TypeAlias = str | Callable[..., Any] | None

@@ -21,7 +21,9 @@ from sklearn.datasets import make_classification, make_regression
 
 from sknorm.backends import resolve
 from sknorm.data.dataset import TrainingData
-from sknorm.network.architecture import Architecture
+from sknorm.data.scaling import Scaling
+from sknorm.data.table import CodedRows
+from sknorm.network.architecture import Architecture, Categories
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
 from sknorm.network.parameters import Parameters, zeros_like
@@ -144,6 +146,30 @@ class Problem:
         return compute, gradient, value
 
 
+def coded(
+    X: np.ndarray, scaling: Scaling, categories: Categories, rng: np.random.Generator
+) -> tuple[CodedRows, Scaling]:
+    """A table with gaps, and codes of columns of which some levels have no place."""
+    X[::7, 0] = np.nan
+    shape = scaling.offset.shape
+    scaling = scaling._replace(clip=np.full(shape, 0.3), fill=rng.normal(size=shape))
+    known = {column: (0, levels) for column, levels, _ in categories.embeddings}
+    begin = 0
+    for column, rows in categories.columns:
+        known[column] = begin, rows
+        begin += rows
+    places, codes = [], []
+    for column in range(categories.count):
+        first, count = known.get(column, (0, 0))
+        places.append(np.array([-1, *range(first, first + count)], dtype=np.int32))
+        codes.append(rng.integers(0, 1 + count, len(X)))
+    starts = np.cumsum([0, *map(len, places)])[:-1]
+    table = np.stack(codes, axis=1).astype(np.int32)
+    every = np.concatenate(places)[None]
+    columns = np.arange(categories.count)
+    return CodedRows(X, table), scaling._replace(columns=columns, starts=starts, places=every)
+
+
 @pytest.fixture
 def problem() -> Callable[..., Problem]:
     """A builder of problems of 60 rows, with unequal row weights and generic parameters."""
@@ -152,10 +178,11 @@ def problem() -> Callable[..., Problem]:
         sizes: tuple[int, ...] = (5, 7, 6, 2), *, classes: int = 0, members: int = 2,
         activation: str = "tanh", normalization: str | None = "batch", affine: bool = True,
         dropout: float = 0.0, input_dropout: float = 0.0, residual: bool = False, n: int = 60,
-        seed: int = 0,
+        seed: int = 0, categories: Categories | None = None, mixup: bool = False,
     ) -> Problem:  # fmt: skip
         rng = np.random.default_rng(seed)
-        architecture = Architecture(sizes, activation, normalization, 1e-5, affine, 16, residual)
+        known = 1e-5, affine, 16, residual, categories
+        architecture = Architecture(sizes, activation, normalization, *known)
         states = [np.random.RandomState(seed + k) for k in range(members)]
         network = initialize(resolve(np.zeros(1)), architecture, states, np.dtype(np.float64))
         network.parameters.flat[...] += 0.1 * rng.normal(size=network.parameters.flat.shape)
@@ -164,17 +191,18 @@ def problem() -> Callable[..., Problem]:
         targets = rng.normal(size=(n, sizes[-1]))
         if classes > 2:
             targets = rng.integers(0, classes, (n, 1))
-        data = TrainingData(
-            X=rng.normal(2.0, 3.0, (n, sizes[0])),
-            y=(targets > 0).astype(float) if classes == 2 else targets,
-            weight=rng.uniform(0.2, 3.0, (1, n)),
-            offset=rng.normal(size=(1, sizes[0])),
-            factor=rng.uniform(0.2, 0.5, (1, sizes[0])),
-        )
+        width = architecture.numbers
+        X: Any = rng.normal(2.0, 3.0, (n, width))
+        y = (targets > 0).astype(float) if classes == 2 else targets
+        weight = rng.uniform(0.2, 3.0, (1, n))
+        scaling = Scaling(rng.normal(size=(1, width)), rng.uniform(0.2, 0.5, (1, width)))
+        if categories is not None:
+            X, scaling = coded(X, scaling, categories, rng)
+        data = TrainingData(X, y, weight, scaling)
         rates = np.linspace(0.0, dropout, members + 1)[1:]
         values = dict.fromkeys((each.name for each in fields(Members)), 0.0)
         values |= {"alpha": 0.1, "l1_ratio": 0.5, "learning_rate_init": 0.01, "norm_momentum": 0.1}
-        values |= {"input_dropout": input_dropout}
+        values |= {"input_dropout": input_dropout, "mixup_alpha": 0.5 * mixup}
         full: Any = {name: np.full(members, value) for name, value in values.items()}
         seeds = np.arange(7, 7 + members, dtype=np.uint32)
         rows = np.stack([rng.permutation(n) for _ in range(members)])

@@ -180,7 +180,7 @@ class Session:
         fault = self.rng.integers(5)
         with pytest.raises((ValueError, TypeError)):
             if fault == 0:
-                method(self.task._formed(np.full((20, self.task.width), np.nan)), y[:20])
+                method(self.task._formed(np.full((20, self.task.width), np.inf)), y[:20])
             elif fault == 1:
                 method(X, y[:-1])
             elif fault == 2:

@@ -1,61 +1,263 @@
 """The columns of a table: what was learned of them, and how networks see them."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
-from sknorm.data import statistics
+from sknorm._warnings import warn
+from sknorm.backends import Backend, resolve
+from sknorm.data import categories, statistics
+from sknorm.data.categories import MISSING, Category
+from sknorm.data.coded import CodedTable
+from sknorm.data.kinds import Kinds
+from sknorm.data.quantiles import quartiles
+from sknorm.data.scaling import Scaling
 from sknorm.data.statistics import Statistics
+from sknorm.data.table import (
+    CodedRows,
+    View,
+    chunk,
+    coded_columns,
+    column,
+    engine_table,
+    gaps,
+    numbers,
+    whole,
+)
+
+_CLIP = 1.0 / 3.0  # robust values stay between -3 and 3
+_ROWS = 1 << 17
+_ROUNDING = 1e-14  # of a constant, to itself
+
+
+class Reading(NamedTuple):
+    """How the columns of a table are to be learned.
+
+    Attributes
+    ----------
+    scaling : {"robust", "standard"} or None
+    min_frequency : int or float
+        Rows, or share of rows, that a level needs for a place of its own.
+    keeps_unused : bool
+        Whether levels without rows are known, too: others may come with them.
+    """
+
+    scaling: str | None
+    min_frequency: float = 1
+    keeps_unused: bool = False
+
+
+class Learned(NamedTuple):
+    """What is learned of numeric columns; see :class:`Columns`."""
+
+    offset: np.ndarray
+    factor: np.ndarray
+    clip: np.ndarray
+    fill: np.ndarray
+    constant: np.ndarray
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Networks see ``(X - offset) * factor``.
+    """What networks see of a table: numbers in their scale, and places of categories.
+
+    A number x becomes z = (x - offset) * factor, and then z / sqrt(1 + (clip * z)^2).
 
     Attributes
     ----------
-    offset, factor : float64 arrays of shape (n_features,)
-        On the host.
-    names : sequence of n_features names, or None
-        For messages.
+    offset, factor, clip, fill : float64 arrays of shape (n_numeric,)
+        On the host; ``fill`` is what networks see in the place of a missing value.
+    constant : bool array of shape (n_numeric,)
+        Columns of which networks saw nothing but zeros in training.
+    kinds : Kinds
+        Which columns are categories.
+    categories : tuple of Category
+        What is known of the code columns, in the order of the table's.
     statistics : Statistics or None
-        Of the rows seen; None where columns are taken as they are.
+        Of the rows seen; None where columns are not standardized.
     """
 
     offset: np.ndarray
     factor: np.ndarray
-    names: Any = None
+    clip: np.ndarray
+    fill: np.ndarray
+    constant: np.ndarray
+    kinds: Kinds
+    categories: tuple[Category, ...] = ()
     statistics: Statistics | None = None
 
     @classmethod
-    def learn(
-        cls, X: Any, weight: np.ndarray | None, names: Any, *, standardize: bool
-    ) -> "Columns":
-        """The columns of a table under row weights (n,), standardized or as they are.
+    def learn(cls, X: Any, weight: np.ndarray | None, names: Any, how: Reading) -> "Columns":
+        """The columns of a table under row weights (n,).
 
         Raises
         ------
         ValueError
             If values are too large to compute with.
         """
-        if standardize:
-            seen = statistics.gather(X, weight, names)
-            return cls(*seen.scaling(), names, seen)
-        statistics.check_range(X, names)
-        width = int(X.shape[1])
-        return cls(np.zeros(width), np.ones(width), names)
+        kinds = Kinds.of(whole(X), names, X.index if isinstance(X, View) else None)
+        known = _categories(X, weight, how)
+        labels = column_labels(X, names)
+        if how.scaling == "robust":
+            return cls(*_robust(quartiles(X, weight)), kinds, known)
+        if how.scaling is None:
+            statistics.check_range(X, labels)
+            width = int(numbers(X).shape[1])
+            nothing, varying = np.zeros(width), np.zeros(width, dtype=bool)
+            plain = Learned(nothing, np.ones(width), nothing, _means(X), varying)
+            return cls(*plain, kinds, known)
+        seen = statistics.gather(X, weight, labels)
+        return cls(*_standard(seen, labels), kinds, known, seen)
+
+    @cached_property
+    def _rows(self) -> tuple[np.ndarray, ...]:
+        """Offset, factor, clip and fill (1, n_numeric), the same arrays each time."""
+        return self.offset[None], self.factor[None], self.clip[None], self.fill[None]
+
+    @property
+    def names(self) -> Any:
+        """Of the columns of X, where it has names."""
+        return self.kinds.names
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """Which column of X each input of a network is of; -1 for zeros that are of none."""
+        kinds = self.kinds
+        numeric = [each for each in range(kinds.n_features) if each not in kinds.categories]
+        vectors = [each.feature for each in self.known for _ in range(each.width)]
+        rows = [each.feature for each in self.known for _ in range(each.rows)]
+        return np.array([*(numeric or [-1]), *vectors, *rows])
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether all inputs of a network are numbers, scaled without a clip."""
+        return not self._clips and not self.known
+
+    @cached_property
+    def _clips(self) -> bool:
+        return bool(self.clip.any())
 
     def pooled(self, X: Any, weight: np.ndarray | None, names: Any) -> "Columns":
-        """The columns of all rows so far and of another table's."""
+        """The columns of all rows so far and of another table's, whose categories are not new."""
+        labels = column_labels(X, names)
         if self.statistics is None:
-            statistics.check_range(X, names)
-            return replace(self, names=names)
-        seen = self.statistics.merged(statistics.gather(X, weight, names))
-        return Columns(*seen.scaling(), names, seen)
+            if not self._clips:
+                statistics.check_range(X, labels)
+            return self.after(X)
+        seen = self.statistics.merged(statistics.gather(X, weight, labels))
+        return replace(self, **_standard(seen, labels)._asdict(), statistics=seen)
+
+    def after(self, X: Any) -> "Columns":
+        """The same after training on more rows, in which constant columns may vary."""
+        constant = self.constant.copy()
+        for j in np.flatnonzero(constant).tolist():
+            values, middle = column(X, j), self.offset[j]
+            constant[j] = not (np.abs(values - middle) > _ROUNDING * np.abs(middle)).any()
+        return replace(self, constant=constant)
 
     def scales_as(self, other: "Columns") -> bool:
-        """Whether networks see the same values under both."""
-        return np.array_equal(self.offset, other.offset) and np.array_equal(
-            self.factor, other.factor
+        """Whether networks see the same numbers under both."""
+        names = "offset", "factor", "clip"
+        return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in names)
+
+    def scaling(self, backend: Backend, X: Any) -> Scaling:
+        """How kernels are to take a table, as one view."""
+        squashes = self._clips or gaps(X)
+        made = Scaling(*map(backend.asarray, self._rows[: 4 if squashes else 2]))
+        if not self.known:
+            return made
+        there = {(c.feature, c.kind == MISSING): place for place, c in enumerate(coded_columns(X))}
+        columns = [there.get((each.feature, each.kind == MISSING), -1) for each in self.known]
+        levels = [c.levels for c in coded_columns(X)]
+        none = np.zeros(0)
+        pairs = zip(self.known, columns, strict=True)
+        found = [each.places(none if at < 0 else levels[at]) for each, at in pairs]
+        starts = np.cumsum([0, *(len(each) for each in found)])[:-1]
+        places = np.concatenate(found)[None]
+        arrays = map(backend.asarray, (np.array(columns), starts, places))
+        return Scaling(*made[:4], *arrays)
+
+    def engine_table(self, backend: Backend, X: Any) -> Any:
+        """A table as kernels take it."""
+        table = engine_table(backend, X)
+        if self.known and not isinstance(table, CodedRows):  # which says that nothing is missing
+            none = np.zeros((X.shape[0], 1), dtype=np.int32)
+            return CodedRows(table, backend.asarray(none))
+        return table
+
+    @cached_property
+    def known(self) -> tuple[Category, ...]:
+        """Those code columns that a network makes something of."""
+        return tuple(each for each in self.categories if each.size)
+
+    def warn_of_new_gaps(self, X: Any, name: str = "X") -> None:
+        """Warn of columns in which values are missing, though no training row missed any."""
+        if not coded_columns(X):
+            return
+        known = {each.feature for each in self.known if each.kind == MISSING}
+        known.update(self.kinds.empty)
+        found = [c.feature for c in coded_columns(X) if c.kind == MISSING]
+        new = [feature for feature in found if feature not in known]
+        if not new:
+            return
+        labels = [str(each) if self.names is None else repr(str(self.names[each])) for each in new]
+        several = len(new) > 1
+        warn(
+            f"Column{'s' * several} {', '.join(labels[:5])}{', ...' * (len(new) > 5)} of {name} "
+            f"{'have' if several else 'has'} missing values, but no training row had any. They are "
+            "treated as the middle of the column.",
         )
+
+
+def _categories(X: Any, weight: np.ndarray | None, how: Reading) -> tuple[Category, ...]:
+    if not coded_columns(X):
+        return ()
+    table = whole(X)
+    codes = table.codes if table is X else table.codes[X.index]
+    known = table.coded, codes, weight, how.min_frequency
+    return categories.learn(*known, keeps_unused=how.keeps_unused)
+
+
+def column_labels(X: Any, names: Any) -> Any:
+    """What columns of numbers are called in messages: names, or positions if they tell more."""
+    table = whole(X)
+    if not isinstance(table, CodedTable):
+        return names
+    features = list(table.numeric)
+    return features if names is None else [str(names[each]) for each in features]
+
+
+def _standard(seen: Statistics, labels: Any) -> Learned:
+    offset, factor = seen.scaling(labels)
+    fill = (seen.mean - offset) * factor
+    return Learned(offset, factor, np.zeros_like(offset), fill, seen.constant)
+
+
+def _robust(found: np.ndarray) -> Learned:
+    """Median, and reciprocal interquartile range; half the range where that is zero."""
+    first, median, third, low, high = found
+    with np.errstate(over="ignore"):
+        spread = np.where(third > first, third - first, high / 2.0 - low / 2.0)
+    usable = (spread >= np.finfo(float).tiny) & np.isfinite(spread)
+    factor = 1.0 / np.where(usable, spread, 1.0)
+    clip = np.full_like(median, _CLIP)
+    return Learned(median, factor, clip, np.zeros_like(median), low == high)
+
+
+def _means(X: Any) -> np.ndarray:
+    """Means of the columns, without regard to what is missing."""
+    table = numbers(X)
+    total, count = np.zeros(int(table.shape[1])), np.zeros(int(table.shape[1]))
+    if sparse.issparse(table):  # in which nothing is missing, now or later
+        return total
+    backend = resolve(table)
+    for start in range(0, X.shape[0], _ROWS):
+        stop = min(start + _ROWS, X.shape[0])
+        values = backend.to_numpy(chunk(X, start, stop)).astype(np.float64)
+        here = ~np.isnan(values)
+        total += np.where(here, values, 0.0).sum(axis=0)
+        count += here.sum(axis=0)
+    return total / np.maximum(count, 1)

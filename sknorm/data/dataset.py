@@ -8,7 +8,8 @@ import numpy as np
 from sknorm.backends import Backend
 from sknorm.data.columns import Columns
 from sknorm.data.rows import Rows
-from sknorm.data.table import View, engine_table
+from sknorm.data.scaling import Scaling
+from sknorm.data.table import View
 from sknorm.objective.units import weights_in_units
 
 
@@ -27,15 +28,14 @@ class TrainingData:
         Targets in the compute dtype, or int64 class indices.
     weight : array of shape (1, V * N)
         Row weights in the compute dtype, in the unit of the least one: their sum counts rows.
-    offset, factor : float64 arrays of shape (V, n_features)
-        ``(X - offset) * factor`` is what the networks see.
+    scaling : Scaling
+        What the networks see of it.
     """
 
     X: Any
     y: Any
     weight: Any
-    offset: Any
-    factor: Any
+    scaling: Scaling
 
     @classmethod
     def encode(
@@ -53,25 +53,24 @@ class TrainingData:
         dtype : dtype
             In which the networks compute.
         """
-        X, offset, factor = rows.X, columns.offset, columns.factor
+        X, scaling = rows.X, columns.scaling(backend, rows.X)
         if isinstance(X, View):
-            return cls._on(backend, X.engine, rows, y, (offset, factor), dtype)
+            return cls._on(backend, X.engine, rows, y, scaling, dtype)
         if isinstance(X, np.ndarray) and not X.flags.c_contiguous:
-            X = _standardized_copy(X, offset, factor, dtype)
-            offset, factor = np.zeros_like(offset), np.ones_like(factor)
-        return cls._on(backend, engine_table(backend, X), rows, y, (offset, factor), dtype)
+            X = _standardized_copy(X, columns.offset, columns.factor, dtype)
+            nothing, one = (np.full((1, X.shape[1]), value) for value in (0.0, 1.0))
+            scaling = scaling._replace(offset=backend.asarray(nothing), factor=backend.asarray(one))
+        return cls._on(backend, columns.engine_table(backend, X), rows, y, scaling, dtype)
 
     @classmethod
     def _on(
-        cls, backend: Backend, X: Any, rows: Rows, y: np.ndarray, scaling: tuple, dtype: Any
+        cls, backend: Backend, X: Any, rows: Rows, y: np.ndarray, scaling: Scaling, dtype: Any
     ) -> "TrainingData":
         """The arrays beside a table that kernels take."""
         weight = None if rows.weight is None else weights_in_units(rows.weight)[0]
         weight = np.ones(len(rows)) if weight is None else weight
-        offset, factor = (backend.asarray(each[None, :]) for each in scaling)
-        return cls(
-            X, backend.asarray(y), backend.asarray(weight[None, :], dtype=dtype), offset, factor
-        )
+        weight = backend.asarray(weight[None, :], dtype=dtype)
+        return cls(X, backend.asarray(y), weight, scaling)
 
 
 def _standardized_copy(X: np.ndarray, offset: Any, factor: Any, dtype: Any) -> np.ndarray:

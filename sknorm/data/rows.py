@@ -8,6 +8,7 @@ from scipy import sparse
 
 from sknorm.backends import resolve, to_host
 from sknorm.data import checks
+from sknorm.data.coded import CodedTable, stacked
 from sknorm.data.table import take
 
 
@@ -63,7 +64,12 @@ class Rows:
 
     def copied(self) -> "Rows":
         """The same on the host, in arrays of their own."""
-        X = self.X.toarray() if sparse.issparse(self.X) else to_host(self.X).copy()
+        X: Any
+        if isinstance(self.X, CodedTable):
+            X = self.X.take(np.arange(len(self)))
+            X = replace(X, numbers=to_host(X.numbers))
+        else:
+            X = self.X.toarray() if sparse.issparse(self.X) else to_host(self.X).copy()
         weight = None if self.weight is None else self.weight.copy()
         return replace(self, X=X, y=self.y.copy(), weight=weight)
 
@@ -71,7 +77,9 @@ class Rows:
         """These rows, with others before them that were copied to the host."""
         if first is None or first.y.shape[1:] != self.y.shape[1:]:  # which is refused later on
             return self
-        if sparse.issparse(self.X):
+        if isinstance(self.X, CodedTable) or isinstance(first.X, CodedTable):
+            X = stacked(first.X, self.X)
+        elif sparse.issparse(self.X):
             own = sparse.csr_array(first.X, dtype=self.X.dtype)
             X = sparse.vstack([own, self.X], format="csr")
         else:

@@ -12,12 +12,14 @@ from scipy import sparse
 
 from sknorm._warnings import warn
 from sknorm.backends import Backend, resolve
-from sknorm.data.table import chunk, materialize, whole
+from sknorm.data.coded import CodedTable
+from sknorm.data.table import chunk, column, gaps, materialize, numbers, whole
 from sknorm.objective.units import exponents, weights_in_units
 
 _STORED_CHUNK = 1 << 17  # of a sparse table, with their columns and weights
 _PRECISION = float(np.finfo(np.float64).eps)  # of the sums, whatever the table's dtype is
 _LEAST = sys.float_info.min  # whose reciprocal is finite, too
+_LEARNED = ("mean", "variance", "low", "high", "two_valued")
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class Statistics:
 
     Attributes
     ----------
-    weight : float
-        Sum of the weights of the rows seen.
+    weight : float or array
+        Sum of the weights of the values seen.
     mean, variance : arrays
         Weighted mean and biased variance, the latter in units of ``4 ** exponent``.
     low, high : arrays
@@ -36,7 +38,7 @@ class Statistics:
         Whether no other values occur.
     """
 
-    weight: float
+    weight: Any
     mean: np.ndarray
     variance: np.ndarray
     low: np.ndarray
@@ -53,8 +55,16 @@ class Statistics:
         """Weighted standard deviation."""
         return np.ldexp(np.sqrt(np.maximum(self.variance, 0.0)), self.exponent)
 
+    @property
+    def constant(self) -> np.ndarray:
+        """Which columns do not vary, or by rounding alone."""
+        constant = self.deviation <= 8 * _PRECISION * np.abs(self.mean)
+        return constant | (self.low == self.high)
+
     def merged(self, other: "Statistics") -> "Statistics":
         """What is known of both tables' rows together (Chan, Golub and LeVeque, 1979)."""
+        if np.any(self.weight == 0.0) or np.any(other.weight == 0.0):
+            return self._merged_where_seen(other)
         share = 1.0 / (1.0 + self.weight / other.weight)
         low, high = np.minimum(self.low, other.low), np.maximum(self.high, other.high)
         exponent = exponents(low, high)
@@ -67,11 +77,24 @@ class Statistics:
         for part in (self, other):
             two_valued &= (part.low == low) | (part.low == high)
             two_valued &= (part.high == low) | (part.high == high)
-        weight = min(self.weight + other.weight, sys.float_info.max)
+        weight = np.minimum(self.weight + other.weight, sys.float_info.max)
         mean = self.mean + share * (other.mean - self.mean)
         return Statistics(weight, mean, variance, low, high, two_valued)
 
-    def scaling(self) -> tuple[np.ndarray, np.ndarray]:
+    def _merged_where_seen(self, other: "Statistics") -> "Statistics":
+        """The same where a table had no value at all of some columns."""
+        nothing = np.zeros_like(self.mean)
+        weights = [part.weight + nothing for part in (self, other)]
+        ones = [np.where(weight == 0.0, 1.0, weight) for weight in weights]
+        both = replace(self, weight=ones[0]).merged(replace(other, weight=ones[1]))
+        made = {}
+        for name in ("weight", "mean", "variance", "low", "high", "two_valued"):
+            own, others = (getattr(part, name) + nothing for part in (self, other))
+            value = np.where(weights[1] == 0.0, own, getattr(both, name))
+            made[name] = np.where(weights[0] == 0.0, others, value)
+        return Statistics(**{**made, "two_valued": made["two_valued"] != 0})
+
+    def scaling(self, names: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Offset and factor that standardize each column.
 
         The weighted mean and the reciprocal weighted deviation. A column of two values is
@@ -79,14 +102,13 @@ class Statistics:
         value huge. Constant columns (deviation lost in rounding) get factor 1: centred, they
         are zero. So do columns whose deviation has no reciprocal, with a warning.
         """
-        deviation = self.deviation
-        constant = deviation <= 8 * _PRECISION * np.abs(self.mean)
-        constant |= self.low == self.high
+        deviation, constant = self.deviation, self.constant
         indicator = self.two_valued & ~constant
         scale = np.where(indicator, self.high - self.low, deviation)
         tiny = (scale < _LEAST) & ~constant
         if tiny.any():
-            _warn_of_tiny(int(np.argmax(tiny)), float(scale[np.argmax(tiny)]))
+            column = int(np.argmax(tiny))
+            _warn_of_tiny(_label(names, column), float(scale[column]))
         scale = np.where(constant | tiny, 1.0, scale)
         return np.where(indicator & ~tiny, self.low, self.mean), 1.0 / scale
 
@@ -100,17 +122,40 @@ def gather(X: Any, weight: np.ndarray | None, names: Any = None) -> Statistics:
         If a column's values are so large that their squares overflow.
     """
     units, unit = (None, 1.0) if weight is None else weights_in_units(weight)
-    if sparse.issparse(whole(X)):
+    if missing := gaps(X):
+        found = _columns_with_gaps(X, units, names, missing)
+    elif sparse.issparse(whole(X)):
         X = materialize(X)
         found = _sparse_columns(X, np.ones(X.shape[0]) if units is None else units, names)
     else:
         found = _dense_columns(X, units, names)
-    return replace(found, weight=min(found.weight * unit, sys.float_info.max))
+    return replace(found, weight=np.minimum(found.weight * unit, sys.float_info.max))
+
+
+def _columns_with_gaps(
+    X: Any, weight: np.ndarray | None, names: Any, missing: list[int]
+) -> Statistics:
+    """The same where some values are missing: their columns are looked at one by one."""
+    found = _dense_columns(X, weight, names)
+    arrays = {each: np.array(getattr(found, each)) for each in _LEARNED}
+    arrays["weight"] = np.full(len(found.mean), found.weight)
+    for j in missing:
+        values = column(X, j)
+        here = ~np.isnan(values)
+        own = None if weight is None else weight[here]
+        name = None if names is None else names[j : j + 1]
+        if here.any():
+            part = _dense_columns(values[here][:, None], own, name)
+            for each in ("weight", *_LEARNED):
+                arrays[each][j] = np.ravel(getattr(part, each))[0]
+        else:
+            arrays["weight"][j] = 0.0
+    return Statistics(**arrays)
 
 
 def _dense_columns(X: Any, weight: np.ndarray | None, names: Any) -> Statistics:
-    backend = resolve(whole(X))
-    extremes = backend.asarray(np.full((1, 2, X.shape[1]), np.inf) * np.array([[1.0], [-1.0]]))
+    backend, width = resolve(numbers(X)), int(numbers(X).shape[1])
+    extremes = backend.asarray(np.full((1, 2, width), np.inf) * np.array([[1.0], [-1.0]]))
     with np.errstate(over="ignore", invalid="ignore"):  # looked into below
         total, mean, variance = _pooled_moments(backend, X, weight, extremes)
     low, high = backend.to_numpy(extremes)[0]
@@ -134,9 +179,10 @@ def _pooled_moments(
 
     Without an exponent, the chunks' extremes are taken in the same pass.
     """
-    total, mean, variance = 0.0, np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    width = int(numbers(X).shape[1])
+    total, mean, variance = 0.0, np.zeros(width), np.zeros(width)
     for values, w in _weighted_chunks(backend, X, weight):
-        count, out = float(w.sum()), backend.asarray(np.zeros((1, 2, X.shape[1])))
+        count, out = float(w.sum()), backend.asarray(np.zeros((1, 2, width)))
         if exponent is None:
             backend.kernels.column_extremes(values, extremes)
         else:
@@ -154,15 +200,20 @@ def check_range(X: Any, names: Any = None) -> None:
     """Raise a ValueError that names a column whose squares are beyond float32."""
     limit = np.sqrt(np.finfo(np.float32).max)
     advice = (
-        "too large to train on without a norm. Standardize the columns "
-        "(sklearn.preprocessing.StandardScaler) or set normalization."
+        "too large to train on unscaled. Set scaling='standard', or normalization with "
+        "scaling='auto', or standardize the columns (sklearn.preprocessing.StandardScaler)."
     )
     _refuse_beyond(limit, _extremes(X), names, advice)
 
 
-def _warn_of_tiny(column: int, scale: float) -> None:
+def _label(names: Any, column: int) -> str:
+    """What messages call a column of numbers."""
+    return repr(column if names is None else names[column])
+
+
+def _warn_of_tiny(label: str, scale: float) -> None:
     warn(
-        f"Column {column} of X varies by {scale:.2g}, less than the smallest normal number "
+        f"Column {label} of X varies by {scale:.2g}, less than the smallest normal number "
         f"({_LEAST:.2g}), so it counts as constant. Multiply it by a power of ten.",
     )
 
@@ -180,8 +231,7 @@ def _refuse_beyond(
     if largest.max(initial=0.0) > limit:
         column = int(np.argmax(largest))
         raise ValueError(
-            f"Column {column if names is None else names[column]!r} of X reaches "
-            f"{largest[column]:.3g}, {advice}"
+            f"Column {_label(names, column)} of X reaches {largest[column]:.3g}, {advice}"
         )
 
 
@@ -228,6 +278,10 @@ def _stored_chunks(
 
 def _extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:
     """Least and largest value of each column; of a sparse table, its zeros included."""
+    if isinstance(whole(X), CodedTable):
+        parts = [_extremes_of_chunk(X, start) for start in range(0, X.shape[0], _STORED_CHUNK)]
+        low, high = (np.stack(each) for each in zip(*parts, strict=True))
+        return np.min(low, axis=0), np.max(high, axis=0)
     X = materialize(X)
     if not sparse.issparse(X):
         backend = resolve(X)
@@ -237,14 +291,29 @@ def _extremes(X: Any) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
+def _extremes_of_chunk(X: Any, start: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same of some rows of a table with gaps, which count as 0."""
+    backend = resolve(numbers(X))
+    values = backend.to_numpy(_filled(backend, X, start, min(start + _STORED_CHUNK, X.shape[0])))
+    return values.min(axis=0), values.max(axis=0)
+
+
+def _filled(backend: Backend, X: Any, start: int, stop: int) -> Any:
+    """The numbers of consecutive rows, with 0 for what is missing."""
+    values = chunk(X, start, stop)
+    if not gaps(X):
+        return values
+    return backend.xp.where(backend.xp.isnan(values), 0.0, values)
+
+
 def _is_two_valued(backend: Backend, X: Any, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """Which columns hold no values but their lowest and highest."""
-    xp, indicator = backend.xp, np.ones(X.shape[1], dtype=bool)
+    xp, indicator = backend.xp, np.ones(len(low), dtype=bool)
     lowest, highest = backend.asarray(low, X.dtype), backend.asarray(high, X.dtype)
     most = _rows_at_once(backend, X)
     start, rows = 0, min(16, most)  # most tables show in a few rows that none is
     while start < X.shape[0] and indicator.any():
-        values = chunk(X, start, min(start + rows, X.shape[0]))
+        values = _filled(backend, X, start, min(start + rows, X.shape[0]))
         found = xp.all((values == lowest) | (values == highest), axis=0)
         indicator &= backend.to_numpy(found)
         start, rows = start + rows, min(4 * rows, most)
@@ -253,7 +322,7 @@ def _is_two_valued(backend: Backend, X: Any, low: np.ndarray, high: np.ndarray) 
 
 def _rows_at_once(backend: Backend, X: Any) -> int:
     """Rows whose values in float64 a cache holds, or that keep a device busy."""
-    return max(16, backend.chunk_bytes // (8 * max(1, X.shape[1])))
+    return max(16, backend.chunk_bytes // (8 * max(1, int(numbers(X).shape[1]))))
 
 
 def _weighted_chunks(
@@ -263,6 +332,6 @@ def _weighted_chunks(
     rows = _rows_at_once(backend, X)
     for start in range(0, X.shape[0], rows):
         stop = min(start + rows, X.shape[0])
-        values = backend.asarray(chunk(X, start, stop), dtype=backend.xp.float64)
+        values = backend.asarray(_filled(backend, X, start, stop), dtype=backend.xp.float64)
         part = np.ones(values.shape[0]) if weight is None else weight[start:stop]
         yield values[None, ...], part

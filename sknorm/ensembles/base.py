@@ -192,6 +192,7 @@ class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
         given = self.estimators if isinstance(self.estimators, list | tuple) else []
         members = [get_tags(each) for each in given if hasattr(each, "__sklearn_tags__")]
         tags.input_tags.sparse = all(each.input_tags.sparse for each in members)
+        tags.input_tags.allow_nan = all(each.input_tags.allow_nan for each in members)
         tags.array_api_support = all(each.array_api_support for each in members)
         return tags
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.backends import Backend, resolve
+from sknorm.backends import Backend
 from sknorm.data.columns import Columns
-from sknorm.data.table import engine_table
+from sknorm.data.table import resolve_table
 from sknorm.ensembles.members import has_own_code
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.fitted import fitted_of
@@ -29,10 +29,10 @@ def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any
     """
     first = members[0]
     checked = check_table(first, X, method)
-    backend = resolve(checked, first.backend, first.matmul_precision)
+    backend = resolve_table(checked, first.backend, first.matmul_precision)
     xp, dtype, columns = backend.xp, backend.dtype(checked.dtype), fitted_of(first).columns
-    offset, factor = backend.asarray(columns.offset), backend.asarray(columns.factor)
-    raw = joined(members, backend).raw(engine_table(backend, checked), offset, factor)
+    table, scaling = columns.engine_table(backend, checked), columns.scaling(backend, checked)
+    raw = joined(members, backend).raw(table, scaling)
     start = 0
     for member in members:
         stop = start + member.network_.members
@@ -68,6 +68,8 @@ def _signature(member: Any, place: int) -> Hashable:
     if network.parameters.flat.shape[0] >= _LARGE * network.members:
         return place
     architecture = network.architecture
+    if not columns.is_linear or columns.kinds.categories:
+        return place
     fixed: Hashable = None
     if architecture.normalization == "layer":  # has no place for another scaling
         fixed = (architecture.norm_epsilon, columns.offset.tobytes(), columns.factor.tobytes())

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
+from sknorm.data.columns import Columns
 from sknorm.estimators.combinations import PLANNED
 from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.fitting import Training
@@ -157,7 +158,7 @@ def plain_network(fitted: Fitted) -> tuple[list[np.ndarray], list[np.ndarray]]:
     dtype = to_numpy(network["head.bias"]).dtype
     weights = [to_numpy(w).astype(np.float64) for w in inference.weights]
     biases = [to_numpy(b).astype(np.float64) for b in inference.biases]
-    if network.architecture.normalization != "layer":
+    if network.architecture.normalization != "layer" and columns.is_linear:
         weights[0] = weights[0] * columns.factor[:, None]
         biases[0] = biases[0] - np.einsum("i,kij->kj", columns.offset, weights[0])
     location, scale = target.units
@@ -177,14 +178,66 @@ def sparsity(network: Network) -> np.ndarray:
     return np.array([float(np.mean(to_numpy(w) == 0)) for w in network.parameters.weights])
 
 
-def importances(network: Network) -> np.ndarray:
-    """Norms of the rows of the first layer, norm folded in, with a sum of one."""
-    first = fold(network).weights[network.parameters.layout.inputs.layer]
-    weight = network.backend.to_numpy(first).astype(np.float64)
+def importances(fitted: Fitted) -> np.ndarray:
+    """Norms of the rows of the first layer, norm folded in, with a sum of one.
+
+    What belongs to one feature is taken together.
+    """
+    network, columns = fitted.network, fitted.columns
+    inference, to_numpy = fold(network), network.backend.to_numpy
+    first = inference.weights[network.parameters.layout.inputs.layer]
+    weight = to_numpy(first).astype(np.float64)
     most = np.abs(weight).max() or 1.0  # whose square may overflow
-    norms = np.sqrt(((weight / most) ** 2).sum(axis=2)).mean(axis=0)
+    squares = ((weight / most) ** 2).sum(axis=2)
+    squares[:, np.flatnonzero(columns.constant)] = 0.0  # whose weights were never used
+    if not (columns.known or columns.kinds.categories):
+        norms = np.sqrt(squares).mean(axis=0)
+    else:
+        table = None if inference.table is None else to_numpy(inference.table)
+        norms = _by_feature(columns, squares, (weight / most, table))
     total = norms.sum()
     return norms / total if total > 0 else norms
+
+
+def connections(fitted: Fitted) -> np.ndarray:
+    """Whether features have weights that are not zero, bool (K, n_features, d_out).
+
+    To each unit of the first layer, from any input that stands for the feature.
+    """
+    network, columns = fitted.network, fitted.columns
+    first = network.backend.to_numpy(network[network.parameters.layout.inputs.name])
+    if not columns.kinds.categories and not columns.known:
+        return first != 0
+    found = np.zeros((first.shape[0], columns.kinds.n_features, first.shape[2]), dtype=bool)
+    for row, feature in enumerate(columns.inputs.tolist()):
+        if feature >= 0:
+            found[:, feature] |= first[:, row] != 0
+    return found
+
+
+def _by_feature(columns: Columns, squares: np.ndarray, learned: tuple[Any, Any]) -> np.ndarray:
+    """Norms (n_features,) of the rows of features, with the deviations of what categories add.
+
+    ``squares`` are the sums of squares of rows (K, d_in); ``learned`` the weights and the vectors.
+    """
+    kinds, (weight, table) = columns.kinds, learned
+    numeric = [each for each in range(kinds.n_features) if each not in kinds.categories]
+    found = np.zeros((len(weight), kinds.n_features))
+    found[:, numeric] = squares[:, : len(numeric)]
+    embedded, begin = len(columns.offset), 0
+    dense = weight.shape[1] - sum(each.rows for each in columns.known)
+    for each in columns.known:
+        if each.width:
+            stop = begin + each.size * each.width
+            vectors = table[:, begin:stop].reshape(len(weight), each.size, each.width)
+            added = vectors @ weight[:, embedded : embedded + each.width]
+            embedded, begin = embedded + each.width, stop
+        else:
+            added = weight[:, dense + each.first : dense + each.first + each.size]
+        shares = each.shares[:, None]
+        centred = added - (shares * added).sum(axis=1, keepdims=True)
+        found[:, each.feature] += (shares * centred**2).sum(axis=(1, 2))
+    return np.sqrt(found).mean(axis=0)
 
 
 def _mean_of_active(values: np.ndarray) -> float:

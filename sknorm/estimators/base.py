@@ -9,9 +9,9 @@ from sklearn.callback import CallbackSupportMixin
 from sknorm._inherited import NetworkMethods, _fit_context, with_callbacks
 from sknorm._pickling import VersionedPickle
 from sknorm._typing import Integer, Numbers
-from sknorm.backends import resolve
 from sknorm.data import checks
 from sknorm.data.rows import Rows
+from sknorm.data.table import resolve_table
 from sknorm.data.targets import Target
 from sknorm.estimators import attributes
 from sknorm.estimators.combinations import check_combination
@@ -79,8 +79,9 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         Parameters
         ----------
         X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
-            Numeric features, without missing values. Sparse tables (CSR, CSC) are never made
-            dense as a whole, only a batch at a time.
+            Numbers, text, booleans and categories, of which some may be missing, in a data frame
+            of pandas, polars or PyArrow, or an array. Sparse tables (CSR, CSC) hold numbers, none
+            of them missing, and are never made dense as a whole, only a batch at a time.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Class labels of any sortable type, a label indicator matrix, or numbers.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -156,8 +157,9 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
 
         Norms and the scaling of inputs and targets are folded in, so that the usual forward
         pass over ``coefs_``, ``intercepts_``, ``activation`` and ``out_activation_`` gives
-        the predictions. Under layer norm, which does not fold, the weights as trained. With
-        several members, arrays of shape (n_members, fan_in, fan_out).
+        the predictions. Under layer norm, which does not fold, the weights as trained; with
+        categories, and under ``scaling='robust'``, those of the first layer are for inputs as the
+        network sees them. With several members, arrays of shape (n_members, fan_in, fan_out).
         """
         return attributes.plain_network(fitted_of(self))[0]
 
@@ -176,17 +178,19 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         """Norm of each feature's outgoing weights, (n_features,), scaled to a sum of one.
 
         Of the first layer with its norm folded in, for inputs as the network sees them
-        (standardized under a norm), averaged over the members. Exactly zero for a feature
-        whose weights are all zero, as the group lasso makes them.
+        (standardized under a norm), averaged over the members. Of a category, the norm of the
+        standard deviation, over the training rows, of what it adds to the units of the first
+        layer. Exactly zero for a feature whose weights are all zero, as the group lasso makes them,
+        and for one that was constant in training and is scaled.
         """
-        return attributes.importances(self.network_)
+        return attributes.importances(fitted_of(self))
 
     def _predict(
         self, X: Any, method: str, with_std: bool = False, n_samples: Integer | None = None
     ) -> Predictive:
         """Predictions and their spread before they are decoded, where they were computed."""
         checked = check_table(self, X, method)
-        backend = resolve(checked, self.backend, self.matmul_precision)
+        backend = resolve_table(checked, self.backend, self.matmul_precision)
         return predictive(self._fitted, backend, checked, n_samples, with_std)
 
     def _takes_partial_fits(self) -> bool:
@@ -212,5 +216,6 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         tags.array_api_support = True
         return tags

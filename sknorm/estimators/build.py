@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 from numpy.random import RandomState
+from scipy import sparse
 
 from sknorm._warnings import warn
+from sknorm.data.columns import Columns
+from sknorm.data.table import whole
 from sknorm.data.targets import Target
 from sknorm.estimators.combinations import PLANNED, hidden_sizes
-from sknorm.network.architecture import Architecture
+from sknorm.network.architecture import Architecture, Categories
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
@@ -19,16 +22,51 @@ from sknorm.training.batches import Batches
 from sknorm.training.plan import Plan
 
 
-def architecture(estimator: Any, target: Target, features: int) -> Architecture:
+def scaling(estimator: Any, X: Any, *, partial: bool = False) -> str | None:
+    """How numbers are scaled; ``partial`` says that X has some of the rows only.
+
+    Raises
+    ------
+    ValueError
+        If it needs all rows, or dense ones.
+    """
+    asked = estimator.scaling
+    if asked == "auto":
+        return None if estimator.normalization is None else "standard"
+    if asked == "robust" and sparse.issparse(whole(X)):
+        raise ValueError(
+            "scaling='robust' moves zeros, which a sparse table does not store. Set "
+            "scaling='standard', or pass a dense table."
+        )
+    return asked
+
+
+def architecture(estimator: Any, target: Target, columns: Columns) -> Architecture:
     """The network's shape."""
+    known = _categories(columns)
+    inputs = max(1, len(columns.offset) + (known.width if known else 0))
+    inputs += known.rows if known else 0
     return Architecture(
-        sizes=(features, *hidden_sizes(estimator.hidden_layer_sizes), target.raw_outputs),
+        sizes=(inputs, *hidden_sizes(estimator.hidden_layer_sizes), target.raw_outputs),
         activation=estimator.activation,
         normalization=estimator.normalization,
         norm_epsilon=float(estimator.norm_epsilon),
         norm_affine=bool(estimator.norm_affine),
         ghost_batch_size=int(estimator.ghost_batch_size),
         residual=bool(estimator.residual),
+        categories=known,
+    )
+
+
+def _categories(columns: Columns) -> Categories | None:
+    """What networks make of the code columns, if they make anything of them."""
+    known = columns.known
+    if not known:
+        return None
+    return Categories(
+        count=len(known),
+        columns=tuple((p, c.rows) for p, c in enumerate(known) if c.rows),
+        embeddings=tuple((p, c.size, c.width) for p, c in enumerate(known) if c.width),
     )
 
 

@@ -46,7 +46,8 @@ intercepts_ : list of ndarray of shape (fan_out,)
     Biases of the equivalent plain network.
 feature_importances_ : ndarray of shape (n_features,)
     Norm of each feature's outgoing weights in the first layer, norm folded in, for inputs as the
-    network sees them; scaled to a sum of one, exactly zero for features that are switched off.
+    network sees them; scaled to a sum of one, exactly zero for features that are switched off,
+    or were constant.
 sparsity_ : ndarray of shape (n_layers - 1,)
     Share of exact zeros among the weights of each layer.
 history_ : dict of list
@@ -74,7 +75,8 @@ out_activation_ : str
     Output activation.
 input_mean_, input_scale_ : ndarray of shape (n_features,)
     What inputs are shifted by and divided by: mean and deviation, or lower value and
-    difference of a column of two values; zeros and ones without a norm.
+    difference of a column of two values; median and interquartile range under
+    ``scaling='robust'``; zeros and ones without scaling; NaN for categories.
 member_seeds_ : ndarray of shape (n_members,)
     ``random_state`` with which each member alone would become the same network; only with
     several members.

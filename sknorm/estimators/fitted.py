@@ -84,10 +84,21 @@ def fitted_attributes(fitted: Fitted, header: dict[str, Any], like: Any) -> dict
     return {
         **header,
         "_fitted": fitted,
-        "input_mean_": in_kind(columns.offset, like),
-        "input_scale_": in_kind(1.0 / columns.factor, like),
+        "input_mean_": in_kind(_by_feature(columns, columns.offset), like),
+        "input_scale_": in_kind(_by_feature(columns, 1.0 / columns.factor), like),
         **fitted.target.attributes(like),
     }
+
+
+def _by_feature(columns: Columns, values: np.ndarray) -> np.ndarray:
+    """What is known of numeric columns as one of all columns, NaN for categories."""
+    kinds = columns.kinds
+    if not kinds.categories:
+        return values
+    found = np.full(kinds.n_features, np.nan)
+    numeric = [each for each in range(kinds.n_features) if each not in kinds.categories]
+    found[numeric] = values[: len(numeric)]
+    return found
 
 
 def shallow_copy(estimator: Any, **changed: Any) -> Any:

@@ -13,8 +13,9 @@ from sklearn.utils import check_random_state
 
 from sknorm.backends import Backend, keeps_kind
 from sknorm.data import checks, splits
-from sknorm.data.columns import Columns
+from sknorm.data.columns import Columns, Reading, column_labels
 from sknorm.data.dataset import TrainingData
+from sknorm.data.kinds import Kinds
 from sknorm.data.rows import Rows
 from sknorm.data.table import View, engine_table, move_table, resolve_table
 from sknorm.data.targets import Target
@@ -149,7 +150,8 @@ def check_rows(
     several = estimator.normalization in ("batch", "ghost") and (fresh or not given.partial)
     at_least = 2 if several else 1  # in a later call a single row waits for others
     checked = shallow_copy(estimator) if fresh else estimator
-    X, y, names = _checked(checked, given, fresh, at_least)
+    known = None if previous is None else previous.columns.kinds
+    X, y, names = _checked(checked, given, known, at_least)
     header = _header(checked)
     weight = checks.check_weights(given.weight, X)
     groups = None if given.groups is None else checks.check_groups(given.groups, X)
@@ -160,8 +162,10 @@ def check_rows(
     return rows.weighted(estimator._weigh(rows, given), at_least), header
 
 
-def _checked(estimator: Any, given: Given, fresh: bool, at_least: int) -> tuple[Any, Any, Any]:
-    """X and y as arrays, and the names of the columns."""
+def _checked(
+    estimator: Any, given: Given, known: Kinds | None, at_least: int
+) -> tuple[Any, Any, Any]:
+    """X and y as arrays, and the names of the columns; ``known`` is what X has to be like."""
     if isinstance(given.X, View):
         checks.check_count(estimator, given.X, at_least)
         estimator.n_features_in_, names = given.X.shape[1], given.X.names
@@ -170,7 +174,8 @@ def _checked(estimator: Any, given: Given, fresh: bool, at_least: int) -> tuple[
         return given.X, checks.check_targets(estimator, given.X, given.y), names
     X = move_table(given.X, estimator.backend)
     names = checks.feature_names(X)
-    X, y = checks.check_features(estimator, X, reset=fresh, y=given.y, at_least=at_least)
+    how: dict[str, Any] = {"reset": known is None, "known": known}
+    X, y = checks.check_features(estimator, X, y=given.y, at_least=at_least, **how)
     checks.check_sparse_backend(X, estimator.backend)
     return X, y, names
 
@@ -194,17 +199,26 @@ def learn_target(estimator: Any, rows: Rows, given: Given, previous: Fitted | No
     if not given.partial:
         previous.target.check_same_task(rows.y)
     target = estimator._go_on_with(previous.target)
-    architecture = build.architecture(estimator, target, int(rows.X.shape[1]))
+    architecture = build.architecture(estimator, target, previous.columns)
     build.check_continues(previous.network, architecture, estimator.n_members)
     return target
 
 
-def learn_columns(estimator: Any, rows: Rows, previous: Fitted | None) -> Columns:
-    """The columns of the rows; a warm start keeps those that its weights were trained under."""
-    standardize = estimator.normalization is not None
-    if previous is not None and standardize:
-        return previous.columns
-    return Columns.learn(rows.X, rows.weight, rows.names, standardize=standardize)
+def learn_columns(
+    estimator: Any, rows: Rows, previous: Fitted | None, *, partial: bool = False
+) -> Columns:
+    """The columns of the rows; a warm start keeps those that its weights were trained under.
+
+    Those of a ``partial`` table are not all that is to come.
+    """
+    if previous is not None:
+        known = previous.columns  # statistics of this table would be for other weights
+        scaled = known.statistics is not None or known.clip.any()
+        return known.after(rows.X) if scaled else known.pooled(rows.X, rows.weight, rows.names)
+    how = Reading(
+        build.scaling(estimator, rows.X, partial=partial), estimator.min_frequency, partial
+    )
+    return Columns.learn(rows.X, rows.weight, rows.names, how)
 
 
 def _header(checked: Any) -> dict[str, Any]:
@@ -267,7 +281,7 @@ def initial_network(
     backend, target, rows = prepared.backend, prepared.target, prepared.rows
     if previous is not None:
         return previous.network.on(backend).copy()
-    architecture = build.architecture(estimator, target, len(prepared.columns.offset))
+    architecture = build.architecture(estimator, target, prepared.columns)
     network = initialize(backend, architecture, states, np.dtype(prepared.dtype))
     if estimator.normalization is not None:
         bias = network["head.bias"]
@@ -322,8 +336,11 @@ def _given_score(estimator: Any, training: Training, given: HeldOut) -> Score:
     """Scores on held-out rows that ``fit`` was given."""
     prepared, columns = training.prepared, training.prepared.columns
     checked = shallow_copy(estimator, **prepared.header)
-    X, y = checks.check_validation(checked, move_table(given.X, estimator.backend), given.y)
-    checks.warn_if_far(prepared.rows.X, columns.statistics, X, prepared.rows.names)
+    X = move_table(given.X, estimator.backend)
+    X, y = checks.check_validation(checked, X, given.y, columns.kinds)
+    columns.warn_of_new_gaps(X, "X_val")
+    labels = column_labels(X, prepared.rows.names)
+    checks.warn_if_far(prepared.rows.X, columns.statistics, X, labels)
     with splits.about("sample_weight_val"):
         weight = checks.check_weights(given.weight, X)
     with splits.about("y_val"):

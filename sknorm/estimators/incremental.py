@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
-from scipy import sparse
 
 from sknorm._warnings import warn
-from sknorm.backends import Backend, shuffle, to_host
+from sknorm.backends import Backend, shuffle
 from sknorm.data.statistics import Statistics
+from sknorm.data.table import column
 from sknorm.network.network import Network
 from sknorm.training.plan import ADVICE, Observer
 from sknorm.training.run import Run
@@ -203,18 +203,17 @@ def check_stretched(X: Any, before: Statistics, after: Statistics, names: Any) -
     wild = (before.deviation > 0) & (after.deviation > _WILD_GROWTH * before.deviation)
     if not wild.any():
         return
-    column = int(np.argmax(wild))
-    values = X[:, [column]].toarray() if sparse.issparse(X) else to_host(X[:, column])
-    values, known = values.ravel().astype(np.float64), before.deviation[column]
-    far = np.abs(values - before.mean[column]) > _WILD_GROWTH * known
-    name = f"column {column if names is None else names[column]!r} of X"
+    place = int(np.argmax(wild))
+    values, known = column(X, place).astype(np.float64), before.deviation[place]
+    far = np.abs(values - before.mean[place]) > _WILD_GROWTH * known
+    name = f"column {place if names is None else names[place]!r} of X"
     if far.mean() < _FEW:
         raise TakenBackError(
             f"met {values[far][0]:.3g} in {name}, far from all values so far",
             "Drop the row if the value stands for a missing one.",
         )
     warn(
-        f"Values of {name} are {after.deviation[column] / known:.1g} times as far apart as in "
+        f"Values of {name} are {after.deviation[place] / known:.1g} times as far apart as in "
         "earlier calls, whose rows now look alike. If its unit has changed, fit a new model.",
         RuntimeWarning,
     )

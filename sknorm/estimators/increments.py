@@ -11,7 +11,7 @@ from numpy.random import RandomState
 
 from sknorm._warnings import warn
 from sknorm.backends import Backend, keeps_kind
-from sknorm.data.columns import Columns
+from sknorm.data.columns import Columns, column_labels
 from sknorm.data.dataset import TrainingData
 from sknorm.data.rows import Rows
 from sknorm.data.table import resolve_table
@@ -188,10 +188,11 @@ def _encode(
 
 def _pool_columns(estimator: Any, rows: Rows, previous: Fitted | None) -> Columns:
     if previous is None:
-        return learn_columns(estimator, rows, None)
+        return learn_columns(estimator, rows, None, partial=True)
     before, pooled = previous.columns, previous.columns.pooled(rows.X, rows.weight, rows.names)
     if before.statistics is not None and pooled.statistics is not None:
-        check_stretched(rows.X, before.statistics, pooled.statistics, rows.names)
+        labels = column_labels(rows.X, rows.names)
+        check_stretched(rows.X, before.statistics, pooled.statistics, labels)
     return pooled
 
 

@@ -99,6 +99,19 @@ n_iter_no_change : int >= 1 or inf = 10
     'cosine' and 'one_cycle' go on to ``max_iter`` all the same.
 max_fun : int >= 1 = 15000
     Largest number of evaluations of the objective by 'lbfgs'.
+scaling : {{'auto', 'robust', 'standard'}} or None = 'auto'
+    What numbers become before the network sees them: the distance to the median in interquartile
+    ranges (in half the range where that is zero), pulled in smoothly to stay within 3
+    ('robust'); mean 0 and deviation 1, or 0 and 1 in columns of two values ('standard'); or
+    themselves. 'auto' is 'standard' with a norm, and none without. Missing numbers become the
+    median, or the mean where scaling is not robust, and columns that miss some in training have
+    an indicator of it.
+categorical_features : 'from_dtype' or array-like or None = 'from_dtype'
+    Columns that are categories: those of text, booleans and categorical dtypes in data frames,
+    and of text in arrays of objects; or a mask, indices or names; or none. Levels that fit has not
+    seen have a place of their own, missing values another one.
+min_frequency : int >= 1 or float in (0, 1) = 1
+    Rows, or share of the rows, below which levels of a category are taken together.
 normalization : {_options(NORMALIZATIONS)} or None = 'batch'
     Norm between each hidden Linear and its activation: batch norm (Ioffe and Szegedy, 2015),
     ghost batch norm with statistics over sub-batches (Hoffer et al., 2017), layer norm (Ba et
@@ -189,8 +202,10 @@ CONSTRAINTS: dict[str, Any] = {
     "float in [0, 1]": Interval(Real, 0, 1, closed="both"),
     "float in [0, 1)": Interval(Real, 0, 1, closed="left"),
     "float in (0, 1]": Interval(Real, 0, 1, closed="right"),
+    "float in (0, 1)": Interval(Real, 0, 1, closed="neither"),
     "list of float": "array-like",
     "array-like of shape (n_layers - 2,)": "array-like",
+    "array-like": "array-like",
     "RandomState instance": "random_state",
     "CV splitter": HasMethods(["split"]),
     "iterable": HasMethods(["__iter__"]),
@@ -200,7 +215,8 @@ CONSTRAINTS: dict[str, Any] = {
 }
 # Those that the preparation of a table depends on, before anything is drawn or trained.
 _OF_TARGETS = {"loss", "quantile", "huber_delta", "standardize_target", "class_weight"}
-PREPARING = _OF_TARGETS | {"mixup_alpha", "normalization", "dtype", "backend"}
+_OF_COLUMNS = {"scaling", "categorical_features", "min_frequency"}
+PREPARING = _OF_TARGETS | _OF_COLUMNS | {"mixup_alpha", "normalization", "dtype", "backend"}
 # Those that draw something in each step of training unless they are 0.
 RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")
 
@@ -233,6 +249,8 @@ class Parameter(NamedTuple):
             return ["verbose"]
         if self.name == "random_state":
             return ["random_state"]
+        if self.name == "categorical_features":  # whose own message is of more help
+            return [str, "array-like", None]
         return [_constraint(each) for each in self.kind.split(" or ")]
 
     @property

@@ -8,8 +8,11 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from sknorm.backends import is_on_host, resolve, to_host
+from sknorm.data.categories import Category
 from sknorm.data.classes import ClassTarget, IndicatorTarget
+from sknorm.data.coded import CodeColumn, CodedTable
 from sknorm.data.columns import Columns
+from sknorm.data.kinds import Kinds
 from sknorm.data.numeric import NumericTarget
 from sknorm.data.rows import Rows
 from sknorm.data.statistics import Statistics
@@ -17,14 +20,33 @@ from sknorm.data.target_units import TargetUnits
 from sknorm.estimators.fitted import Fitted
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.increments import Increments
-from sknorm.network.architecture import Architecture
+from sknorm.network.architecture import Architecture, Categories
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
 from sknorm.objective import losses
 
 _KIND = "sknorm_kind"  # marks a dict that stands for an object
-_LEARNED = Columns, Statistics, ClassTarget, IndicatorTarget, NumericTarget, TargetUnits, Rows
-_ENGINE = Network, Parameters, Architecture, *losses.LOSSES.values(), *losses.CLASSIFICATION
+_LEARNED = (
+    Columns,
+    Kinds,
+    Category,
+    CodedTable,
+    CodeColumn,
+    Statistics,
+    ClassTarget,
+    IndicatorTarget,
+    NumericTarget,
+    TargetUnits,
+    Rows,
+)
+_ENGINE = (
+    Network,
+    Parameters,
+    Architecture,
+    Categories,
+    *losses.LOSSES.values(),
+    *losses.CLASSIFICATION,
+)
 _KINDS: dict[str, Any] = {
     kind.__name__: kind for kind in (Fitted, Increments, Progress, *_LEARNED, *_ENGINE)
 }

@@ -9,9 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 from sknorm._sklearn import check_same_namespace
 from sknorm._typing import Integer
 from sknorm._warnings import warn
-from sknorm.backends import Backend, collect, fetched, keeps_kind, resolve
+from sknorm.backends import Backend, collect, fetched, keeps_kind
 from sknorm.data import checks
-from sknorm.data.table import engine_table, materialize, move_table
+from sknorm.data.coded import CodedTable
+from sknorm.data.table import materialize, move_table, resolve_table
 from sknorm.estimators.fitted import Fitted
 from sknorm.network.folding import Noise, folded
 from sknorm.objective.losses import HELD_SHARE
@@ -31,7 +32,15 @@ def check_table(estimator: Any, X: Any, method: str) -> Any:
     if estimator.backend == "auto":
         table = X if keeps_kind(X) else fetched(X)
         check_same_namespace(table, estimator, attribute="input_mean_", method=method)
-    return checks.check_features(estimator, move_table(X, estimator.backend), reset=False)
+    columns = estimator._fitted.columns
+    X = move_table(X, estimator.backend)
+    checked = (
+        X
+        if isinstance(X, CodedTable)
+        else checks.check_features(estimator, X, reset=False, known=columns.kinds)
+    )
+    columns.warn_of_new_gaps(checked)
+    return checked
 
 
 def predictive(
@@ -63,15 +72,15 @@ def predictive(
     """
     _check(fitted, n_samples, with_std)
     loss, xp, columns = fitted.target.loss, backend.xp, fitted.columns
-    inference, table = folded(fitted.network, backend), engine_table(backend, X)
-    offset, factor = backend.asarray(columns.offset), backend.asarray(columns.factor)
+    inference, table = folded(fitted.network, backend), columns.engine_table(backend, X)
+    scaling = columns.scaling(backend, X)
     dtype = backend.dtype(X.dtype)
     count = 0
     mean: Any = 0.0
     squares: Any = 0.0
     for sample in range(n_samples or 1):
         noise = None if n_samples is None else _noise(fitted, backend, sample)
-        raw = inference.raw(table, offset, factor, noise)
+        raw = inference.raw(table, scaling, noise)
         values = loss.inverse_link(xp.astype(raw, dtype, copy=False), xp)
         if n_samples is None and not with_std:
             mean = values[0, ...] if values.shape[0] == 1 else xp.mean(values, axis=0)
@@ -95,7 +104,7 @@ def warn_if_infinite(estimator: Any, X: Any) -> None:
     if fitted.target.loss.output_activation != "exp":
         return
     X = materialize(X)
-    backend = resolve(X, estimator.backend, estimator.matmul_precision)
+    backend = resolve_table(X, estimator.backend, estimator.matmul_precision)
     values = predictive(fitted, backend, X, None, False).mean
     xp = array_namespace(values)
     most = 0.99 * float(xp.finfo(values.dtype).max) ** HELD_SHARE

@@ -9,6 +9,7 @@ from sknorm._typing import (
     Activation,
     BackendName,
     BatchSize,
+    CategoricalFeatures,
     ComputeDtype,
     Flag,
     FlagOrAuto,
@@ -20,6 +21,7 @@ from sknorm._typing import (
     Number,
     Numbers,
     Precision,
+    Scaling,
     Scoring,
     Seed,
     Solver,
@@ -111,6 +113,9 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
         epsilon: Number = 1e-8,
         n_iter_no_change: Number = 10,
         max_fun: Integer = 15000,
+        scaling: Scaling = "auto",
+        categorical_features: CategoricalFeatures = "from_dtype",
+        min_frequency: Number = 1,
         normalization: Normalization = "batch",
         norm_momentum: Number = 0.1,
         norm_epsilon: Number = 1e-5,
@@ -159,6 +164,9 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
         self.epsilon = epsilon
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
+        self.scaling = scaling
+        self.categorical_features = categorical_features
+        self.min_frequency = min_frequency
         self.normalization = normalization
         self.norm_momentum = norm_momentum
         self.norm_epsilon = norm_epsilon

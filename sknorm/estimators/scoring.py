@@ -13,6 +13,7 @@ from sklearn.metrics import check_scoring
 
 from sknorm._sklearn import _BaseScorer, _PassthroughScorer
 from sknorm.backends import fetched
+from sknorm.data.coded import CodedTable
 from sknorm.data.rows import Rows
 from sknorm.data.table import View, materialize, take
 from sknorm.estimators.repeated_warnings import RepeatedWarnings
@@ -46,7 +47,7 @@ class HeldOutScore:
 
     def __init__(self, estimator: Any, rows: Rows, held: np.ndarray, continued: bool) -> None:
         self.estimator, self.y, self.rows = estimator, rows.y, held
-        self.X = rows.X if isinstance(rows.X, View) else fetched(rows.X)
+        self.X = rows.X if isinstance(rows.X, View | CodedTable) else fetched(rows.X)
         self.scorer = check_scoring(estimator, scoring=estimator.scoring)
         self.weight = rows.weight if takes_weights(self.scorer) else None
         self.warnings = RepeatedWarnings()
@@ -81,7 +82,9 @@ class HeldOutScore:
         held = self.rows[member]  # copied again each time, not held as often as there are members
         view = copy.copy(self.estimator)
         view._fitted = view._fitted.having(network)
-        X = fetched(materialize(take(self.X, held)))  # scorers know one library at a time
+        X = materialize(take(self.X, held))
+        if not isinstance(X, CodedTable):
+            X = fetched(X)  # scorers know one library at a time
         self.epochs[member] += 1
         try:
             with np.errstate(over="ignore", invalid="ignore"), self.warnings.held_back() as caught:

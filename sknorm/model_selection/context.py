@@ -116,7 +116,7 @@ class Context:
     progress: Progress = field(default_factory=Progress)
     threads: int = 1  # units that are trained side by side
     alive: int = 1  # stacks that are in memory at once
-    _tables: dict[str, Any] = field(default_factory=dict, repr=False)
+    _tables: dict[tuple, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_tables": {}}  # which another process makes anew
@@ -146,13 +146,13 @@ class Context:
         ValueError
             If a row that a fold trains on is malformed.
         """
-        name = network.backend
-        if name not in self._tables:
+        key = table_key(network)
+        if key not in self._tables:
             try:
-                self._tables[name] = self._checked(network)
+                self._tables[key] = self._checked(network)
             except ValueError as error:
-                self._tables[name] = error
-        if isinstance(made := self._tables[name], ValueError):
+                self._tables[key] = error
+        if isinstance(made := self._tables[key], ValueError):
             raise made.with_traceback(None)
         return made
 
@@ -174,6 +174,11 @@ class Context:
         """Whether scorers only ask for predictions, so that a Pipeline's network will do."""
         several = scorers_by_name(self.scorer) or {"score": self.scorer}
         return all(isinstance(one, _BaseScorer | _PassthroughScorer) for one in several.values())
+
+
+def table_key(network: Any) -> tuple[str, str]:
+    """What the table that a network takes depends on, beside the rows."""
+    return network.backend, repr(network.categorical_features)
 
 
 def splits_of(cv: Any, X: Any, y: Any, params: dict[str, Any]) -> list[tuple]:

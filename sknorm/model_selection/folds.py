@@ -16,7 +16,7 @@ from sknorm.data.table import View
 from sknorm.ensembles.members import network_of
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.fitting import Given, HeldOut, Prepared, prepare, view_table
-from sknorm.model_selection.context import Context, rows_of, taken
+from sknorm.model_selection.context import Context, rows_of, table_key, taken
 
 _HELD_OUT = ("X_val", "y_val", "sample_weight_val")
 
@@ -60,7 +60,7 @@ class Inputs:
     params: dict[str, Any]  # of the network's ``fit``, beside X and y
     X: Any = None  # None are the fold's rows of the common table
     y: Any = None  # or of the common targets
-    _views: dict[str, View] = field(default_factory=dict, repr=False)
+    _views: dict[tuple, View] = field(default_factory=dict, repr=False)
     _prepared: dict[Hashable, Prepared] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -109,10 +109,11 @@ class Inputs:
                 return replace(self.context.view(network), index=train)  # not a copy of it
             except ValueError:  # of a row of another fold, which fails for it
                 pass
-        if network.backend not in self._views:
+        key = table_key(network)
+        if key not in self._views:
             X = taken(self.context.X, train) if self.X is None else self.X
-            self._views[network.backend] = view_table(network, X)
-        return self._views[network.backend]
+            self._views[key] = view_table(network, X)
+        return self._views[key]
 
 
 class Fold:

@@ -10,6 +10,8 @@ from sklearn.base import clone
 from sknorm._typing import Integer, Number, Numbers
 from sknorm.backends import collect
 from sknorm.estimators import MLPClassifier, MLPRegressor
+from sknorm.estimators.attributes import connections
+from sknorm.estimators.fitted import fitted_of
 from sknorm.estimators.fitting import fits_on_path
 from sknorm.estimators.repeated_warnings import told_once
 from sknorm.objective.penalties import PENALTIES
@@ -139,10 +141,9 @@ def _largest_alpha(model: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> fl
     def leaves_nothing(alpha: float) -> bool:
         trial = clone(model).set_params(alpha=alpha, warm_start=False)
         with fits_on_path():
-            network = trial.fit(X, y, **fit_params).network_
-        first = network.backend.to_numpy(network[network.parameters.layout.inputs.name])
+            trial.fit(X, y, **fit_params)
         allowed = 0 if trial.normalization is None else 1
-        return int(np.count_nonzero(first, axis=1).max()) <= allowed
+        return int(np.count_nonzero(connections(fitted_of(trial)), axis=1).max()) <= allowed
 
     alpha = 1.0
     empty = leaves_nothing(alpha)
@@ -161,9 +162,7 @@ def _largest_alpha(model: Any, X: Any, y: Any, fit_params: dict[str, Any]) -> fl
 
 def _active(model: Any) -> np.ndarray:
     """Which features have a weight that is not zero, in any member."""
-    network = model.network_
-    first = network.backend.to_numpy(network[network.parameters.layout.inputs.name])
-    return np.any(first != 0, axis=(0, 2))
+    return np.any(connections(fitted_of(model)), axis=(0, 2))
 
 
 def _entry_order(fitted: list[Any], active: np.ndarray) -> np.ndarray:

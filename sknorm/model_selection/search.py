@@ -18,7 +18,7 @@ from sklearn.model_selection import (
     RandomizedSearchCV,
     check_cv,
 )
-from sklearn.utils import indexable
+from sklearn.utils import get_tags, indexable
 
 from sknorm._inherited import SearchMethods, _fit_context
 from sknorm._pickling import VersionedPickle
@@ -172,6 +172,11 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             self._refit(context, candidates, results, task, given)
         root.call_on_fit_task_end(estimator=self, **given)
         return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = get_tags(self.estimator).input_tags.allow_nan
+        return tags
 
     def _context(self, X: Any, y: Any, params: dict[str, Any]) -> Context:
         """What all fits have in common."""

@@ -2,7 +2,57 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 NORMALIZATIONS = ("batch", "ghost", "layer")
+
+
+@dataclass(frozen=True)
+class Categories:
+    """What networks make of the code columns of a table.
+
+    A level of a column with few of them has a row of the first layer's weights, the last ones;
+    a level of a column with many has a vector in a table, which stands among the inputs.
+
+    Attributes
+    ----------
+    count : int
+        Code columns of the table.
+    columns : tuple of (int, int)
+        Those whose levels have rows of weights, and how many rows.
+    embeddings : tuple of (int, int, int)
+        Code column, number of vectors, and their width, of each of the others.
+    """
+
+    count: int
+    columns: tuple[tuple[int, int], ...]
+    embeddings: tuple[tuple[int, int, int], ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of weights that levels have."""
+        return sum(rows for _, rows in self.columns)
+
+    @property
+    def width(self) -> int:
+        """Inputs that are embeddings."""
+        return sum(width for _, _, width in self.embeddings)
+
+    @property
+    def table_size(self) -> int:
+        """Numbers in the table of vectors."""
+        return sum(levels * width for _, levels, width in self.embeddings)
+
+    def plan(self, first: int) -> np.ndarray:
+        """Rows (code column, input, width, place in the table, vectors), for kernels.
+
+        Inputs are counted from ``first`` on.
+        """
+        made, begin = [], 0
+        for column, levels, width in self.embeddings:
+            made.append((column, first, width, begin, levels))
+            first, begin = first + width, begin + levels * width
+        return np.array(made, dtype=np.int64).reshape(-1, 5)
 
 
 @dataclass(frozen=True)
@@ -25,6 +75,8 @@ class Architecture:
         Rows whose statistics are taken together under ghost norm.
     residual : bool
         Whether a hidden block's input is added to its output where their widths agree.
+    categories : Categories or None
+        Of the table, if there are any; their rows of weights count among the inputs.
     """
 
     sizes: tuple[int, ...]
@@ -34,6 +86,29 @@ class Architecture:
     norm_affine: bool
     ghost_batch_size: int
     residual: bool = False
+    categories: Categories | None = None
+
+    @property
+    def dense(self) -> int:
+        """Inputs that are multiplied with weights: all but rows that are picked out."""
+        return self.sizes[0] - (self.categories.rows if self.categories else 0)
+
+    @property
+    def numbers(self) -> int:
+        """Inputs that are numbers of the table."""
+        return self.dense - (self.categories.width if self.categories else 0)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Where columns of the table begin among the inputs, and the end, int64 (g + 1,).
+
+        A number is an input, a category one for each level or number of its vectors.
+        """
+        sizes = [1] * self.numbers
+        if self.categories:
+            sizes += [width for _, _, width in self.categories.embeddings]
+            sizes += [rows for _, rows in self.categories.columns]
+        return np.cumsum([0, *sizes], dtype=np.int64)
 
     @property
     def hidden(self) -> int:

@@ -1,9 +1,25 @@
 """Rows of a table in arrays of their own: dense tables, or sparse ones a batch at a time."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sknorm.backends import Backend
-from sknorm.data.table import SparseRows, gathering
+from sknorm.data.scaling import Scaling
+from sknorm.data.table import CodedRows, SparseRows, gathering
+
+
+class Inputs(NamedTuple):
+    """What networks see of some rows.
+
+    Attributes
+    ----------
+    x : array of shape (K or 1, n, d)
+        Numbers, or sparse rows.
+    codes : int32 array of shape (K or 1, n, c), or None
+        Places of the categories.
+    """
+
+    x: Any
+    codes: Any = None
 
 
 def rows_at_once(backend: Backend, members: int, width: int) -> int:
@@ -12,32 +28,50 @@ def rows_at_once(backend: Backend, members: int, width: int) -> int:
     return max(16, min(values >> 8, values // (members * max(1, width))))
 
 
-def gathered(network: Any, data: Any, rows: Any) -> tuple[Any, Any, Any]:
-    """Standardized inputs (K, n, d), targets (K, n, o) and weights (K, n) of rows (K, n)."""
+def gathered(network: Any, data: Any, rows: Any) -> tuple[Inputs, Any, Any]:
+    """Inputs, targets (K, n, o) and weights (K, n) of rows (K, n)."""
     backend, xp = network.backend, network.backend.xp
     dtype, device = network.parameters.flat.dtype, backend.device
     rows = backend.asarray(rows)
-    x = xp.empty((*rows.shape, data.X.shape[1]), dtype=dtype, device=device)
     y = xp.empty((*rows.shape, data.y.shape[1]), dtype=data.y.dtype, device=device)
     weight = xp.empty(rows.shape, dtype=dtype, device=device)
-    gather = gathering(backend.kernels, data.X, data.y, data.weight)
-    gather(rows, data.offset, data.factor, x, y, weight)
-    return x, y, weight
+    inputs = _take(backend, data.X, (data.y, data.weight), rows, data.scaling, (y, weight))
+    return inputs, y, weight
 
 
-def standardized(
-    backend: Backend, X: Any, part: slice, offset: Any, factor: Any, dtype: Any
-) -> Any:
-    """``(X - offset) * factor`` of consecutive rows as an array of shape (1, n, d)."""
+def standardized(backend: Backend, X: Any, part: slice, scaling: Scaling, dtype: Any) -> Inputs:
+    """Consecutive rows, (1, n, d), as networks see them."""
     xp, device, start, stop = backend.xp, backend.device, part.start, part.stop
-    if not isinstance(X, SparseRows):  # a chunk of X in C order, whatever X's own order
+    if isinstance(X, CodedRows):
+        X = CodedRows(*(backend.asarray(each[part, :]) for each in X))
+        start, stop = 0, stop - start
+    elif not isinstance(X, SparseRows):  # a chunk of X in C order, whatever X's own order
         X, start, stop = backend.asarray(X[part, :]), 0, stop - start
-    count, width = X.shape
     rows = xp.arange(start, stop, dtype=xp.int64, device=device)[None, :]
-    nothing = xp.zeros((count, 0), dtype=dtype, device=device)
-    unweighted = xp.zeros((0, count), dtype=dtype, device=device)
-    out = xp.empty((1, stop - start, width), dtype=dtype, device=device)
-    gather = gathering(backend.kernels, X, nothing, unweighted)
+    nothing = xp.zeros((X.shape[0], 0), dtype=dtype, device=device)
+    unweighted = xp.zeros((0, X.shape[0]), dtype=dtype, device=device)
     empty = nothing[None, : stop - start, :], unweighted[:, : stop - start]
-    gather(rows, offset[None, :], factor[None, :], out, *empty)
-    return out
+    return _take(backend, X, (nothing, unweighted), rows, scaling, empty)
+
+
+def _take(
+    backend: Backend, X: Any, beside: tuple, rows: Any, scaling: Scaling, out: tuple
+) -> Inputs:
+    """Inputs of rows (R, n); targets and weights, which stand ``beside`` X, go to ``out``."""
+    xp, kernels, device = backend.xp, backend.kernels, backend.device
+    x = xp.empty((*rows.shape, X.shape[1]), dtype=_compute_dtype(out), device=device)
+    gather = gathering(kernels, X, *beside)
+    gather(rows, scaling.offset, scaling.factor, x, *out)
+    if scaling.clip is not None:
+        kernels.squash(rows, X.shape[0], scaling.clip, scaling.fill, x)
+    if scaling.places is None:
+        return Inputs(x)
+    _, _, _, _, columns, starts, places = scaling
+    codes = xp.empty((*rows.shape, columns.shape[0]), dtype=xp.int32, device=device)
+    kernels.take_codes(X.codes, columns, rows, starts, places, codes)
+    return Inputs(x, codes)
+
+
+def _compute_dtype(out: tuple) -> Any:
+    """That of the weights of rows."""
+    return out[1].dtype

@@ -6,10 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from sknorm.backends import Backend
+from sknorm.backends.program import run
+from sknorm.data.scaling import Scaling
 from sknorm.network import sparse
 from sknorm.network.architecture import Architecture
-from sknorm.network.batch import standardized
-from sknorm.network.layers import Block, layers
+from sknorm.network.batch import Inputs, standardized
+from sknorm.network.layers import Block, CategoryLayer, Layer, categories, layers
+from sknorm.network.layers.categories import DROPPING
 from sknorm.network.network import Network
 
 
@@ -57,6 +60,8 @@ class FoldedNetwork:
         are the norm's shifts and ``scales`` its scales.
     scales : list of arrays of shape (K, d_out)
         Empty unless under layer norm.
+    table : array of shape (K, t), or None
+        Vectors of the embedded categories.
     """
 
     backend: Backend
@@ -64,10 +69,11 @@ class FoldedNetwork:
     weights: list[Any]
     biases: list[Any]
     scales: list[Any]
+    table: Any = None
     _origin: tuple[Any, Any, Any] | None = field(default=None, init=False, repr=False)
 
-    def raw(self, X: Any, offset: Any, factor: Any, noise: "Noise | None" = None) -> Any:
-        """Raw outputs of shape (K, N, n_outputs) for X of shape (N, n_features).
+    def raw(self, X: Any, scaling: Scaling, noise: "Noise | None" = None) -> Any:
+        """Raw outputs of shape (K, N, n_outputs) for a table of N rows.
 
         With ``noise``, units are dropped as in training.
         """
@@ -75,7 +81,7 @@ class FoldedNetwork:
         shape = (self.weights[0].shape[0], count, self.architecture.sizes[-1])
         out = backend.xp.zeros(shape, dtype=self.weights[0].dtype, device=backend.device)
         with backend.session():
-            reading, rows = self._reading(X, offset, factor, noise)
+            reading, rows = self._reading(X, scaling, noise)
 
             def chunk(start: int) -> None:
                 stop = min(start + rows, count)
@@ -85,21 +91,21 @@ class FoldedNetwork:
         return out
 
     def _reading(
-        self, X: Any, offset: Any, factor: Any, noise: "Noise | None"
-    ) -> tuple[Callable[[int, int], Any], int]:
+        self, X: Any, scaling: Scaling, noise: "Noise | None"
+    ) -> tuple[Callable[[int, int], Inputs], int]:
         """What gives the inputs of consecutive rows, and how many to take at once."""
         drops_inputs = noise is not None and noise.drops_inputs
-        if drops_inputs or not sparse.stays_sparse(X, offset, factor):
+        if drops_inputs or not sparse.stays_sparse(X, scaling):
             backend, dtype = self.backend, self.weights[0].dtype
 
-            def standardize(start: int, stop: int) -> Any:
-                return standardized(backend, X, slice(start, stop), offset, factor, dtype)
+            def standardize(start: int, stop: int) -> Inputs:
+                return standardized(backend, X, slice(start, stop), scaling, dtype)
 
             return standardize, self._rows_at_once(self.architecture.sizes)
-        origin = self._sparse_origin(offset, factor)
+        origin = self._sparse_origin(scaling.offset, scaling.factor)
 
-        def take(start: int, stop: int) -> Any:
-            return sparse.inputs(X, start, stop, factor, origin)
+        def take(start: int, stop: int) -> Inputs:
+            return Inputs(sparse.inputs(X, start, stop, scaling.factor[0], origin))
 
         # Masks are keyed by chunks, which must be those of a dense table.
         held = self.architecture.sizes[1:] if noise is None else self.architecture.sizes
@@ -109,7 +115,7 @@ class FoldedNetwork:
         """The first product of a row without entries, kept: for one row it takes the longest."""
         known = self._origin
         if known is None or known[0] is not offset or known[1] is not factor:
-            known = offset, factor, sparse.origin(self.weights[0], offset, factor)
+            known = offset, factor, sparse.origin(self.weights[0], offset[0], factor[0])
             self._origin = known
         return known[2]
 
@@ -118,32 +124,79 @@ class FoldedNetwork:
         """The hidden layers."""
         return layers(self.architecture)[0]
 
-    def forward(self, h: Any, noise: "Noise | None" = None, chunk: int = 0) -> Any:
-        """Raw outputs (K, n, n_outputs) for standardized inputs (K or 1, n, n_features).
+    @cached_property
+    def _first(self) -> Layer:
+        """The layer that multiplies the inputs."""
+        blocks, head = layers(self.architecture)
+        return blocks[0] if blocks else head
 
-        Or for sparse ones, where nothing but the first product needs them.
+    @cached_property
+    def _lookup(self) -> CategoryLayer | None:
+        """The layer that looks categories up, if there are any."""
+        return categories(self.architecture)
+
+    def forward(self, inputs: Inputs, noise: "Noise | None" = None, chunk: int = 0) -> Any:
+        """Raw outputs (K, n, n_outputs) for inputs of any network (1, n, d), or of each.
+
+        Numbers may be sparse where nothing but the first product needs them.
         """
-        h = self.hidden(h, self.architecture.hidden, noise, chunk)
-        return self._product(h, self.weights[-1]) + self.biases[-1][:, None, :]
+        h = self.hidden(inputs, self.architecture.hidden, noise, chunk)
+        return self.linear(h, self.weights[-1], noise) + self.biases[-1][:, None, :]
 
-    def hidden(self, h: Any, count: int, noise: "Noise | None" = None, chunk: int = 0) -> Any:
-        """Output of the first ``count`` hidden blocks; the input itself for none."""
+    def hidden(
+        self, inputs: Inputs, count: int, noise: "Noise | None" = None, chunk: int = 0
+    ) -> Any:
+        """Output of the first ``count`` hidden blocks; for none, the inputs with embeddings."""
         backend, members = self.backend, self.weights[0].shape[0]
         noise = Noise.none(backend, members) if noise is None else noise
-        if noise.drops_inputs:
-            h = h + backend.xp.zeros((members, 1, 1), dtype=h.dtype, device=backend.device)
-            backend.kernels.dropout(noise.input_dropout, noise.seed, noise.step(chunk), 0, h)
         drop = noise.dropout, noise.seed, noise.step(chunk)
+        h: Any = self._seen(inputs, noise, chunk)
         for layer, block in enumerate(self.blocks[:count]):
-            z = self._product(h, self.weights[layer])
+            z = self.linear(h, self.weights[layer], noise)
             vectors = self.biases[layer], self.scales[layer] if self.scales else None
             out = block.infer(backend, z, vectors, drop)
             h = out + h if block.skips else out
         return h
 
+    def _seen(self, inputs: Inputs, noise: Noise, chunk: int) -> Inputs:
+        """The inputs of each network, of which some are dropped, and with embeddings."""
+        x, codes = inputs
+        xp, kernels = self.backend.xp, self.backend.kernels
+        members, step, device = self.weights[0].shape[0], noise.step(chunk), self.backend.device
+        if noise.drops_inputs:
+            x = x + xp.zeros((members, 1, 1), dtype=x.dtype, device=device)
+            kernels.dropout(noise.input_dropout, noise.seed, step, 0, x)
+            if codes is not None:
+                codes = codes + xp.zeros((members, 1, 1), dtype=codes.dtype, device=device)
+                kernels.drop_codes(noise.input_dropout, noise.seed, step, DROPPING, codes)
+        layer = self._lookup
+        if layer is not None and self.table is not None:
+            shape = members, x.shape[1], self.architecture.dense
+            wide = xp.zeros(shape, dtype=x.dtype, device=device)
+            wide[:, :, : x.shape[2]] = x
+            x, rate, one = wide, noise.input_dropout, xp.ones_like(noise.input_dropout)
+            kernels.embedding_forward(codes, one, rate, layer.plan, self.table, x)
+        return Inputs(x, codes)
+
+    def linear(self, h: Any, weight: Any, noise: Noise | None = None) -> Any:
+        """Product of what enters a layer, the inputs or hidden units, with its weights."""
+        if not isinstance(h, Inputs):
+            return self._product(h, weight)
+        x, codes = h
+        if isinstance(x, sparse.SparseInputs):
+            return x.times(weight)
+        first, backend = self._first, self.backend
+        z = self._product(x, first.dense(weight))
+        if not first.picks_rows:
+            return z
+        noise = Noise.none(backend, weight.shape[0]) if noise is None else noise
+        own = first.rows_of_categories(backend, 0, weight.shape[2])
+        one = backend.xp.ones_like(noise.input_dropout)
+        arguments = {"codes": codes, "share": one, "rate": noise.input_dropout, "z": z}
+        run([backend.bind("category_rows_forward", {**arguments, "weight": weight, **own})], 0)
+        return z
+
     def _product(self, h: Any, weight: Any) -> Any:
-        if isinstance(h, sparse.SparseInputs):
-            return h.times(weight)
         shape = (weight.shape[0], h.shape[1], weight.shape[2])
         z = self.backend.xp.empty(shape, dtype=weight.dtype, device=self.backend.device)
         self.backend.kernels.matmul(h, weight, z)
@@ -169,10 +222,12 @@ def fold(network: Network) -> FoldedNetwork:
     statistics = network.statistics or [None] * len(blocks)
     folded = [b.fold(of(b), kept, xp) for b, kept in zip(blocks, statistics, strict=True)]
     weight, bias = head.fold(of(head))
+    table = network.parameters.get("categories.table")
     return FoldedNetwork(
         network.backend,
         network.architecture,
         weights=[*(each[0] for each in folded), weight],
         biases=[*(each[1] for each in folded), bias],
         scales=[scale for _, _, scale in folded if scale is not None],
+        table=None if table is None else table + 0.0,
     )

@@ -10,9 +10,9 @@ from array_api_compat import array_namespace
 
 from sknorm.kernels.codes import UNPENALIZED
 from sknorm.network.architecture import Architecture
-from sknorm.network.layers import layers
+from sknorm.network.layers import all_layers
 
-_KINDS = ("weight", "scale", "shift", "bias")  # in the order of the buffer
+_KINDS = ("weight", "scale", "shift", "bias", "table")  # in the order of the buffer
 
 
 class Segment(NamedTuple):
@@ -22,13 +22,13 @@ class Segment(NamedTuple):
     ----------
     name : str
         Such as ``blocks.0.weight``, ``blocks.0.scale``, ``blocks.0.shift`` (the bias, where the
-        block has no norm), ``head.weight`` and ``head.bias``.
+        block has no norm), ``head.weight``, ``head.bias`` and ``categories.table``.
     offset, size : int
         Numbers that stand before it, and its own. In the buffer of a stack of K there are K times
         as many.
     shape : tuple of int
     layer : int
-        The block that it belongs to; the head comes after the last.
+        The block that it belongs to, or stands before; the head comes after the last.
     is_normalized : bool
         Whether a norm follows, to which the length of the weights makes no difference.
     group : str
@@ -100,9 +100,8 @@ class Layout:
 def layout(architecture: Architecture) -> Layout:
     """The layout of networks of this architecture: all weights, all scales, all shifts, a bias."""
     segments, offset = {}, 0
-    blocks, head = layers(architecture)
     for kind in _KINDS:
-        for layer in (*blocks, head):
+        for layer in all_layers(architecture):
             if (shape := layer.shapes().get(kind)) is None:
                 continue
             name = f"{layer.name}.{kind}"

@@ -138,16 +138,17 @@ def initialize(
 
 
 def revive(network: Network, random_states: Sequence[RandomState]) -> None:
-    """Give inputs whose weights are all zero those that a member would start with, in place.
+    """Give columns whose weights are all zero those that a member would start with, in place.
 
-    Weights of zero are a saddle: an input that acts together with another one, which is off as
+    Weights of zero are a saddle: a column that acts together with another one, which is off as
     well, has no gradient there, and would come back by the noise of batches alone.
     """
     backend, name = network.backend, network.parameters.layout.inputs.name
-    first = network[name]
+    first, groups = network[name], network.architecture.groups
     for member, random_state in enumerate(random_states):
         drawn = draw(network.architecture, random_state)[name]
         weight = backend.to_numpy(first[member, ...])
-        off = ~weight.any(axis=1)
+        on = np.logical_or.reduceat(weight.any(axis=1), groups[:-1])
+        off = np.repeat(~on, np.diff(groups))
         new = np.where(off[:, None], drawn, weight)
         first[member, ...] = backend.asarray(new, dtype=first.dtype)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sknorm.network.batch import gathered, rows_at_once
-from sknorm.network.folding import fold
+from sknorm.network.batch import Inputs, gathered, rows_at_once
+from sknorm.network.folding import FoldedNetwork, fold
 from sknorm.network.network import Network
 
 
@@ -27,7 +27,7 @@ def set_population_statistics(network: Network, data: Any, rows: Any) -> None:
         total, mean, variance = 0.0, 0.0, 0.0
         for start in range(0, rows.shape[1], at_once):
             x, _, weight = gathered(network, data, rows[:, start : start + at_once])
-            count, moments = _moments(network, inference.hidden(x, layer), weight, layer)
+            count, moments = _moments(network, inference, x, weight, layer)
             new_total = total + count
             delta = moments[:, 0, :] - mean
             share = count / new_total
@@ -38,13 +38,13 @@ def set_population_statistics(network: Network, data: Any, rows: Any) -> None:
         statistics[:, 1, :] = variance
 
 
-def _moments(network: Network, h: Any, weight: Any, layer: int) -> tuple[Any, Any]:
+def _moments(
+    network: Network, inference: FoldedNetwork, inputs: Inputs, weight: Any, layer: int
+) -> tuple[Any, Any]:
     """Sums of weights (K, 1) and weighted moments (K, 2, d) of a layer's Linear output."""
     backend, xp = network.backend, network.backend.xp
-    matrix = network.parameters.weights[layer]
-    shape = (network.members, h.shape[1], matrix.shape[2])
-    z = xp.empty(shape, dtype=matrix.dtype, device=backend.device)
-    backend.kernels.matmul(h, matrix, z)
-    moments = xp.zeros((shape[0], 2, shape[2]), dtype=xp.float64, device=backend.device)
+    h = inference.hidden(inputs, layer)
+    z = inference.linear(h, network.parameters.weights[layer])
+    moments = xp.zeros((z.shape[0], 2, z.shape[2]), dtype=xp.float64, device=backend.device)
     backend.kernels.column_moments(z, weight, moments)
     return xp.sum(weight, axis=1, dtype=xp.float64)[:, None], moments

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
+from sknorm.data.scaling import Scaling
 from sknorm.data.table import SparseRows
 
 _SPARSE = 0.1  # share of stored entries from which on BLAS multiplies dense rows sooner
@@ -39,10 +40,11 @@ class SparseInputs(NamedTuple):
         return out
 
 
-def stays_sparse(X: Any, offset: np.ndarray, factor: np.ndarray) -> bool:
+def stays_sparse(X: Any, scaling: Scaling) -> bool:
     """Whether few entries of the rows are stored, and no column lies far from zero."""
-    if not isinstance(X, SparseRows):
+    if not isinstance(X, SparseRows) or not scaling.is_plain:
         return False
+    offset, factor = scaling.offset, scaling.factor
     few = X.values.shape[0] <= _SPARSE * X.shape[0] * X.shape[1]
     return few and bool(np.abs(offset * factor).max(initial=0.0) <= _FAR)
 

@@ -76,12 +76,16 @@ class Adam:
         moments = {"first": state.first.flat, "second": state.second.flat}
         return backend.bind("adam_step", {**asdict(self), **moments, **arguments})
 
-    def shrink_rows(
+    def shrink_groups(
         self, state: AdamState, backend: Backend, name: str, arguments: dict[str, Any]
     ) -> Operation:
-        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
-        second = state.second[name]
-        own = {"second": second, "scratch": backend.xp.zeros_like(second[:, 0, :])}
+        """Proximal step of ``strength * sum_j sqrt(p_j) ||W_j||`` on a matrix, after the update.
+
+        Its ``groups`` j of :math:`p_j` rows are among the arguments.
+        """
+        second, largest = state.second[name], int(np.diff(arguments["groups"]).max())
+        shape = second.shape[0], largest * second.shape[2]
+        own = {"second": second, "scratch": backend.zeros(shape, second.dtype)}
         return backend.bind("adam_group_step", {**asdict(self), **own, **arguments})
 
     def apply(

@@ -61,10 +61,10 @@ class SGD:
         velocity = state.velocity.flat
         return backend.bind("sgd_step", {**asdict(self), "velocity": velocity, **arguments})
 
-    def shrink_rows(
+    def shrink_groups(
         self, state: SGDState, backend: Backend, name: str, arguments: dict[str, Any]
     ) -> Operation:
-        """Proximal step of ``strength * sum_j ||W[j, :]||`` on a matrix, after the update."""
+        """As :meth:`sknorm.optim.adam.Adam.shrink_groups`."""
         velocity = state.velocity[name]
         return backend.bind("sgd_group_step", {**asdict(self), "velocity": velocity, **arguments})
 

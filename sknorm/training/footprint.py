@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sknorm.backends import Backend
 from sknorm.data.dataset import TrainingData
 from sknorm.network.architecture import Architecture
-from sknorm.network.layers import layers
+from sknorm.network.layers import all_layers
 from sknorm.network.layers.base import count_bytes, keeps_masks
 from sknorm.network.layout import layout
 from sknorm.network.members import Members
@@ -113,7 +113,8 @@ class Footprint:
             return self.stack_bytes(members, {size, max(1, size - 1)})
 
         # Each row has at least its input, and the output of each layer.
-        row = self._held(members) * self.itemsize * sum(self.architecture.sizes)
+        widths = self.architecture.dense + sum(self.architecture.sizes[1:])
+        row = self._held(members) * self.itemsize * widths
         most = budget // row
         return bisect_right(range(1, min(most, self.rows or most) + 1), budget, key=needed)
 
@@ -142,11 +143,11 @@ class Footprint:
     def _batch(self, size: int) -> int:
         """Buffers of batches of one size."""
         architecture = self.architecture
-        inputs, outputs = architecture.sizes[0], architecture.sizes[-1]
+        inputs, outputs = architecture.dense, architecture.sizes[-1]
         targets = outputs * self.itemsize if self.target_bytes is None else self.target_bytes
         rows = size * ((inputs + 1) * self.itemsize + targets + _WIDE)
-        blocks, head = layers(architecture)
-        declared = (each.buffers(size, self.keeps_masks) for each in (*blocks, head))
+        every = all_layers(architecture)
+        declared = (each.buffers(size, self.keeps_masks) for each in every)
         return rows + sum(count_bytes(each, self.itemsize) for each in declared)
 
     def _passing(self, size: int) -> int:
@@ -160,7 +161,7 @@ class Footprint:
         return self.itemsize * max(arrays * size * widest, _PASSING_STEP * largest)
 
     def _gathering(self, sizes: Collection[int]) -> int:
-        """Rows of one member in float64, as portable kernels standardize them."""
+        """Rows of one member in float64, as portable kernels standardize them, with one-hots."""
         return 3 * _WIDE * max(sizes) * self.architecture.sizes[0] if self.allocates else 0
 
 

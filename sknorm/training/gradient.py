@@ -21,8 +21,9 @@ import numpy as np
 
 from sknorm.backends.program import Operation, run
 from sknorm.data.table import gathering
-from sknorm.network.layers import Layer, layers
+from sknorm.network.layers import CategoryLayer, Layer, categories, layers
 from sknorm.network.layers.base import Work, allocate, keeps_masks
+from sknorm.network.layers.categories import DROPPING
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
@@ -54,6 +55,13 @@ class Results(NamedTuple):
 
     gradient: Parameters
     value: Any
+
+
+class Lookup(NamedTuple):
+    """The layer of categories, and what it computes with."""
+
+    layer: CategoryLayer
+    work: Work
 
 
 class BatchGradient:
@@ -99,12 +107,14 @@ class BatchGradient:
         self._allocate(data, batch)
         self.workspace = [self.x, self.y, self.weight]
         self.factor = backend.asarray(1.0 / (batch.rows * batch.mean_weight))
+        self._lookup = self._look_up(members)
+        taken = self._take(data)
         augmented = augment(members, self.quantities, backend, (self.x, self.y, self.weight))
-        self._loaded = 1 + len(augmented)
-        self.operations = [self._gather(data), *augmented, *self._compute(members, loss)]
+        self._loaded = len(taken) + len(augmented)
+        self.operations = [*taken, *augmented, *self._compute(members, loss)]
 
     def feed(self, data: Any, mean_weight: np.ndarray) -> None:
-        """Go on with the rows of another table of the same kind."""
+        """Go on with the rows of another table of the same kind, of numbers alone."""
         self.operations[0] = self._gather(data)
         self.factor[...] = self.network.backend.asarray(1.0 / (self.x.shape[1] * mean_weight))
 
@@ -133,34 +143,68 @@ class BatchGradient:
 
     def _allocate(self, data: Any, batch: Batch) -> None:
         zeros, shape = self.network.backend.zeros, self.rows.shape
-        dtype, sizes = self.network.parameters.flat.dtype, self.network.architecture.sizes
-        self.x = zeros((*shape, sizes[0]), dtype)
+        dtype = self.network.parameters.flat.dtype
+        self.x = zeros((*shape, self.network.architecture.dense), dtype)
         self.y = zeros((*shape, data.y.shape[1]), data.y.dtype)
         self.weight = zeros(shape, data.weight.dtype)
 
     def _gather(self, data: Any) -> Operation:
         """What takes the rows from a table."""
         gather = gathering(self.network.backend.kernels, data.X, data.y, data.weight)
-        taken = self.rows, data.offset, data.factor, self.x, self.y, self.weight
+        offset, factor = data.scaling.offset, data.scaling.factor
+        taken = self.rows, offset, factor, self.x, self.y, self.weight
         return Operation(gather.func, (*gather.args, *taken))
+
+    def _take(self, data: Any) -> list[Operation]:
+        """What takes the rows from a table as networks see them."""
+        bind, scaling, made = self.network.backend.bind, data.scaling, [self._gather(data)]
+        own = {**scaling._asdict(), "rows": self.rows, "x": self.x, "count": data.X.shape[0]}
+        if scaling.clip is not None:
+            made.append(bind("squash", own))
+        if self._lookup is not None:
+            codes = self._lookup.work["codes"]
+            made.append(bind("take_codes", {**own, "codes": data.X.codes, "out": codes}))
+        return made
+
+    def _look_up(self, members: Members) -> Lookup | None:
+        """What looks categories up, if there are any."""
+        if (layer := categories(self.network.architecture)) is None:
+            return None
+        work = self._work(layer, members, self.x, {})
+        rate = {"rate": self.quantities["input_dropout"]}
+        return Lookup(layer, Work(work.backend, {**work.arrays, **rate}))
+
+    def _drop_codes(self, members: Members) -> list[Operation]:
+        """What drops categories at random, if a member drops inputs."""
+        if self._lookup is None or not np.any(members.input_dropout > 0):
+            return []
+        work = self._lookup.work
+        own = {**work.arrays, "out": work["codes"], "layer": DROPPING}
+        return [self.network.backend.bind("drop_codes", own)]
 
     def _compute(self, members: Members, loss: Loss) -> list[Operation]:
         """The layers forward, the loss, the layers backward."""
         blocks, head = layers(self.network.architecture)
-        works: list[Work] = []
+        lookup, works = self._lookup, list[Work]()
+        codes = {} if lookup is None else {"codes": lookup.work["codes"]}
         for layer in (*blocks, head):
-            works.append(self._work(layer, members, works[-1]["out"] if works else self.x))
-        made: list[Operation] = []
+            x = works[-1]["out"] if works else self.x
+            works.append(self._work(layer, members, x, codes))
+        made = self._drop_codes(members)
+        if lookup is not None:
+            made += lookup.layer.forward(lookup.work)
         for block, work in zip(blocks, works, strict=False):
             made += block.forward(work)
         made += [*head.forward(works[-1]), self._loss(works[-1], members, loss)]
         made += head.backward(works[-1])
         for index in reversed(range(len(blocks))):
             made += blocks[index].backward(works[index], works[index + 1])
+        if lookup is not None:
+            made += lookup.layer.backward(lookup.work, works[0])
         return made
 
-    def _work(self, layer: Layer, members: Members, x: Any) -> Work:
-        """What a layer computes with."""
+    def _work(self, layer: Layer, members: Members, x: Any, codes: dict[str, Any]) -> Work:
+        """What a layer computes with; ``codes`` are the places of categories, if there are any."""
         backend, flat = self.network.backend, self.network.parameters.flat
         declared = layer.buffers(x.shape[1], keeps_masks(backend, members))
         buffers = allocate(backend, x.shape[0], flat.dtype, declared)
@@ -175,6 +219,9 @@ class BatchGradient:
             "rate": self.quantities["dropout"],
             "momentum": self.quantities["norm_momentum"],
             "seed": self.seed,
+            "share": self.quantities["share"],
+            "input_rate": self.quantities["input_dropout"],
+            **codes,
         }
         return Work(
             backend, {**buffers, **learned, **{f"d{k}": g for k, g in gradients.items()}, **own}

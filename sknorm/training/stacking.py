@@ -10,6 +10,7 @@ from numpy.random import RandomState
 
 from sknorm.backends import Backend
 from sknorm.data.dataset import TrainingData
+from sknorm.data.scaling import join_scalings
 from sknorm.network.members import join_members
 from sknorm.network.network import Network, join_networks
 from sknorm.optim.schedules import join_schedules
@@ -29,7 +30,11 @@ def signature(task: Task) -> Hashable:
     score = task.score
     held = score.rows.shape[1] if isinstance(score, HeldOutLoss) else type(score)
     flat, data, batches = task.network.parameters.flat, task.data, task.batches
-    shapes = batches.rows.shape[1], data.y.shape[1], data.offset.shape[1]
+    scaling = data.scaling
+    known = scaling.columns
+    coded = None if known is None else task.network.backend.to_numpy(known).tobytes()
+    columns = scaling.width, scaling.clip is None, coded
+    shapes = batches.rows.shape[1], data.y.shape[1], columns
     rules = batches.batch_size, batches.shuffle, task.plan, task.schedule.kind, held
     where = task.network.backend, task.network.architecture, str(flat.dtype), str(data.y.dtype)
     return shapes, rules, where
@@ -142,8 +147,7 @@ def _joined(backend: Backend, X: Any, views: Sequence[tuple[TrainingData, Any]])
         X=X,
         y=y,
         weight=weight,
-        offset=xp.concat([data.offset for data, _ in views]),
-        factor=xp.concat([data.factor for data, _ in views]),
+        scaling=join_scalings([data.scaling for data, _ in views], xp),
     )
 
 

@@ -95,6 +95,7 @@ class Steps:
             )
             and batches.sizes <= set(self.passes)
             and self._kind == _kind(data)
+            and data.scaling.is_plain
         )
 
     def feed(self, batches: Batches, data: TrainingData) -> None:
@@ -107,7 +108,12 @@ class Steps:
             self.program.operations[size][0] = each.operations[0]
 
     def forget(self) -> None:
-        """Let go of the table and its rows; :meth:`feed` brings others."""
+        """Let go of the table and its rows; :meth:`feed` brings others.
+
+        Nothing is kept of steps with more than numbers, which are put together anew.
+        """
+        if not self.data.scaling.is_plain:
+            self.release()
         self.graph = None
         if self.code is not None:
             self.code.forget()
@@ -277,4 +283,4 @@ class Steps:
 
 def _kind(data: TrainingData) -> tuple:
     """What the buffers of a step depend on, of a table."""
-    return type(data.X), data.y.dtype
+    return type(data.X), data.y.dtype, data.scaling.is_plain

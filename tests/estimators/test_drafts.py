@@ -92,7 +92,7 @@ def stopping(scorer: Any) -> dict[str, Any]:
 
 
 FAULTS: dict[str, tuple[dict[str, Any], Fit]] = {
-    "missing value": ({}, lambda m, X, y: m.fit(np.where(X > 1, np.nan, X), y)),
+    "infinity": ({}, lambda m, X, y: m.fit(np.where(X > 1, np.inf, X), y)),
     "rows": ({}, lambda m, X, y: m.fit(9 * X, y[1:])),
     "weights": ({}, lambda m, X, y: m.fit(9 * X, y, np.full(len(y), -1.0))),
     "columns held out": ({}, lambda m, X, y: m.fit(9 * X, y, X_val=X[:, :2], y_val=y)),

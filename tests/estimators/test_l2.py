@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sknorm import MLPRegressor
+from sknorm.data.scaling import Scaling
 from sknorm.network.folding import fold
 
 Table = tuple[np.ndarray, np.ndarray]
@@ -38,11 +39,10 @@ def test_function_is_invariant_to_the_scale_of_weights_before_a_norm(
     rescaled.parameters.weights[0][...] *= factor
     rescaled.statistics[0][:, 0, :] *= factor
     rescaled.statistics[0][:, 1, :] *= factor**2
-    offset, scale = fitted.input_mean_, 1.0 / fitted.input_scale_
-    assert np.ptp(fold(network).raw(X, offset, scale)) > 1.0
-    np.testing.assert_allclose(
-        fold(rescaled).raw(X, offset, scale), fold(network).raw(X, offset, scale), atol=1e-6
-    )
+    scaling = Scaling(fitted.input_mean_[None], 1.0 / fitted.input_scale_[None])
+    expected = fold(network).raw(X, scaling)
+    assert np.ptp(expected) > 1.0
+    np.testing.assert_allclose(fold(rescaled).raw(X, scaling), expected, atol=1e-6)
 
 
 def test_alpha_shrinks_weights_but_not_the_function_under_batch_norm(regression: Table) -> None:

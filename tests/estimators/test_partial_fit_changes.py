@@ -195,7 +195,7 @@ def test_the_first_call_needs_two_rows_under_batch_norm(binary: Table, estimator
 
 
 BAD: dict[str, Any] = {
-    "missing value": lambda X, y: (np.where(X.max() - 1 < X, np.nan, X), y, {}, None),
+    "infinity": lambda X, y: (np.where(X.max() - 1 < X, np.inf, X), y, {}, None),
     "columns": lambda X, y: (X[:, :4], y, {}, None),
     "rows": lambda X, y: (X, y[:-1], {}, None),
     "target": lambda X, y: (10 * X, np.column_stack([y, 2 + y, y]), {}, None),

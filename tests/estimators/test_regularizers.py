@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.backends.program import run
+from sknorm.data.scaling import Scaling
 from sknorm.network.quantities import Quantities
 from sknorm.objective.losses import SquaredError
 from sknorm.training.augmentation import augment, shares
@@ -158,7 +159,7 @@ def test_members_without_noise_are_left_alone(problem: Callable, name: str) -> N
 def mixed(made: Any, rows: np.ndarray, step: int) -> tuple[np.ndarray, ...]:
     """Inputs, targets and weights of a batch as one network is shown them."""
     data = made.data
-    x = ((data.X - data.offset) * data.factor)[rows].copy()
+    x = ((data.X - data.scaling.offset) * data.scaling.factor)[rows].copy()
     y, weight = data.y[rows].copy(), data.weight[0][rows].copy()
     quantities = Quantities(made.network.backend, made.members)
     quantities["share"][...] = shares(made.members, range(step, step + 1))[0]
@@ -175,7 +176,7 @@ def test_mixup_joins_rows_linearly(problem: Callable) -> None:
         x, y, weight = mixed(made, made.rows, step)
         for k in range(2):
             rows = made.rows[k]
-            plain = ((data.X - data.offset) * data.factor)[rows]
+            plain = ((data.X - data.scaling.offset) * data.scaling.factor)[rows]
             difference = plain[::-1] - plain
             share = 1.0 - float(((x[k] - plain) * difference).sum() / (difference**2).sum())
             found.append(share)
@@ -194,7 +195,7 @@ def test_gradient_under_mixup_is_that_of_the_mixed_rows(problem: Callable) -> No
     compute(made.rows, 5)
     x, y, weight = (a[0] for a in mixed(made, made.rows, 5))
     ones, zeros = np.ones((1, 5)), np.zeros((1, 5))
-    data = replace(made.data, X=x, y=y, weight=weight[None], offset=zeros, factor=ones)
+    data = replace(made.data, X=x, y=y, weight=weight[None], scaling=Scaling(zeros, ones))
     plain = replace(
         made, data=data, rows=np.arange(60)[None],
         members=replace(made.members, mixup_alpha=np.zeros(1)),

@@ -285,3 +285,13 @@ def test_columns_far_from_zero_keep_their_digits(wide: tuple, dtype: type) -> No
     S = sparse.hstack([S, sparse.csr_array(years)], format="csr").astype(dtype)
     fitted = small(MLPRegressor).fit(S, y)
     np.testing.assert_array_equal(fitted.predict(S), fitted.predict(S.toarray()))
+
+
+def test_what_all_rows_share_is_computed_once() -> None:
+    """The product of a row without entries takes longer than that of one row's entries."""
+    X = sparse.random(60, 40, density=0.05, format="csr", random_state=0)
+    model = small(MLPRegressor, normalization="batch").fit(X, np.arange(60.0))
+    model.predict(X[:1])
+    first = model.network_._folded._origin[2]
+    model.predict(X[1:2])
+    assert model.network_._folded._origin[2] is first

@@ -4,6 +4,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import make_classification
 from sklearn.feature_selection import SelectFromModel
@@ -33,6 +34,21 @@ def noisy() -> Table:
         300, 12, n_informative=3, n_redundant=0, shuffle=False, class_sep=1.5, random_state=0
     )
     return X, y
+
+
+@pytest.fixture(scope="module")
+def frame() -> tuple[pd.DataFrame, np.ndarray]:
+    """400 rows: a number and categories of 4 and 20 levels decide; those of 6 and 30 do not.
+
+    Neither does a number with gaps, nor where they are.
+    """
+    rng = np.random.default_rng(0)
+    codes = {f"of {size}": rng.integers(0, size, 400) for size in (6, 30, 4, 20)}
+    x, gaps = rng.normal(size=(2, 400))
+    y = 1.5 * x + np.array([-1, 1, 2, -2])[codes["of 4"]] + 2 * rng.normal(size=20)[codes["of 20"]]
+    gaps[::7] = np.nan
+    coded = {name: pd.Categorical(each.astype(str)) for name, each in codes.items()}
+    return pd.DataFrame({**coded, "x": x, "gaps": gaps}), y + 0.1 * rng.normal(size=400)
 
 
 def small(estimator: type = MLPClassifier, **settings: Any) -> Any:
@@ -69,6 +85,41 @@ def test_group_lasso_switches_noise_off(noisy: Table, solver: str, normalization
     X = X.copy()
     X[:, ~on] = 1e3  # nobody looks at what is switched off
     np.testing.assert_array_equal(fitted.predict_proba(X), fitted.predict_proba(noisy[0]))
+
+
+RELEVANT = ["of 4", "of 20", "x"]
+# Of the first layer of such a frame; "gaps" has an indicator that it is missing, too.
+INPUTS = {"x": 1, "gaps": 1, "of 30": 8, "of 20": 8, "of 6": 6, "of 4": 4, "missing": 1}
+# Solver, norm, alpha, rate, epochs.
+SWITCHING = [
+    ("adam", None, 0.1, 0.05, 100), ("adam", "batch", 0.01, 0.03, 100),
+    ("adam", "layer", 0.015, 0.05, 150), ("adamw", "batch", 0.5, 0.03, 100),
+    ("adamw", "layer", 0.4, 0.03, 150), ("sgd", None, 0.1, 0.02, 200),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("solver", "normalization", "alpha", "rate", "epochs"), SWITCHING)
+def test_group_lasso_switches_categories_off(
+    frame: tuple, solver: str, normalization: Any, alpha: float, rate: float, epochs: int
+) -> None:
+    """A category has all its rows of weights or none."""
+    model = small(
+        MLPRegressor, solver=solver, alpha=alpha, penalty="group_lasso", learning_rate_init=rate,
+        normalization=normalization, max_iter=epochs, tol=0.0, n_members=2,
+    )  # fmt: skip
+    fitted = model.fit(*frame)
+    groups = np.cumsum([0, *INPUTS.values()])
+    np.testing.assert_array_equal(fitted.network_.architecture.groups, groups)
+    for weight in fitted.network_.parameters.weights[0]:
+        rows = dict(zip(INPUTS, np.split(weight.any(axis=1), groups[1:-1]), strict=True))
+        for name, on in rows.items():
+            assert on.all() if name in RELEVANT else not on.any()
+    importances = dict(zip(frame[0], fitted.feature_importances_, strict=True))
+    for name, importance in importances.items():
+        assert (importance > 0.01) == (name in RELEVANT) == (importance != 0.0)
+    X = frame[0].copy()
+    X["of 6"], X["of 30"], X["gaps"] = "0", "0", 1e3  # nobody looks at what is switched off
+    np.testing.assert_array_equal(fitted.predict(X), fitted.predict(frame[0]))
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam", "adamw"])
@@ -129,6 +180,15 @@ def test_history_holds_the_value_of_the_penalty(
     np.testing.assert_allclose(
         np.subtract(fitted.history_["loss"][0], fitted.history_["penalty"][0]), loss, rtol=1e-9
     )
+
+
+def test_history_holds_the_group_lasso_of_categories(frame: tuple) -> None:
+    still = {"learning_rate_init": 1e-12, "max_iter": 1, "dtype": "float64", "n_members": 2}
+    model = small(MLPRegressor, penalty="group_lasso", alpha=0.3, normalization=None, **still)
+    fitted = model.fit(*frame)
+    groups, penalty = fitted.network_.architecture.groups, GroupLasso(0.3)
+    values = [penalty.value(w, groups) for w in fitted.network_.parameters.weights[0]]
+    np.testing.assert_allclose(fitted.history_["penalty"][0], values, rtol=1e-5)
 
 
 @each_estimator

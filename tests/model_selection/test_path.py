@@ -53,6 +53,25 @@ def test_features_enter_in_the_order_of_their_importance(linear: Table, solver: 
 
 
 @pytest.mark.parametrize("normalization", ["batch", None])
+def test_categories_enter_as_columns_of_the_table(normalization: str | None) -> None:
+    """Whatever inputs they have: rows for levels, vectors, and where numbers are missing."""
+    rng = np.random.default_rng(0)
+    few, many = rng.choice(list("abc"), 200), rng.integers(0, 12, 200)
+    gaps = np.where(rng.random(200) < 0.3, np.nan, rng.normal(size=200))
+    frame = pd.DataFrame(
+        {"one": "a", "few": few, "gaps": gaps, "many": many, "x": rng.normal(size=200)}
+    )
+    frame = frame.astype({"many": "category"})
+    y = 4.0 * (few == "a") + rng.normal(size=12)[many]
+    model = small(normalization=normalization, scaling="standard")
+    path = regularization_path(model, frame, y, n_alphas=5)
+    assert path.active.shape == (5, 5) and not path.active[:, 0].any()
+    assert path.active[-1][[1, 3]].all() and set(path.entry_order[:2].tolist()) <= {1, 3}
+    text = regularization_path(model, frame[["few", "one"]], y, alphas=[0.1, 0.01])
+    assert text.active[-1].tolist() == [True, False]
+
+
+@pytest.mark.parametrize("normalization", ["batch", None])
 def test_the_path_starts_where_nothing_is_left(linear: Table, normalization: Any) -> None:
     """Under a norm, which holds the length of weights, one feature a unit is nothing."""
     settings = {"normalization": normalization, "standardize_target": True}
@@ -266,6 +285,24 @@ def test_paths_that_are_none_are_refused(linear: Table, given: dict, message: st
 def test_a_search_that_finds_no_end_says_so(linear: Table) -> None:
     with pytest.raises(ValueError, match=r"No alpha between.*Pass alphas"):
         regularization_path(small(learning_rate_init=1e-14, max_iter=1), *linear)
+
+
+@pytest.mark.parametrize("normalization", ["batch", None])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_categories_enter_as_features(normalization: Any, early_stopping: bool) -> None:
+    """One decides, with all its levels; a number tells a little. Under a norm, one is left."""
+    rng = np.random.default_rng(0)
+    few, many, x = rng.integers(0, 6, 300), rng.integers(0, 20, 300), rng.normal(size=300)
+    y = 3.0 * rng.normal(size=20)[many] + x + 0.1 * rng.normal(size=300)
+    x[::9] = np.nan
+    settings = {"normalization": normalization, "early_stopping": early_stopping, "max_iter": 40}
+    model = small(**settings, categorical_features=[0, 1], standardize_target=True)
+    path = regularization_path(model, np.column_stack([few, many, x]), y, n_alphas=4)
+    assert path.active.shape == (4, 3)
+    assert path.active[0].sum() == (normalization is not None)
+    assert set(path.entry_order[:2]) == {1, 2}
+    for fitted, active in zip(path.estimators, path.active, strict=True):
+        np.testing.assert_array_equal(fitted.feature_importances_ > 0, active)
 
 
 def test_features_that_only_act_together_come_back_under_early_stopping() -> None:

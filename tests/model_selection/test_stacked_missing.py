@@ -75,6 +75,6 @@ def test_a_missing_target_matters_to_the_folds_that_it_is_in() -> None:
     assert_same_search(case.stacked(), case.plain(), X)
 
 
-def test_a_missing_value_is_found_in_the_refit() -> None:
-    error, _ = outcome(Case("", classifier(), A, X=with_cells(np.nan, 3)).stacked)
+def test_an_infinite_value_is_found_in_the_refit() -> None:
+    error, _ = outcome(Case("", classifier(), A, X=with_cells(np.inf, 3)).stacked)
     assert isinstance(error, ValueError) and "column 2, first at row 3" in str(error)

@@ -17,7 +17,7 @@ def explicit(problem: Any, X: np.ndarray, member: int) -> np.ndarray:
     """Raw outputs of one tanh network, norm by norm."""
     network, data = problem.network, problem.data
     parameters, architecture = network.parameters, network.architecture
-    h = (X - data.offset) * data.factor
+    h = (X - data.scaling.offset) * data.scaling.factor
     for layer in range(architecture.hidden):
         z = h @ parameters.weights[layer][member]
         if architecture.keeps_statistics:
@@ -40,7 +40,7 @@ def explicit(problem: Any, X: np.ndarray, member: int) -> np.ndarray:
 
 
 def raw(problem: Any, X: np.ndarray) -> np.ndarray:
-    return fold(problem.network).raw(X, problem.data.offset[0], problem.data.factor[0])
+    return fold(problem.network).raw(X, problem.data.scaling)
 
 
 @pytest.mark.parametrize("normalization", NORMS)

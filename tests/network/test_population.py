@@ -13,7 +13,7 @@ from sknorm.network.population import set_population_statistics
 def moments(problem: Any, rows: np.ndarray, member: int) -> list[np.ndarray]:
     """Mean and biased variance of each tanh layer, by the formulas."""
     data, parameters = problem.data, problem.network.parameters
-    h, weight = (data.X[rows] - data.offset) * data.factor, data.weight[0, rows]
+    h, weight = (data.X[rows] - data.scaling.offset) * data.scaling.factor, data.weight[0, rows]
     expected = []
     for layer in range(problem.network.architecture.hidden):
         z = h @ parameters.weights[layer][member]
@@ -50,7 +50,7 @@ def test_rows_of_several_chunks_are_pooled_exactly(problem: Callable) -> None:
 def test_large_mean_beside_small_deviation(problem: Callable) -> None:
     """Columns at 1e6 deviations from zero, over several chunks."""
     made = problem((5, 4, 1), n=20_000, members=1)
-    made.data.X[...] += 1e6 * np.sign(made.data.offset)
+    made.data.X[...] += 1e6 * np.sign(made.data.scaling.offset)
     set_population_statistics(made.network, made.data, made.rows)
     expected = moments(made, made.rows[0], 0)[0]
     np.testing.assert_allclose(made.network.statistics[0][0, 1], expected[1], rtol=1e-5)

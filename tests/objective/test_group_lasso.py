@@ -114,6 +114,57 @@ def test_value_is_the_formula() -> None:
     assert GroupLasso(0.5).value(w) == pytest.approx(0.5 * 2.0 * 7.0)
 
 
+# Of (6, 4): groups of 1, 3 and 2 rows.
+GROUPS = np.array([0, 1, 4, 6])
+PLACES = [slice(0, 1), slice(1, 4), slice(4, 6)]
+tall = arrays(np.float64, (6, 4), elements=finite)
+tall_metrics = arrays(np.float64, (6, 4), elements=st.floats(-3.0, 1.0)).map(lambda x: 10.0**x)
+
+
+def test_value_of_groups_is_the_formula() -> None:
+    w = np.random.default_rng(0).normal(size=(6, 4))
+    norms = [np.sqrt(4 * (p.stop - p.start)) * np.linalg.norm(w[p]) for p in PLACES]
+    assert GroupLasso(0.5).value(w, GROUPS) == pytest.approx(0.5 * sum(norms))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3])
+def test_groups_of_one_row_are_rows(alpha: float) -> None:
+    rng, penalty, groups = np.random.default_rng(0), GroupLasso(alpha), range(7)
+    w, gradient, step = rng.normal(size=(6, 4)), rng.normal(size=(6, 4)), rng.uniform(1, 2, (6, 4))
+    assert penalty.value(w, groups) == pytest.approx(penalty.value(w))
+    for each in (0.5, step, step[:, :1]):
+        np.testing.assert_allclose(penalty.prox(w, each, groups), penalty.prox(w, each), rtol=1e-12)
+    gaps = [penalty.optimality_gap(w, gradient, each) for each in (groups, None)]
+    assert gaps[0] == pytest.approx(gaps[1])
+
+
+@given(tall, strengths, tall_metrics | steps)
+def test_prox_of_groups_is_optimal(w: np.ndarray, alpha: float, step: float | np.ndarray) -> None:
+    result = GroupLasso(alpha).prox(w, step, GROUPS)
+    slope = (w - result) / step
+    for place in PLACES:
+        u, g = result[place], slope[place]
+        strength = alpha * np.sqrt(u.size)
+        if np.any(u):
+            want = strength * u / np.linalg.norm(u)
+            np.testing.assert_allclose(g, want, atol=1e-9 * (strength + np.abs(g).max()))
+        else:
+            assert np.linalg.norm(g) <= strength * (1 + 1e-12)
+
+
+@given(tall, tall, strengths)
+def test_gap_of_groups_bounds_the_proximal_step(
+    w: np.ndarray, gradient: np.ndarray, alpha: float
+) -> None:
+    penalty = GroupLasso(alpha)
+    gap = penalty.optimality_gap(w, gradient, GROUPS)
+    moved = penalty.prox(w - gradient, 1.0, GROUPS) - w
+    most = max(np.linalg.norm(moved[place]) for place in PLACES)
+    assert most <= gap + 1e-9 * (1.0 + gap)
+    if gap > 1e-6:
+        assert most > 0.0
+
+
 def test_only_the_first_matrix_is_penalized() -> None:
     penalty = GroupLasso(1.0)
     assert penalty.applies_to(np.zeros((2, 3)), 0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from sknorm.network.architecture import Categories
 from sknorm.objective.losses import BinaryLogLoss, MulticlassLogLoss, SquaredError
 
 ACTIVATIONS = [
@@ -76,6 +77,35 @@ def test_gradient_of_each_loss(
     assert_directional_derivative(made, loss, made.rows[:, :40])
 
 
+CATEGORIES = {
+    "rows": Categories(3, ((0, 2), (2, 4)), ()),
+    "vectors": Categories(3, (), ((1, 5, 2), (2, 4, 3))),
+    "both": Categories(4, ((0, 2), (2, 4)), ((1, 5, 2), (3, 4, 3))),
+}
+
+
+@pytest.mark.parametrize("normalization", NORMS)
+@pytest.mark.parametrize("name", CATEGORIES)
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_gradient_with_categories(
+    problem: Callable, normalization: str | None, name: str, dropout: float
+) -> None:
+    """Rows of weights and vectors, among them some of levels without a place."""
+    known = CATEGORIES[name]
+    sizes = (3 + known.width + known.rows, 7, 6, 2)
+    how = {"normalization": normalization, "dropout": dropout, "input_dropout": dropout}
+    made = problem(sizes, categories=known, **how)
+    assert made.network.architecture.numbers == 3
+    assert_directional_derivative(made, SquaredError(), made.rows[:, :40])
+
+
+@pytest.mark.parametrize("sizes", [(14, 1), (14, 160, 144, 1)], ids=str)
+def test_gradient_with_categories_in_other_shapes(problem: Callable, sizes: tuple) -> None:
+    """Straight to the outputs, and in layers that are cut into pieces."""
+    made = problem(sizes, categories=CATEGORIES["both"], n=3000, members=1)
+    assert_directional_derivative(made, SquaredError(), made.rows[:, :2900])
+
+
 @pytest.mark.parametrize("normalization", NORMS)
 def test_gradient_of_layers_cut_into_pieces(problem: Callable, normalization: str | None) -> None:
     made = problem((64, 160, 144, 1), normalization=normalization, n=1100, members=1)
@@ -140,7 +170,7 @@ def test_value_is_the_sum_of_weighted_losses(problem: Callable) -> None:
         compute, _, value = made.batch_gradient(loss, 60)
         compute(made.rows, 0)
         data, parameters = made.data, made.network.parameters
-        x = (data.X - data.offset) * data.factor
+        x = (data.X - data.scaling.offset) * data.scaling.factor
         for k in range(2):
             raw = x @ parameters.weights[0][k] + parameters["head.bias"][k]
             if classes == 0:

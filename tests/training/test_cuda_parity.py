@@ -13,6 +13,7 @@ from cuda_host import COMPILER, HostRuntime
 from sklearn.base import clone
 from test_parity_of_backends import (
     CLASSIFIERS,
+    CODED,
     DEEP,
     L1,
     REGRESSORS,
@@ -20,6 +21,7 @@ from test_parity_of_backends import (
     SHARP,
     TOLERANCE,
     assert_same_model,
+    coded_table,
     settings,
     table,
 )
@@ -40,6 +42,7 @@ Fit = Callable[..., Any]
 
 EPOCHS = 4
 STACK: dict[str, Any] = {"n_members": 3, **DEEP}
+CATEGORIES: dict[str, Any] = {"categorical_features": [2, 3]}
 
 # Of what the other backends are compared on: all that changes what is launched.
 SINGLE = [
@@ -156,9 +159,11 @@ def target_of(changed: dict[str, Any]) -> str:
     return "positive" if changed.get("loss") in ("poisson", "gamma") else "numbers"
 
 
-def check(fit: Fit, kind: type, changed: dict[str, Any], target: str, dtype: str) -> None:
+def check(
+    fit: Fit, kind: type, changed: dict[str, Any], target: str, dtype: str, data: Any = None
+) -> None:
     """Train with the compiled kernels, and with those in CUDA C++."""
-    data = table(dtype)
+    data = table(dtype) if data is None else data
     model = kind(**settings({"max_iter": EPOCHS, **changed}))
     compare(fit, model, TOLERANCE[dtype], data["X"], data[target], data["weight"])
 
@@ -173,6 +178,12 @@ def compare(fit: Fit, model: Any, tolerance: float, *rows: np.ndarray) -> None:
 def test_regressors_are_the_same(fit: Fit, name: str) -> None:
     changed = (REGRESSORS | SHARP)[name]
     check(fit, MLPRegressor, changed, target_of(changed), "float64")
+
+
+@pytest.mark.parametrize(("name", "dtype"), [*zip(CODED, cycle(["float64", "float32"]))])
+def test_tables_with_categories_are_the_same(fit: Fit, name: str, dtype: str) -> None:
+    changed = {**CATEGORIES, **CODED[name]}
+    check(fit, MLPRegressor, changed, "numbers", dtype, coded_table(dtype))
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -213,4 +224,7 @@ def test_every_kernel_takes_part(fit_on_host: Fit) -> None:
     for kind, target, changed in fits:
         model = kind(**settings({**changed, "max_iter": 1}))
         called |= fit_on_host(model, data["X"], data[target]).network_.backend.called
+    coded = coded_table("float64")
+    model = MLPRegressor(**settings({**CATEGORIES, "input_dropout": 0.1, "max_iter": 1}))
+    called |= fit_on_host(model, coded["X"], coded["numbers"]).network_.backend.called
     assert set(cuda.__all__) - called == {"begin_step"}

@@ -12,6 +12,7 @@ from sknorm.backends import Backend, resolve
 from sknorm.backends.numpy import NumpyBackend
 from sknorm.backends.portable import PortableBackend
 from sknorm.data.dataset import TrainingData
+from sknorm.data.scaling import Scaling
 from sknorm.network.architecture import Architecture
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
@@ -84,8 +85,9 @@ class Run:
         if isinstance(plan.loss, MulticlassLogLoss):
             y = np.zeros((rows, 1), dtype=np.int64)
         table = np.random.default_rng(0).normal(size=(rows, inputs)).astype(dtype)
-        arrays = (table, y, np.ones((1, rows), dtype), np.zeros((1, inputs)), np.ones((1, inputs)))
-        self.data = TrainingData(*map(backend.asarray, arrays))
+        scaling = Scaling(*map(backend.asarray, (np.zeros((1, inputs)), np.ones((1, inputs)))))
+        arrays = map(backend.asarray, (table, y, np.ones((1, rows), dtype)))
+        self.data = TrainingData(*arrays, scaling)
 
     def network(self) -> Network:
         return initialize(self.backend, self.architecture, self.states, np.dtype(self.dtype))

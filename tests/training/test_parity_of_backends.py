@@ -81,6 +81,18 @@ SHARP: dict[str, dict[str, Any]] = {
     "l0 sgd": {**SGD, "penalty": "l0", "alpha": 0.01},
     "lbfgs": {"solver": "lbfgs"},
 }
+# Of a table with gaps, a category of few levels, and one of many.
+CODED: dict[str, dict[str, Any]] = {
+    "categories": {},
+    "robust": {"scaling": "robust"},
+    "no layers": {"hidden_layer_sizes": ()},
+    "dropped": {"input_dropout": 0.3},
+    "mixed": {"mixup_alpha": 0.4},
+    "stacked": {"n_members": 2, "normalization": "layer"},
+    "held out": {"early_stopping": True, "validation_fraction": 0.25},
+    "group lasso": GROUP,
+    "group lasso sgd": {**SGD, **GROUP},
+}
 CLASSIFIERS: dict[str, tuple[str, dict[str, Any]]] = {
     "binary": ("binary", {}),
     "multiclass": ("multiclass", {}),
@@ -105,6 +117,17 @@ def table(dtype: str) -> dict[str, np.ndarray]:
         "multiclass": np.digitize(signal, [-1.5, 1.5]),
         "multilabel": (X[:, :3] > 1.0).astype(np.int64),
     }
+
+
+def coded_table(dtype: str) -> dict[str, np.ndarray]:
+    """The same with columns that are categories, and with values that are missing."""
+    data = table(dtype)
+    X = data["X"]
+    X[::5, 1] = np.nan
+    X[:, 2] = np.arange(ROWS) % 3
+    X[:, 3] = 3 * np.arange(ROWS) // 4 + 10  # 12 levels, which have vectors
+    X[4, 2] = X[1, 3] = np.nan
+    return data
 
 
 @contextmanager
@@ -151,9 +174,11 @@ def assert_same_model(model: Any, reference: Any, tolerance: float) -> None:
         assert distance(*scores) < tolerance
 
 
-def check(kind: type, changed: dict[str, Any], target: str, dtype: str) -> None:
+def check(
+    kind: type, changed: dict[str, Any], target: str, dtype: str, data: dict | None = None
+) -> None:
     """Train in all places; what the compiled kernels train has learned something."""
-    data = table(dtype)
+    data = table(dtype) if data is None else data
     for place, epochs in (("portable", EPOCHS), ("device1", ON_DEVICE)):
         parameters = settings({"max_iter": epochs, **changed})
         reference = fitted(kind(**parameters), data, target, "compiled")
@@ -185,6 +210,13 @@ def test_regressors_are_the_same(name: str, dtype: str) -> None:
 def test_classifiers_are_the_same(name: str, dtype: str) -> None:
     target, changed = CLASSIFIERS[name]
     check(MLPClassifier, changed, target, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("name", CODED)
+def test_tables_with_categories_are_the_same(name: str, dtype: str) -> None:
+    changed = {"categorical_features": [2, 3], **CODED[name]}
+    check(MLPRegressor, changed, "numbers", dtype, coded_table(dtype))
 
 
 @pytest.mark.parametrize("name", SHARP)

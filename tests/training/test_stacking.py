@@ -148,7 +148,7 @@ def test_runs_on_the_same_data_share_a_view() -> None:
     folds = [run(rows, "number") for rows in FOLDS]
     tasks = [copy.copy(each.task) for each in folds for _ in range(2)]
     whole = stack(tasks, X, [each.rows for each in folds for _ in range(2)])
-    assert whole.data.X is X and whole.data.offset.shape == (2, 5)
+    assert whole.data.X is X and whole.data.scaling.offset.shape == (2, 5)
     assert whole.data.y.shape == (160, 1) and whole.data.weight.shape == (1, 160)
     assert len(whole.members) == len(whole.batches.rows) == whole.network.members == 4
     assert (whole.batches.rows // 80).tolist() == [[view] * 60 for view in (0, 0, 1, 1)]

@@ -9,11 +9,12 @@ from sknorm.network.architecture import Architecture
 from sknorm.network.layers.base import Layer
 from sknorm.network.layers.batch_norm import BatchNormBlock
 from sknorm.network.layers.block import Block
+from sknorm.network.layers.categories import CategoryLayer
 from sknorm.network.layers.head import Head
 from sknorm.network.layers.layer_norm import LayerNormBlock
 from sknorm.network.layers.plain import PlainBlock
 
-__all__ = ["Block", "Head", "Layer", "draw", "layers"]
+__all__ = ["Block", "CategoryLayer", "Head", "Layer", "all_layers", "categories", "draw", "layers"]
 
 BLOCKS: dict[str | None, type[Block]] = {
     "batch": BatchNormBlock,
@@ -31,11 +32,24 @@ def layers(architecture: Architecture) -> tuple[tuple[Block, ...], Head]:
     return blocks, Head(architecture, architecture.hidden)
 
 
+@cache
+def categories(architecture: Architecture) -> CategoryLayer | None:
+    """What looks categories up before the first block, if a table has any."""
+    return None if architecture.categories is None else CategoryLayer(architecture, 0)
+
+
+@cache
+def all_layers(architecture: Architecture) -> tuple[Layer, ...]:
+    """The layers in the order in which data passes them."""
+    blocks, head = layers(architecture)
+    first = categories(architecture)
+    return (*blocks, head) if first is None else (first, *blocks, head)
+
+
 def draw(architecture: Architecture, random_state: RandomState) -> dict[str, np.ndarray]:
     """One network's initial parameters in float64, by name."""
-    blocks, head = layers(architecture)
     return {
         f"{layer.name}.{kind}": value
-        for layer in (*blocks, head)
+        for layer in all_layers(architecture)
         for kind, value in layer.draw(random_state).items()
     }

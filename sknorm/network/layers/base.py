@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.random import RandomState
 
 from sknorm.backends import Backend
+from sknorm.backends.program import Operation
 from sknorm.network.architecture import Architecture
 from sknorm.network.members import Members
 
@@ -36,9 +38,9 @@ class Work:
     """The arrays with which a layer computes on batches of one size, by name.
 
     The learned ones have the names of the segments (``weight``), their gradients a d before it
-    (``dweight``), the buffers the names that the layer gives them. ``x`` is the input and
-    ``row_weight`` the weights of the rows; ``seed``, ``rate`` (of dropout) and ``momentum`` (of
-    norms) are the members'.
+    (``dweight``), the buffers the names that the layer gives them. ``x`` is the input, ``codes``
+    are the places of categories, and ``row_weight`` the weights of the rows; ``seed``, ``rate`` (of
+    dropout), ``input_rate``, ``share`` (of mixup) and ``momentum`` (of norms) are the members'.
     """
 
     backend: Backend
@@ -104,6 +106,40 @@ class Layer:
         ``keeps_masks`` says whether what is dropped is noted from the forward to the backward pass.
         """
         raise NotImplementedError
+
+    @cached_property
+    def picks_rows(self) -> bool:
+        """Whether some of its weights are rows of categories, as they may be in the first layer."""
+        categories = self.architecture.categories
+        return self.index == 0 and categories is not None and categories.rows > 0
+
+    def dense(self, weight: Any) -> Any:
+        """The weights (K, d_in, d_out) that inputs are multiplied with."""
+        return weight[:, : self.architecture.dense, :] if self.picks_rows else weight
+
+    def rows_of_categories(self, backend: Backend, start: int, stop: int) -> dict[str, Any]:
+        """What the kernels of categories' rows take beside arrays of the batch and the weights."""
+        assert self.architecture.categories is not None
+        known = self.architecture.categories.columns
+        columns = np.array([column for column, _ in known], dtype=np.int64)
+        place = {"first": self.architecture.dense, "start": start, "stop": stop}
+        return {"columns": backend.asarray(columns), **place}
+
+    def add_rows(self, work: "Work", z: Any, start: int, stop: int) -> list[Operation]:
+        """What adds the rows of a batch's categories to columns of the product."""
+        if not self.picks_rows:
+            return []
+        own = {**work.arrays, "rate": work["input_rate"], "z": z}
+        own |= self.rows_of_categories(work.backend, start, stop)
+        return [work.backend.bind("category_rows_forward", own)]
+
+    def sum_rows(self, work: "Work", start: int, stop: int) -> list[Operation]:
+        """What sums the gradient of those rows."""
+        if not self.picks_rows:
+            return []
+        own = {**work.arrays, "rate": work["input_rate"], "dz": work["out"]}
+        own |= self.rows_of_categories(work.backend, start, stop)
+        return [work.backend.bind("category_rows_backward", own)]
 
     @property
     def column_radius(self) -> float:

@@ -84,9 +84,10 @@ class Block(Layer):
 
         def of(start: int, stop: int) -> list[Operation]:
             part = self._part(start, stop)
-            out = part(work["out"])
-            product = work.backend.product(work["x"], part(work["weight"]), part(work["z"]))
-            made = [product, self.bind("forward", work, start, stop)]
+            out, dense = part(work["out"]), part(self.dense(work["weight"]))
+            product = work.backend.product(work["x"], dense, part(work["z"]))
+            made = [product, *self.add_rows(work, work["z"], start, stop)]
+            made.append(self.bind("forward", work, start, stop))
             if self.skips:
                 made.append(work.backend.bind("add", {"x": part(work["x"]), "out": out}))
             return made
@@ -110,8 +111,9 @@ class Block(Layer):
                 made.append(bind("add", {"x": part(skipped), "out": dout}))
             if self.skips:
                 made.append(bind("copy", {"x": dout, "out": part(work["skip"])}))
-            weight = product(work["x"].mT, dout, part(work["dweight"]))
-            return [*made, self.bind("backward", work, start, stop), weight]
+            weight = product(work["x"].mT, dout, part(self.dense(work["dweight"])))
+            rows = self.sum_rows(work, start, stop)
+            return [*made, self.bind("backward", work, start, stop), weight, *rows]
 
         cuts = self.cuts(work.backend, work["z"].shape[1])
         return side_by_side(work.backend, [of(*cut) for cut in cuts])

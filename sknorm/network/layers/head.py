@@ -22,11 +22,14 @@ class Head(Layer):
         return {"out": Buffer((rows, self.fan_out))}
 
     def forward(self, work: Work) -> list[Operation]:
-        return [work.backend.product(work["x"], work["weight"], work["out"])]
+        product = work.backend.product(work["x"], self.dense(work["weight"]), work["out"])
+        return [product, *self.add_rows(work, work["out"], 0, self.fan_out)]
 
     def backward(self, work: Work) -> list[Operation]:
         """The gradient of the weights; the losses' kernels write that of the bias."""
-        return [work.backend.product(work["x"].mT, work["out"], work["dweight"])]
+        dweight = self.dense(work["dweight"])
+        product = work.backend.product(work["x"].mT, work["out"], dweight)
+        return [product, *self.sum_rows(work, 0, self.fan_out)]
 
     def fold(self, learned: dict[str, Any]) -> tuple[Any, Any]:
         """Weights and biases as they are."""

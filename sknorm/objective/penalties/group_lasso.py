@@ -1,12 +1,13 @@
-"""The group lasso: an input sends either nothing or something to the whole first layer."""
+"""The group lasso: a column sends either nothing or something to the whole first layer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 from array_api_compat import array_namespace
 
-from sknorm._typing import Array
 from sknorm.backends.program import Operation
 from sknorm.objective.penalties.base import Penalty
 
@@ -15,11 +16,14 @@ _STEPS = 50  # of Newton's method; five are many
 
 @dataclass(frozen=True)
 class GroupLasso(Penalty):
-    r"""``alpha * sqrt(d_out) * sum_j |W[j, :]|_2`` over the inputs j of the first layer.
+    r"""``alpha * sum_j sqrt(d_j) * |W_j|_2`` over the columns j of the table.
 
-    The weights that leave one input are zero together, so the penalty selects inputs. The factor
-    :math:`\sqrt{d_\mathrm{out}}` makes ``alpha`` mean the same at all widths. With
-    :math:`\lambda = \alpha \sqrt{d_\mathrm{out}}` the proximal operator of a step s shrinks rows,
+    :math:`W_j` are the :math:`d_j` weights that a column has in the first layer: a row of its
+    matrix for a number, and for a category a row for each level, or for each number of the vectors
+    that stand for levels. They are zero together, so the penalty selects columns. Whether a number
+    is missing is a column of its own. The factor :math:`\sqrt{d_j}` makes ``alpha`` mean the same
+    at all widths, and for categories of all sizes. With :math:`\lambda = \alpha \sqrt{d_j}` the
+    proximal operator of a step s shrinks groups,
 
     .. math:: \mathrm{prox}(w_j, s) = w_j \max(0, 1 - s \lambda / \lVert w_j \rVert_2).
 
@@ -50,84 +54,146 @@ class GroupLasso(Penalty):
     >>> penalty.prox(w, 1.0)
     array([[ 0. ,  2.4,  0. ,  3.2],
            [ 0. ,  0. , -0. ,  0. ]])
+
+    Both rows as one group:
+
+    >>> round(penalty.value(w, groups=[0, 2]), 6)
+    7.073896
     """
 
     name: ClassVar[str] = "group_lasso"
     summary: ClassVar[str] = (
-        "the sum over the features of the norms of their outgoing weights in the first layer, "
-        "times the root of that layer's width (Yuan and Lin, 2006), which switches whole features "
-        "off"
+        "the sum over the features of the norms of their weights in the first layer, each times "
+        "the root of how many they are (Yuan and Lin, 2006), which switches whole features off, "
+        "categories with all their levels"
     )
 
-    def value(self, w: Any) -> float:
-        """Penalty of a weight matrix of shape (d_in, d_out)."""
-        return self._strength(w) * float(array_namespace(w).sum(_row_norms(w)))
+    def value(self, w: Any, groups: Any = None) -> float:
+        """Penalty of a weight matrix.
 
-    def prox(self, w: Array, step: Any) -> Array:
-        """``argmin_u strength * sum_j |u_j|_2 + sum (u - w)^2 / (2 step)``, rows as a whole.
+        Parameters
+        ----------
+        w : array of shape (d_in, d_out)
+        groups : array of int of shape (g + 1,), default=None
+            Rows ``groups[j]`` to ``groups[j + 1]`` are group j; None takes each for itself.
 
-        ``step`` is a float, or an array of positive numbers that broadcasts against ``w``.
+        Returns
+        -------
+        float
         """
-        xp, limit = array_namespace(w), self._strength(w) * step
-        if getattr(step, "ndim", 0) and self.alpha > 0.0:
-            return _prox_in_metric(w, limit + xp.zeros_like(w))
-        norms = _row_norms(w)
-        dead = norms <= limit
-        share = 1.0 - limit / xp.where(dead, xp.ones_like(norms), norms)
-        return w * xp.where(dead, xp.zeros_like(norms), share)
+        return sum(
+            self._strength(part) * float(array_namespace(part).sum(_norms(part)))
+            for part in _parts(w, groups)
+        )
 
-    def optimality_gap(self, w: Any, gradient: Any) -> float:
-        """Largest distance, among rows, of ``-gradient`` to the penalty's subdifferential.
+    def prox(self, w: Any, step: Any, groups: Any = None) -> Any:
+        """``argmin_u sum_j strength_j * |u_j|_2 + sum (u - w)^2 / (2 step)``, groups as a whole.
 
-        For a row that is not zero the length of ``gradient + strength * w / |w|``, for a zero row
+        Parameters
+        ----------
+        w : array of shape (d_in, d_out)
+        step : float, or array of positive numbers that broadcasts against ``w``
+        groups : array of int of shape (g + 1,), default=None
+            As :meth:`value` takes them.
+
+        Returns
+        -------
+        array of the shape of ``w``
+        """
+        if groups is None:
+            return self._prox(w, step)
+        xp, parts = array_namespace(w), _parts(w, groups)
+        steps = _parts(step + xp.zeros_like(w), groups)
+        shrunk = [self._prox(*pair) for pair in zip(parts, steps, strict=True)]
+        return xp.concat([xp.reshape(part, (-1, w.shape[-1])) for part in shrunk])
+
+    def optimality_gap(self, w: Any, gradient: Any, groups: Any = None) -> float:
+        """Largest distance, among groups, of ``-gradient`` to the penalty's subdifferential.
+
+        For a group that is not zero the length of ``gradient + strength * w / |w|``, for a zero one
         what the gradient's length exceeds the strength by. Zero exactly at the stationary points
         of loss plus penalty.
+
+        Parameters
+        ----------
+        w, gradient : arrays of shape (d_in, d_out)
+        groups : array of int of shape (g + 1,), default=None
+            As :meth:`value` takes them.
+
+        Returns
+        -------
+        float
         """
-        xp, strength, norms = array_namespace(w), self._strength(w), _row_norms(w)
-        zero = norms == 0
-        unit = w / xp.where(zero, xp.ones_like(norms), norms)
-        excess = _row_norms(gradient) - strength
-        at_zero = xp.where(excess > 0, excess, xp.zeros_like(excess))
-        return float(xp.max(xp.where(zero, at_zero, _row_norms(gradient + strength * unit))))
+        pairs = zip(_parts(w, groups), _parts(gradient, groups), strict=True)
+        return max(self._gap(*pair) for pair in pairs)
 
     @staticmethod
     def applies_to(parameter: Any, layer: int) -> bool:
-        """The weight matrix of the first layer is penalized, whose rows belong to inputs."""
+        """The weight matrix of the first layer is penalized, whose rows belong to columns."""
         return layer == 0 and parameter.ndim >= 2
 
-    def proximal_step(self, network: Any, optimizer: Any) -> "_RowStep":
+    def proximal_step(self, network: Any, optimizer: Any) -> "_GroupStep":
         """What follows the optimizer's step on a stack."""
-        return _RowStep(self, network, optimizer)
+        return _GroupStep(self, network, optimizer)
 
     def _strength(self, w: Any) -> float:
         return self.alpha * float(w.shape[-1]) ** 0.5
 
+    def _prox(self, w: Any, step: Any) -> Any:
+        """The proximal operator of the rows of a matrix."""
+        xp, limit = array_namespace(w), self._strength(w) * step
+        if getattr(step, "ndim", 0) and self.alpha > 0.0:
+            return _prox_in_metric(w, limit + xp.zeros_like(w))
+        norms = _norms(w)
+        dead = norms <= limit
+        share = 1.0 - limit / xp.where(dead, xp.ones_like(norms), norms)
+        return w * xp.where(dead, xp.zeros_like(norms), share)
 
-class _RowStep:
-    """The proximal step of a stack on the rows of its first layer."""
+    def _gap(self, w: Any, gradient: Any) -> float:
+        """Largest distance among the rows of a matrix."""
+        xp, strength, norms = array_namespace(w), self._strength(w), _norms(w)
+        zero = norms == 0
+        unit = w / xp.where(zero, xp.ones_like(norms), norms)
+        excess = _norms(gradient) - strength
+        at_zero = xp.where(excess > 0, excess, xp.zeros_like(excess))
+        return float(xp.max(xp.where(zero, at_zero, _norms(gradient + strength * unit))))
+
+
+class _GroupStep:
+    """The proximal step of a stack on the columns of its table."""
 
     is_recordable: ClassVar[bool] = True
 
     def __init__(self, penalty: GroupLasso, network: Any, optimizer: Any) -> None:
         self.network, self.optimizer = network, optimizer
         self.name = network.parameters.layout.inputs.name
+        self.groups = network.architecture.groups
         self.scale = float(np.sqrt(network[self.name].shape[2]))
         self.strength = network.backend.asarray(penalty.alpha * self.scale)
 
     def before(self, batch_size: int, monitor: Any) -> Operation:
-        """Add the norms of the rows, before a step, to the monitor."""
+        """Add the norms of the groups, before a step, to the monitor."""
         arguments = {"scale": self.scale, "batch_size": batch_size, "monitor": monitor}
-        weight = self.network[self.name]
-        return self.network.backend.bind("group_norms", {"weight": weight, **arguments})
+        own = {"weight": self.network[self.name], "groups": self.groups}
+        return self.network.backend.bind("group_norms", {**own, **arguments})
 
     def after(self, state: Any, quantities: Any) -> Operation:
-        """Shrink the rows, in the metric of the optimizer."""
-        own = {"weight": self.network[self.name], "strength": self.strength}
-        arguments = {**own, **quantities.arguments()}
-        return self.optimizer.shrink_rows(state, self.network.backend, self.name, arguments)
+        """Shrink the groups, in the metric of the optimizer."""
+        own = {"weight": self.network[self.name], "groups": self.groups}
+        arguments = {**own, "strength": self.strength, **quantities.arguments()}
+        return self.optimizer.shrink_groups(state, self.network.backend, self.name, arguments)
 
 
-def _row_norms(w: Any) -> Any:
+def _parts(w: Any, groups: Any) -> Iterator[Any]:
+    """Matrices whose rows are groups: the rows of a group are a longer one."""
+    if groups is None:
+        yield w
+        return
+    for begin, end in pairwise(map(int, groups)):
+        yield array_namespace(w).reshape(w[begin:end, :], (1, -1))
+
+
+def _norms(w: Any) -> Any:
     """Euclidean norms along the last axis, which is kept."""
     xp = array_namespace(w)
     return xp.sqrt(xp.sum(w * w, axis=-1, keepdims=True))

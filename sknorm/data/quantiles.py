@@ -1,0 +1,46 @@
+"""Median and quartiles of a table's columns."""
+
+from typing import Any
+
+import numpy as np
+
+from sknorm.backends import resolve
+from sknorm.data.table import column, numbers
+
+_LEVELS = (0.25, 0.5, 0.75)
+
+
+def quartiles(X: Any, weight: np.ndarray | None) -> np.ndarray:
+    """First quartile, median, third quartile, least and largest value of each column, (5, d).
+
+    A quantile is the lowest value that reaches its share of the weights, so that a row of weight
+    2 counts as two rows. Missing values do not count; of a column without any others, all are 0.
+    """
+    found = np.zeros((5, int(numbers(X).shape[1])))
+
+    def look(j: int) -> None:
+        values, own = np.array(column(X, j), dtype=np.float64), weight
+        if np.isnan(values.sum()):
+            here = ~np.isnan(values)
+            values, own = values[here], None if own is None else own[here]
+        if len(values):
+            found[:, j] = _of_equal(values) if own is None else _of_weighted(values, own)
+
+    resolve(np.zeros(0)).run(look, [(j,) for j in range(found.shape[1])])
+    return found
+
+
+def _of_equal(values: np.ndarray) -> np.ndarray:
+    n = len(values)
+    places = [int(np.ceil(level * n)) - 1 for level in _LEVELS]
+    values.partition(places)  # each part is then looked through for its extreme alone
+    extremes = values[: places[0] + 1].min(), values[places[2] :].max()
+    return np.array([*values[places], *extremes])
+
+
+def _of_weighted(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[order])
+    targets = np.array(_LEVELS) * reached[-1] * (1.0 - 1e-12)
+    places = np.minimum(np.searchsorted(reached, targets), len(values) - 1)
+    return np.array([*values[order[places]], values.min(), values.max()])
