@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(GROUP_THREADS) group_norms(
 
 // The proximal operator of the groups' norms after a step of gradient descent with momentum.
 template <typename T, int W>
-__global__ void __launch_bounds__(GROUP_THREADS) sgd_group_step(
+__global__ void __launch_bounds__(GROUP_THREADS, 4) sgd_group_step(
     T *__restrict__ weight, T *__restrict__ velocity, const long long *__restrict__ groups,
     const double *__restrict__ rate, const double *__restrict__ strength, double momentum,
     long long nesterov, long long count, long long inputs, long long outputs, long long lanes) {
