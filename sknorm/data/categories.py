@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -59,14 +60,19 @@ class Category:
         """Places (1 + n_levels,) int32 of a missing value and of these levels; -1 for none."""
         missing = self.first if self.has_missing else -1
         other = self.first + self.has_missing if self.has_other else -1
-        begin = self.first + self.has_missing + self.has_other
-        known = {level: begin + place for place, level in enumerate(self.levels.tolist())}
+        known = self._known
         if np.float32 in (self.levels.dtype, levels.dtype):  # of which one has fewer digits
             rounded = self.levels.astype(np.float32).tolist()
-            known = {level: begin + place for place, level in enumerate(rounded)} | known
+            known = dict(zip(rounded, known.values(), strict=True)) | known
             levels = np.where(np.isin(levels, self.levels), levels, levels.astype(np.float32))
         found = [known.get(level, other) for level in levels.tolist()]
         return np.array([missing, *found], dtype=np.int32)
+
+    @cached_property
+    def _known(self) -> dict[Any, int]:
+        """The places of the levels, made once: a row to predict for has one level, or a few."""
+        begin = self.first + self.has_missing + self.has_other
+        return {level: begin + place for place, level in enumerate(self.levels.tolist())}
 
 
 def embedding_width(levels: int) -> int:
