@@ -266,3 +266,33 @@ def test_targets_are_checked_beside_categories() -> None:
         check_features(Model(), FRAME, reset=True, y=None)
     with pytest.raises(ValueError, match="y contains NaN"):
         check_features(Model(), FRAME, reset=True, y=[0, np.nan, 1])
+
+
+class Foreign:
+    """A frame of a library that nobody knows, with the names that most have."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+        self.iloc, self.columns, self.dtypes, self.shape = (
+            frame.iloc, frame.columns, frame.dtypes, frame.shape,
+        )  # fmt: skip
+
+    def __len__(self) -> int:
+        return len(self._frame)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._frame, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("north", "Column 'side' of X is not numeric.*'north', at row 0"),
+        ([1], "Column 'side' of X is not numeric.*at row 0.*Give each of its entries a column"),
+    ],
+)
+def test_frames_of_other_libraries_are_numbers(value: Any, message: str) -> None:
+    numbers = pd.DataFrame({"rooms": [1.0, 2.0, 3.0]})
+    np.testing.assert_array_equal(check(Foreign(numbers)), numbers)
+    with pytest.raises(ValueError, match=message):
+        check(Foreign(numbers.assign(side=[value] * 3)))

@@ -19,7 +19,7 @@ from sknorm.data.checks.missing import check_stored
 from sknorm.data.checks.targets import check_entries
 from sknorm.data.kinds import Kinds
 from sknorm.data.raw.content import is_wide
-from sknorm.data.raw.entries import refuse_dates, refuse_odd
+from sknorm.data.raw.entries import refuse_dates
 
 _NO_TARGETS = "no_validation"  # as scikit-learn calls it
 
@@ -114,7 +114,7 @@ def _check_numbers(
         "accept_sparse": "csr",
         **settings,
     }
-    with _naming_entries(estimator, X), _naming_order(estimator, X):
+    with _naming_entries(X), _naming_order(estimator, X):
         if _is_left_out(y):
             return validate_data(estimator, X, **settings), y
         # scikit-learn adds up y, whose range has its own check
@@ -152,8 +152,8 @@ def _naming_order(estimator: Any, X: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _naming_entries(estimator: Any, X: Any) -> Iterator[None]:
-    """Let an error about a table that does not convert to numbers name the entry.
+def _naming_entries(X: Any) -> Iterator[None]:
+    """Let an error about a table that does not convert to numbers name the entry, where it can.
 
     Looked for after the fact: a table that converts is not looked through.
     """
@@ -162,7 +162,7 @@ def _naming_entries(estimator: Any, X: Any) -> Iterator[None]:
     except (TypeError, ValueError, OverflowError) as error:
         _refuse_lone(X, error)
         try:
-            refuse_odd(estimator, X)
+            raw.refuse_columns(X)
         except ValueError as named:
             raise named from None  # it says all that the first error does
         raise

@@ -4,7 +4,15 @@ from sknorm.data.raw.assemble import assemble, assemble_numbers
 from sknorm.data.raw.chosen import choose
 from sknorm.data.raw.content import Place
 from sknorm.data.raw.decide import by_choice, by_dtype, by_fit
-from sknorm.data.raw.read import Columns, Raw, as_table, open_array, open_table, read
+from sknorm.data.raw.read import (
+    Columns,
+    Raw,
+    as_table,
+    open_array,
+    open_table,
+    read,
+    refuse_columns,
+)
 
 __all__ = [
     "Columns",
@@ -20,4 +28,5 @@ __all__ = [
     "open_array",
     "open_table",
     "read",
+    "refuse_columns",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from sknorm.data.coded import CodeColumn
 from sknorm.data.raw import arrow, pandas, polars
 from sknorm.data.raw.content import Codes, Content, Place, as_codes, as_numbers
-from sknorm.data.raw.decide import NUMERIC
+from sknorm.data.raw.decide import NUMERIC, by_choice
 from sknorm.data.raw.objects import read_objects
 
 
@@ -92,6 +92,20 @@ def read(raw: Raw, decide: Callable[[Content], str]) -> Columns:
         else:
             categories.append(as_category(content, kind))
     return Columns(tuple(numeric), numbers, categories)
+
+
+def refuse_columns(X: Any) -> None:
+    """Raise of the first column of another library's frame that is no number, if one is none.
+
+    For tables that did not convert to numbers.
+    """
+    if not (hasattr(X, "iloc") and hasattr(X, "columns")):
+        return
+    for position, name in enumerate(X.columns):
+        series = X.iloc[:, position]
+        values = np.asarray(series, dtype=object).tolist()
+        content = read_objects(Place(position, name, series.dtype), values)
+        by_choice(content, frozenset())
 
 
 def as_category(content: Content, kind: str) -> tuple[CodeColumn, Codes]:
