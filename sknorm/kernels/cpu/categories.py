@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sknorm.kernels.cpu.compiler import helper, kernel, shares
+from sknorm.kernels.cpu.compiler import helper, kernel, scalar, shares
 from sknorm.kernels.cpu.random import is_kept, keys, threshold
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -45,16 +45,25 @@ def drop_codes(rate, seed, step, layer, out):
             _drop_codes(rate[k], key, late_key, out[k])
 
 
+@scalar
+def _factors(share, rate):
+    """What a row's own entries count, and those of the row that it is mixed with."""
+    gain = 1.0 / (1.0 - rate)
+    return gain * share, gain * (1.0 - share)
+
+
 @helper
 def _add(factor, source, out):
+    scale = out.dtype.type(factor)
     for j in range(U(out.size)):
-        out[j] += factor * source[j]
+        out[j] += scale * source[j]
 
 
 @helper
 def _put(factor, source, out):
+    scale = out.dtype.type(factor)
     for j in range(U(out.size)):
-        out[j] = factor * source[j]
+        out[j] = scale * source[j]
 
 
 @helper
@@ -69,8 +78,7 @@ def category_rows_forward(codes, columns, share, rate, weight, first, start, sto
     """Rows of the weights that categories have, added to the product of the other inputs."""
     n = z.shape[1]
     for k in range(z.shape[0]):
-        gain = 1.0 / (1.0 - rate[k])
-        own, other = z.dtype.type(gain * share[k]), z.dtype.type(gain * (1.0 - share[k]))
+        own, other = _factors(share[k], rate[k])
         places = codes[k % codes.shape[0]]
         for i in range(n):
             for c in columns:
@@ -87,8 +95,7 @@ def category_rows_backward(codes, columns, share, rate, dz, first, start, stop, 
     """Gradient of the rows of weights that categories have."""
     n = dz.shape[1]
     for k in range(dz.shape[0]):
-        gain = 1.0 / (1.0 - rate[k])
-        own, other = dz.dtype.type(gain * share[k]), dz.dtype.type(gain * (1.0 - share[k]))
+        own, other = _factors(share[k], rate[k])
         places = codes[k % codes.shape[0]]
         for row in range(first, dweight.shape[1]):
             _clear(dweight[k, row, start:stop])
@@ -107,8 +114,7 @@ def embedding_forward(codes, share, rate, plan, table, x):
     """Embeddings of categories, written into columns of the input."""
     n = x.shape[1]
     for k in range(x.shape[0]):
-        gain = 1.0 / (1.0 - rate[k])
-        own, other = x.dtype.type(gain * share[k]), x.dtype.type(gain * (1.0 - share[k]))
+        own, other = _factors(share[k], rate[k])
         places = codes[k % codes.shape[0]]
         for e in range(plan.shape[0]):
             c, place, width, begin = plan[e, 0], plan[e, 1], plan[e, 2], plan[e, 3]
@@ -130,8 +136,7 @@ def embedding_backward(codes, share, rate, plan, first, dx, dtable):
     """Gradient of embeddings."""
     n = dx.shape[1]
     for k in range(dx.shape[0]):
-        gain = 1.0 / (1.0 - rate[k])
-        own, other = dx.dtype.type(gain * share[k]), dx.dtype.type(gain * (1.0 - share[k]))
+        own, other = _factors(share[k], rate[k])
         places = codes[k % codes.shape[0]]
         _clear(dtable[k])
         for e in range(plan.shape[0]):
