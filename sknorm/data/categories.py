@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.data.coded import CodeColumn
+from sknorm.data.coded import MISSING, CodeColumn
 
 _WIDTH = 8  # of vectors
 ONE_HOT = 8  # levels up to which each has a row of the first layer's weights
 _ROWS = 1 << 14  # whose codes are counted together
-MISSING = "missing"  # the kind of a column that says where numbers are missing
 
 
 @dataclass(frozen=True)

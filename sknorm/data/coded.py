@@ -8,6 +8,8 @@ import numpy as np
 
 from sknorm.backends import take_rows, to_host
 
+MISSING = "missing"  # the kind of a column that says where numbers are missing
+
 
 @dataclass(frozen=True)
 class CodeColumn:
@@ -77,6 +79,11 @@ class CodedTable:
         return replace(self, numbers=take_rows(self.numbers, index), codes=self.codes[index])
 
 
+def key_of(column: Any) -> tuple[bool, int]:
+    """What a code column, or what is learned of one, is known by, in the order of a table."""
+    return column.kind == MISSING, column.feature
+
+
 def stacked(first: Any, second: Any) -> CodedTable:
     """The rows of two tables of the same columns of X, one after the other, on the host.
 
@@ -85,7 +92,7 @@ def stacked(first: Any, second: Any) -> CodedTable:
     parts = [
         each if isinstance(each, CodedTable) else _of_numbers(each) for each in (first, second)
     ]
-    keys = sorted({(c.kind == "missing", c.feature) for part in parts for c in part.coded})
+    keys = sorted({key_of(column) for part in parts for column in part.coded})
     columns, codes = [], []
     for key in keys:
         found = [_find(part, key) for part in parts]
@@ -110,7 +117,7 @@ def _of_numbers(X: Any) -> CodedTable:
 def _find(table: CodedTable, key: tuple[bool, int]) -> tuple[CodeColumn | None, np.ndarray]:
     """A code column of a table and its codes; all 0 where the table has none."""
     for place, column in enumerate(table.coded):
-        if (column.kind == "missing", column.feature) == key:
+        if key_of(column) == key:
             return column, table.codes[:, place]
     return None, np.zeros(len(table), dtype=np.int32)
 

@@ -10,8 +10,8 @@ from scipy import sparse
 from sknorm._warnings import warn
 from sknorm.backends import Backend, resolve
 from sknorm.data import categories, statistics
-from sknorm.data.categories import MISSING, Category
-from sknorm.data.coded import CodedTable
+from sknorm.data.categories import Category
+from sknorm.data.coded import MISSING, CodedTable, key_of
 from sknorm.data.kinds import Kinds
 from sknorm.data.quantiles import quartiles
 from sknorm.data.scaling import Scaling
@@ -125,11 +125,14 @@ class Columns:
     @property
     def inputs(self) -> np.ndarray:
         """Which column of X each input of a network is of; -1 for zeros that are of none."""
-        kinds = self.kinds
-        numeric = [each for each in range(kinds.n_features) if each not in kinds.categories]
         vectors = [each.feature for each in self.known for _ in range(each.width)]
         rows = [each.feature for each in self.known for _ in range(each.rows)]
-        return np.array([*(numeric or [-1]), *vectors, *rows])
+        return np.array([*(self.kinds.numeric or [-1]), *vectors, *rows])
+
+    @property
+    def are_inputs(self) -> bool:
+        """Whether the inputs of a network are the columns of X, one by one."""
+        return not (self.kinds.categories or self.known)
 
     @property
     def is_linear(self) -> bool:
@@ -169,8 +172,8 @@ class Columns:
         made = Scaling(*map(backend.asarray, self._rows[: 4 if squashes else 2]))
         if not self.known:
             return made
-        there = {(c.feature, c.kind == MISSING): place for place, c in enumerate(coded_columns(X))}
-        columns = [there.get((each.feature, each.kind == MISSING), -1) for each in self.known]
+        there = {key_of(column): place for place, column in enumerate(coded_columns(X))}
+        columns = [there.get(key_of(each), -1) for each in self.known]
         levels = [c.levels for c in coded_columns(X)]
         none = np.zeros(0)
         pairs = zip(self.known, columns, strict=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.data.coded import CodedTable
+from sknorm.data.coded import MISSING, CodedTable
 
 
 @dataclass(frozen=True)
@@ -27,13 +27,18 @@ class Kinds:
     categories: dict[int, str] = field(default_factory=dict)
     empty: tuple[int, ...] = ()
 
+    @property
+    def numeric(self) -> list[int]:
+        """The columns that are no categories."""
+        return [each for each in range(self.n_features) if each not in self.categories]
+
     @classmethod
     def of(cls, table: Any, names: Any = None, rows: np.ndarray | None = None) -> "Kinds":
         """Those of a checked table, a CodedTable or an array, of which some rows count."""
         if not isinstance(table, CodedTable):
             return cls(int(table.shape[1]), names)
-        categories = {c.feature: c.kind for c in table.coded if c.kind != "missing"}
+        categories = {c.feature: c.kind for c in table.coded if c.kind != MISSING}
         every = slice(None) if rows is None else rows
-        gaps = [(c.feature, place) for place, c in enumerate(table.coded) if c.kind == "missing"]
+        gaps = [(c.feature, place) for place, c in enumerate(table.coded) if c.kind == MISSING]
         empty = tuple(j for j, place in gaps if table.codes[every, place].all())
         return cls(int(table.shape[1]), names, categories, empty)

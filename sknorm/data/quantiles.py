@@ -6,6 +6,7 @@ import numpy as np
 
 from sknorm.backends import resolve
 from sknorm.data.table import column, numbers
+from sknorm.objective.units import quantiles
 
 _LEVELS = (0.25, 0.5, 0.75)
 
@@ -39,8 +40,5 @@ def _of_equal(values: np.ndarray) -> np.ndarray:
 
 
 def _of_weighted(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    order = np.argsort(values, kind="stable")
-    reached = np.cumsum(weight[order])
-    targets = np.array(_LEVELS) * reached[-1] * (1.0 - 1e-12)
-    places = np.minimum(np.searchsorted(reached, targets), len(values) - 1)
-    return np.array([*values[order[places]], values.min(), values.max()])
+    found = quantiles(values[:, None], weight, _LEVELS)[:, 0]
+    return np.array([*found, values.min(), values.max()])

@@ -17,7 +17,7 @@ from sknorm.backends import (
     take_rows,
     to_host,
 )
-from sknorm.data.coded import CodeColumn, CodedTable
+from sknorm.data.coded import MISSING, CodeColumn, CodedTable
 
 
 class SparseRows(NamedTuple):
@@ -123,7 +123,7 @@ def coded_columns(X: Any) -> tuple[CodeColumn, ...]:
 def gaps(X: Any) -> list[int]:
     """Columns of the numbers of a table in which values are missing."""
     table = whole(X)
-    found = {each.feature for each in coded_columns(X) if each.kind == "missing"}
+    found = {each.feature for each in coded_columns(X) if each.kind == MISSING}
     return (
         [place for place, feature in enumerate(table.numeric) if feature in found] if found else []
     )

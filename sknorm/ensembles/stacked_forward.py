@@ -68,7 +68,7 @@ def _signature(member: Any, place: int) -> Hashable:
     if network.parameters.flat.shape[0] >= _LARGE * network.members:
         return place
     architecture = network.architecture
-    if not columns.is_linear or columns.kinds.categories:
+    if not (columns.is_linear and columns.are_inputs):
         return place
     fixed: Hashable = None
     if architecture.normalization == "layer":  # has no place for another scaling

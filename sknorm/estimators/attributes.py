@@ -190,7 +190,7 @@ def importances(fitted: Fitted) -> np.ndarray:
     most = np.abs(weight).max() or 1.0  # whose square may overflow
     squares = ((weight / most) ** 2).sum(axis=2)
     squares[:, np.flatnonzero(columns.constant)] = 0.0  # whose weights were never used
-    if not (columns.known or columns.kinds.categories):
+    if columns.are_inputs:
         norms = np.sqrt(squares).mean(axis=0)
     else:
         table = None if inference.table is None else to_numpy(inference.table)
@@ -206,7 +206,7 @@ def connections(fitted: Fitted) -> np.ndarray:
     """
     network, columns = fitted.network, fitted.columns
     first = network.backend.to_numpy(network[network.parameters.layout.inputs.name])
-    if not columns.kinds.categories and not columns.known:
+    if columns.are_inputs:
         return first != 0
     found = np.zeros((first.shape[0], columns.kinds.n_features, first.shape[2]), dtype=bool)
     for row, feature in enumerate(columns.inputs.tolist()):
@@ -221,9 +221,8 @@ def _by_feature(columns: Columns, squares: np.ndarray, learned: tuple[Any, Any])
     ``squares`` are the sums of squares of rows (K, d_in); ``learned`` the weights and the vectors.
     """
     kinds, (weight, table) = columns.kinds, learned
-    numeric = [each for each in range(kinds.n_features) if each not in kinds.categories]
     found = np.zeros((len(weight), kinds.n_features))
-    found[:, numeric] = squares[:, : len(numeric)]
+    found[:, kinds.numeric] = squares[:, : len(kinds.numeric)]
     embedded, begin = len(columns.offset), 0
     dense = weight.shape[1] - sum(each.rows for each in columns.known)
     for each in columns.known:

@@ -96,8 +96,7 @@ def _by_feature(columns: Columns, values: np.ndarray) -> np.ndarray:
     if not kinds.categories:
         return values
     found = np.full(kinds.n_features, np.nan)
-    numeric = [each for each in range(kinds.n_features) if each not in kinds.categories]
-    found[numeric] = values[: len(numeric)]
+    found[kinds.numeric] = values[: len(kinds.numeric)]
     return found
 
 

@@ -57,9 +57,12 @@ def standardized(backend: Backend, X: Any, part: slice, scaling: Scaling, dtype:
 def _take(
     backend: Backend, X: Any, beside: tuple, rows: Any, scaling: Scaling, out: tuple
 ) -> Inputs:
-    """Inputs of rows (R, n); targets and weights, which stand ``beside`` X, go to ``out``."""
+    """Inputs of rows (R, n), in the dtype of weights.
+
+    Targets and weights, which stand ``beside`` X, go to ``out``.
+    """
     xp, kernels, device = backend.xp, backend.kernels, backend.device
-    x = xp.empty((*rows.shape, X.shape[1]), dtype=_compute_dtype(out), device=device)
+    x = xp.empty((*rows.shape, X.shape[1]), dtype=out[1].dtype, device=device)
     gather = gathering(kernels, X, *beside)
     gather(rows, scaling.offset, scaling.factor, x, *out)
     if scaling.clip is not None:
@@ -70,8 +73,3 @@ def _take(
     codes = xp.empty((*rows.shape, columns.shape[0]), dtype=xp.int32, device=device)
     kernels.take_codes(X.codes, columns, rows, starts, places, codes)
     return Inputs(x, codes)
-
-
-def _compute_dtype(out: tuple) -> Any:
-    """That of the weights of rows."""
-    return out[1].dtype

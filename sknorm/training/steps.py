@@ -283,4 +283,4 @@ class Steps:
 
 def _kind(data: TrainingData) -> tuple:
     """What the buffers of a step depend on, of a table."""
-    return type(data.X), data.y.dtype, data.scaling.is_plain
+    return type(data.X), data.y.dtype

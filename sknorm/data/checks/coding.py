@@ -8,7 +8,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from sknorm.backends import is_on_host, resolve, to_host
-from sknorm.data.checks.missing import find_missing, refuse_value
+from sknorm.data.checks.missing import find_missing, infinite_value
 from sknorm.data.kinds import Kinds
 from sknorm.data.raw import by_choice, by_dtype, by_fit, choose
 from sknorm.data.raw.assemble import assemble, assemble_numbers
@@ -91,7 +91,7 @@ def _assemble(estimator: Any, columns: Columns, numbers: Any, coding: Coding) ->
         if column.kind == "number" and not np.isfinite(levels).all():
             rows = codes.table.take(codes.values, mode="wrap")
             row = int(np.argmax(np.append(True, np.isfinite(levels))[rows] == 0))
-            raise refuse_value(estimator, "infinity", coding.label(column.feature), row)
+            raise infinite_value(estimator, coding.label(column.feature), row)
     found = find_missing(estimator, numbers, lambda j: coding.label(numeric[j]))
     if not columns.categories and not found:
         return numbers

@@ -37,7 +37,7 @@ def find_missing(estimator: Any, X: Any, labels: Any) -> list[tuple[int, np.ndar
         missing |= absent.any(axis=0)
         if (bad := ~(absent | np.isfinite(part))).any():
             row, column = (int(i[0]) for i in np.nonzero(bad))
-            raise refuse_value(estimator, "infinity", labels(column), start + row)
+            raise infinite_value(estimator, labels(column), start + row)
     return [(j, np.isnan(X[:, j])) for j in np.flatnonzero(missing).tolist()]
 
 
@@ -55,13 +55,13 @@ def check_stored(estimator: Any, X: Any) -> None:
                 "have missing values: impute them, for example with sklearn.impute.SimpleImputer "
                 "in a Pipeline, or pass a dense table (X.toarray(), or frame.sparse.to_dense())."
             )
-        raise refuse_value(estimator, "infinity", column, row)
+        raise infinite_value(estimator, column, row)
 
 
-def refuse_value(estimator: Any, found: str, label: str, row: int) -> ValueError:
-    """Of an infinite value."""
+def infinite_value(estimator: Any, label: str, row: int) -> ValueError:
+    """The error about an infinite value."""
     return ValueError(
-        f"Input X contains {found}: column {label}, first at row {row}. "
+        f"Input X contains infinity: column {label}, first at row {row}. "
         f"{type(estimator).__name__} does not accept infinite values. Replace them, or make them "
         "NaN, which says that a value is missing."
     )
@@ -82,6 +82,6 @@ def _find_on_device(estimator: Any, X: Any, labels: Any) -> list[tuple[int, np.n
     if infinite.any():
         column = int(np.argmax(infinite))
         row = int(np.argmax(np.isinf(to_host(X[:, column]))))
-        raise refuse_value(estimator, "infinity", labels(column), row)
+        raise infinite_value(estimator, labels(column), row)
     missing = np.flatnonzero(to_host(xp.any(xp.isnan(X), axis=0)))
     return [(j, to_host(xp.isnan(X[:, j]))) for j in missing.tolist()]

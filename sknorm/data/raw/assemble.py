@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends import resolve
-from sknorm.data.coded import CodeColumn, CodedTable
+from sknorm.data.coded import MISSING, CodeColumn, CodedTable
 from sknorm.data.raw.content import Codes
 
 _CHUNK = 1 << 16  # values that are written together: reading columns, writing rows
@@ -51,7 +51,7 @@ def assemble(
         numbers = resolve(numbers).zeros((int(numbers.shape[0]), 1), numbers.dtype)
     level = np.array([True])
     coded = [column for column, _ in categories]
-    coded += [CodeColumn(feature, "missing", level) for feature, _ in missing]
+    coded += [CodeColumn(feature, MISSING, level) for feature, _ in missing]
     return CodedTable(numbers, numeric, codes, tuple(coded), len(numeric) + len(categories))
 
 
