@@ -70,6 +70,7 @@ ValidationFraction: TypeAlias = (
 )
 Normalization: TypeAlias = Literal["batch", "ghost", "layer"] | None
 Scaling: TypeAlias = Literal["auto", "robust", "standard"] | None
+NumberOfBins: TypeAlias = Integer | Literal["auto"] | None
 CategoricalFeatures: TypeAlias = (
     Literal["from_dtype"] | Sequence[Integer | np.bool_ | str] | HasArray | None
 )

@@ -9,7 +9,8 @@ from scipy import sparse
 
 from sknorm._warnings import warn
 from sknorm.backends import Backend, resolve
-from sknorm.data import categories, statistics
+from sknorm.data import bins, categories, statistics
+from sknorm.data.bins import Bins
 from sknorm.data.categories import Category
 from sknorm.data.coded import MISSING, CodedTable, key_of
 from sknorm.data.kinds import Kinds
@@ -41,23 +42,31 @@ class Reading(NamedTuple):
     scaling : {"robust", "standard"} or None
     min_frequency : int or float
         Rows, or share of rows, that a level needs for a place of its own.
+    n_bins : int
+        Most bins of a number; 0 are none.
     keeps_unused : bool
         Whether levels without rows are known, too: others may come with them.
     """
 
     scaling: str | None
     min_frequency: float = 1
+    n_bins: int = 0
     keeps_unused: bool = False
 
 
 class Learned(NamedTuple):
-    """What is learned of numeric columns; see :class:`Columns`."""
+    """What is learned of the scale of numeric columns; see :class:`Columns`."""
 
     offset: np.ndarray
     factor: np.ndarray
     clip: np.ndarray
     fill: np.ndarray
     constant: np.ndarray
+
+    def seen_of(self, values: np.ndarray, j: int) -> np.ndarray:
+        """What networks see of values of column j."""
+        z = (values - self.offset[j]) * self.factor[j]
+        return z / np.sqrt(1.0 + (self.clip[j] * z) ** 2)
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,8 @@ class Columns:
         What is known of the code columns, in the order of the table's.
     statistics : Statistics or None
         Of the rows seen; None where columns are not standardized.
+    bins : Bins or None
+        Of numbers, if they have any.
     """
 
     offset: np.ndarray
@@ -88,6 +99,7 @@ class Columns:
     kinds: Kinds
     categories: tuple[Category, ...] = ()
     statistics: Statistics | None = None
+    bins: Bins | None = None
 
     @classmethod
     def learn(cls, X: Any, weight: np.ndarray | None, names: Any, how: Reading) -> "Columns":
@@ -100,17 +112,9 @@ class Columns:
         """
         kinds = Kinds.of(whole(X), names, X.index if isinstance(X, View) else None)
         known = _categories(X, weight, how)
-        labels = column_labels(X, names)
-        if how.scaling == "robust":
-            return cls(*_robust(quartiles(X, weight)), kinds, known)
-        if how.scaling is None:
-            statistics.check_range(X, labels)
-            width = int(numbers(X).shape[1])
-            nothing, varying = np.zeros(width), np.zeros(width, dtype=bool)
-            plain = Learned(nothing, np.ones(width), nothing, _means(X), varying)
-            return cls(*plain, kinds, known)
-        seen = statistics.gather(X, weight, labels)
-        return cls(*_standard(seen, labels), kinds, known, seen)
+        learned, seen = _scale(X, weight, column_labels(X, names), how.scaling)
+        found = bins.learn(X, weight, how.n_bins, learned.seen_of) if how.n_bins else None
+        return cls(*learned, kinds, known, seen, found)
 
     @cached_property
     def _rows(self) -> tuple[np.ndarray, ...]:
@@ -123,21 +127,24 @@ class Columns:
         return self.kinds.names
 
     @property
-    def inputs(self) -> np.ndarray:
-        """Which column of X each input of a network is of; -1 for zeros that are of none."""
-        vectors = [each.feature for each in self.known for _ in range(each.width)]
-        rows = [each.feature for each in self.known for _ in range(each.rows)]
-        return np.array([*(self.kinds.numeric or [-1]), *vectors, *rows])
+    def features_of_groups(self) -> list[int]:
+        """Which column of X each group of inputs is of, in the order of the groups; -1 for zeros.
+
+        The groups are those of :attr:`sknorm.network.architecture.Architecture.groups`.
+        """
+        vectors = [each.feature for each in self.known if each.width]
+        rows = [each.feature for each in self.known if each.rows]
+        return [*(self.kinds.numeric or [-1]), *vectors, *rows]
 
     @property
     def are_inputs(self) -> bool:
         """Whether the inputs of a network are the columns of X, one by one."""
-        return not (self.kinds.categories or self.known)
+        return not (self.kinds.categories or self.known or self.bins)
 
     @property
     def is_linear(self) -> bool:
         """Whether all inputs of a network are numbers, scaled without a clip."""
-        return not self._clips and not self.known
+        return not self._clips and not self.known and not self.bins
 
     @cached_property
     def _clips(self) -> bool:
@@ -170,6 +177,9 @@ class Columns:
         """How kernels are to take a table, as one view."""
         squashes = self._clips or gaps(X)
         made = Scaling(*map(backend.asarray, self._rows[: 4 if squashes else 2]))
+        if self.bins is not None:
+            low, gain = (backend.asarray(each[None]) for each in (self.bins.low, self.bins.gain))
+            made = made._replace(low=low, gain=gain)
         if not self.known:
             return made
         there = {key_of(column): place for place, column in enumerate(coded_columns(X))}
@@ -180,8 +190,8 @@ class Columns:
         found = [each.places(none if at < 0 else levels[at]) for each, at in pairs]
         starts = np.cumsum([0, *(len(each) for each in found)])[:-1]
         places = np.concatenate(found)[None]
-        arrays = map(backend.asarray, (np.array(columns), starts, places))
-        return Scaling(*made[:4], *arrays)
+        columns, starts, places = map(backend.asarray, (np.array(columns), starts, places))
+        return made._replace(columns=columns, starts=starts, places=places)
 
     def engine_table(self, backend: Backend, X: Any) -> Any:
         """A table as kernels take it."""
@@ -213,6 +223,21 @@ class Columns:
             f"{'have' if several else 'has'} missing values, but no training row had any. They are "
             "treated as the middle of the column.",
         )
+
+
+def _scale(
+    X: Any, weight: np.ndarray | None, labels: Any, scaling: str | None
+) -> tuple[Learned, Statistics | None]:
+    """The scale of numeric columns, and the statistics that it follows from, if there are any."""
+    if scaling == "robust":
+        return _robust(quartiles(X, weight)), None
+    if scaling is None:
+        statistics.check_range(X, labels)
+        width = int(numbers(X).shape[1])
+        nothing, varying = np.zeros(width), np.zeros(width, dtype=bool)
+        return Learned(nothing, np.ones(width), nothing, _means(X), varying), None
+    seen = statistics.gather(X, weight, labels)
+    return _standard(seen, labels), seen
 
 
 def _categories(X: Any, weight: np.ndarray | None, how: Reading) -> tuple[Category, ...]:

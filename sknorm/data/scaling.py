@@ -13,6 +13,8 @@ class Scaling(NamedTuple):
         Numbers are standardized to ``(x - offset) * factor``,
     clip, fill : float64 arrays of shape (V, d), or None
         and then to ``x / sqrt(1 + (clip * x)^2)``; gaps become ``fill``.
+    low, gain : float64 arrays of shape (V, B), or None
+        Lower ends of the bins of all numbers, and reciprocals of their widths.
     columns : int64 array of shape (c,), or None
         The code columns that the network knows; below 0 one of code 0, which the table lacks.
     starts : int64 array of shape (c,), or None
@@ -25,6 +27,8 @@ class Scaling(NamedTuple):
     factor: Any
     clip: Any = None
     fill: Any = None
+    low: Any = None
+    gain: Any = None
     columns: Any = None
     starts: Any = None
     places: Any = None
@@ -32,7 +36,7 @@ class Scaling(NamedTuple):
     @property
     def is_plain(self) -> bool:
         """Whether numbers are standardized, and nothing else."""
-        return self.clip is None and self.places is None
+        return self.clip is None and self.low is None and self.places is None
 
     @property
     def width(self) -> int:

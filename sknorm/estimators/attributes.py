@@ -188,13 +188,14 @@ def importances(fitted: Fitted) -> np.ndarray:
     first = inference.weights[network.parameters.layout.inputs.layer]
     weight = to_numpy(first).astype(np.float64)
     most = np.abs(weight).max() or 1.0  # whose square may overflow
-    squares = ((weight / most) ** 2).sum(axis=2)
-    squares[:, np.flatnonzero(columns.constant)] = 0.0  # whose weights were never used
     if columns.are_inputs:
+        squares = ((weight / most) ** 2).sum(axis=2)
+        squares[:, np.flatnonzero(columns.constant)] = 0.0  # whose weights were never used
         norms = np.sqrt(squares).mean(axis=0)
     else:
-        table = None if inference.table is None else to_numpy(inference.table)
-        norms = _by_feature(columns, squares, (weight / most, table))
+        squares = _of_numbers(fitted, inference.number_table, weight / most)
+        squares += _of_categories(fitted, inference.table, weight / most)
+        norms = np.sqrt(squares).mean(axis=0)
     total = norms.sum()
     return norms / total if total > 0 else norms
 
@@ -209,34 +210,55 @@ def connections(fitted: Fitted) -> np.ndarray:
     if columns.are_inputs:
         return first != 0
     found = np.zeros((first.shape[0], columns.kinds.n_features, first.shape[2]), dtype=bool)
-    for row, feature in enumerate(columns.inputs.tolist()):
+    groups, own = network.architecture.groups, columns.features_of_groups
+    for feature, start, stop in zip(own, groups[:-1], groups[1:], strict=True):
         if feature >= 0:
-            found[:, feature] |= first[:, row] != 0
+            found[:, feature] |= (first[:, start:stop] != 0).any(axis=1)
     return found
 
 
-def _by_feature(columns: Columns, squares: np.ndarray, learned: tuple[Any, Any]) -> np.ndarray:
-    """Norms (n_features,) of the rows of features, with the deviations of what categories add.
+def _of_numbers(fitted: Fitted, table: Any, weight: np.ndarray) -> np.ndarray:
+    """Squared norms (K, n_features) of what numbers add to units by weights (K, d_in, d_out).
 
-    ``squares`` are the sums of squares of rows (K, d_in); ``learned`` the weights and the vectors.
+    Of numbers that are inputs, those of their weights; of embedded ones, the squared deviations of
+    what they add.
     """
-    kinds, (weight, table) = columns.kinds, learned
-    found = np.zeros((len(weight), kinds.n_features))
-    found[:, kinds.numeric] = squares[:, : len(kinds.numeric)]
-    embedded, begin = len(columns.offset), 0
-    dense = weight.shape[1] - sum(each.rows for each in columns.known)
+    columns, bins = fitted.columns, fitted.columns.bins
+    found = np.zeros((len(weight), columns.kinds.n_features))
+    plan = [(j, 0, 0, 0, 0) for j in range(len(columns.offset))]
+    if bins is not None:
+        plan = fitted.network.architecture.embedding.plan.tolist()  # type: ignore[union-attr]
+        vectors = fitted.network.backend.to_numpy(table).astype(np.float64)
+    for j, (feature, row) in enumerate(zip(columns.kinds.numeric, plan, strict=True)):
+        first, width, begin, _, count = row
+        added, spread = weight[:, first : first + max(1, width)], np.eye(1)
+        if width and bins is not None:
+            own = vectors[:, begin : begin + (2 + count) * width].reshape(-1, 2 + count, width)
+            added, spread = own[:, 1:] @ added, bins.covariances[j]
+        if not columns.constant[j]:  # else its weights were never used
+            found[:, feature] = np.einsum("kio,ij,kjo->k", added, spread, added, optimize=True)
+    return np.maximum(found, 0.0)  # of rounding errors
+
+
+def _of_categories(fitted: Fitted, table: Any, weight: np.ndarray) -> np.ndarray:
+    """Squared deviations (K, n_features) of what categories add to units."""
+    columns, architecture = fitted.columns, fitted.network.architecture
+    found = np.zeros((len(weight), columns.kinds.n_features))
+    vectors = None if table is None else fitted.network.backend.to_numpy(table)
+    embedded, begin, dense = architecture.numbers, 0, architecture.dense
     for each in columns.known:
         if each.width:
+            assert vectors is not None
             stop = begin + each.size * each.width
-            vectors = table[:, begin:stop].reshape(len(weight), each.size, each.width)
-            added = vectors @ weight[:, embedded : embedded + each.width]
+            own = vectors[:, begin:stop].reshape(len(weight), each.size, each.width)
+            added = own @ weight[:, embedded : embedded + each.width]
             embedded, begin = embedded + each.width, stop
         else:
             added = weight[:, dense + each.first : dense + each.first + each.size]
         shares = each.shares[:, None]
         centred = added - (shares * added).sum(axis=1, keepdims=True)
         found[:, each.feature] += (shares * centred**2).sum(axis=(1, 2))
-    return np.sqrt(found).mean(axis=0)
+    return found
 
 
 def _mean_of_active(values: np.ndarray) -> float:

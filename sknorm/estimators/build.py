@@ -12,7 +12,7 @@ from sknorm.data.columns import Columns
 from sknorm.data.table import whole
 from sknorm.data.targets import Target
 from sknorm.estimators.combinations import PLANNED, hidden_sizes
-from sknorm.network.architecture import Architecture, Categories
+from sknorm.network.architecture import Architecture, Categories, Embedding
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
@@ -22,13 +22,40 @@ from sknorm.training.batches import Batches
 from sknorm.training.plan import Plan
 
 
-def scaling(estimator: Any, X: Any, *, partial: bool = False) -> str | None:
-    """How numbers are scaled; ``partial`` says that X has some of the rows only.
+_WIDTH = 8  # of the vectors of numbers with bins
+
+
+def n_bins(estimator: Any, X: Any, *, partial: bool = False) -> int:
+    """Most bins of a number, 0 for none; ``partial`` says that X has some of the rows only.
 
     Raises
     ------
     ValueError
-        If it needs all rows, or dense ones.
+        If bins need all rows, or dense ones.
+    """
+    asked = estimator.n_bins
+    if asked is None or asked == "auto":
+        return 0
+    if partial:
+        raise ValueError(
+            f"n_bins={asked} needs to see all rows, of which partial_fit sees a part. Set "
+            "n_bins=None, or use fit."
+        )
+    if sparse.issparse(whole(X)):
+        raise ValueError(
+            f"n_bins={asked} embeds each number, also the zeros that a sparse table does not "
+            "store. Set n_bins=None, or pass a dense table."
+        )
+    return int(asked)
+
+
+def scaling(estimator: Any, X: Any) -> str | None:
+    """How numbers are scaled.
+
+    Raises
+    ------
+    ValueError
+        If it needs dense ones.
     """
     asked = estimator.scaling
     if asked == "auto":
@@ -44,7 +71,9 @@ def scaling(estimator: Any, X: Any, *, partial: bool = False) -> str | None:
 def architecture(estimator: Any, target: Target, columns: Columns) -> Architecture:
     """The network's shape."""
     known = _categories(columns)
-    inputs = max(1, len(columns.offset) + (known.width if known else 0))
+    embedding = Embedding(columns.bins.counts, _WIDTH) if columns.bins else None
+    numbers = sum(embedding.widths) if embedding else len(columns.offset)
+    inputs = max(1, numbers + (known.width if known else 0))
     inputs += known.rows if known else 0
     return Architecture(
         sizes=(inputs, *hidden_sizes(estimator.hidden_layer_sizes), target.raw_outputs),
@@ -54,6 +83,7 @@ def architecture(estimator: Any, target: Target, columns: Columns) -> Architectu
         norm_affine=bool(estimator.norm_affine),
         ghost_batch_size=int(estimator.ghost_batch_size),
         residual=bool(estimator.residual),
+        embedding=embedding,
         categories=known,
     )
 

@@ -25,6 +25,7 @@ from sknorm._typing import (
     Normalization,
     NormStatistics,
     Number,
+    NumberOfBins,
     Numbers,
     Precision,
     Scaling,
@@ -116,6 +117,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         n_iter_no_change: Number = 10,
         max_fun: Integer = 15000,
         scaling: Scaling = "auto",
+        n_bins: NumberOfBins = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         min_frequency: Number = 1,
         normalization: Normalization = "batch",
@@ -165,6 +167,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.scaling = scaling
+        self.n_bins = n_bins
         self.categorical_features = categorical_features
         self.min_frequency = min_frequency
         self.normalization = normalization

@@ -47,6 +47,11 @@ def check_combination(estimator: Any) -> None:
             f"validation_fraction={estimator.validation_fraction!r} is a string; pass a share of "
             "the rows in (0, 1), a CV splitter, or row indices."
         )
+    if estimator.n_bins not in (None, "auto") and estimator.input_dropout > 0:
+        raise ValueError(
+            f"input_dropout={estimator.input_dropout} drops numbers, and n_bins={estimator.n_bins} "
+            "embeds them, so that none would be a value like others. Set one of them to its default."
+        )
     _check_layer_norm(estimator)
     if not PENALTIES[estimator.penalty].takes_l1_ratio and estimator.l1_ratio > 0:
         warn(

@@ -216,7 +216,10 @@ def learn_columns(
         scaled = known.statistics is not None or known.clip.any()
         return known.after(rows.X) if scaled else known.pooled(rows.X, rows.weight, rows.names)
     how = Reading(
-        build.scaling(estimator, rows.X, partial=partial), estimator.min_frequency, partial
+        scaling=build.scaling(estimator, rows.X),
+        n_bins=build.n_bins(estimator, rows.X, partial=partial),
+        min_frequency=estimator.min_frequency,
+        keeps_unused=partial,
     )
     return Columns.learn(rows.X, rows.weight, rows.names, how)
 

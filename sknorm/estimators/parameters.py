@@ -106,6 +106,11 @@ scaling : {{'auto', 'robust', 'standard'}} or None = 'auto'
     themselves. 'auto' is 'standard' with a norm, and none without. Missing numbers become the
     median, or the mean where scaling is not robust, and columns that miss some in training have
     an indicator of it.
+n_bins : int >= 2 or 'auto' or None = 'auto'
+    Most bins of a numeric column, between quantiles of its values. A number of a column with
+    several is embedded: it enters the network as a vector of 8 that is learned and piecewise linear
+    in the number, with bends where bins meet (Gorishniy et al., 2022, On embeddings for numerical
+    features in tabular deep learning). None takes numbers as they are.
 categorical_features : 'from_dtype' or array-like or None = 'from_dtype'
     Columns that are categories: those of text, booleans and categorical dtypes in data frames,
     and of text in arrays of objects; or a mask, indices or names; or none. Levels that fit has not
@@ -215,7 +220,7 @@ CONSTRAINTS: dict[str, Any] = {
 }
 # Those that the preparation of a table depends on, before anything is drawn or trained.
 _OF_TARGETS = {"loss", "quantile", "huber_delta", "standardize_target", "class_weight"}
-_OF_COLUMNS = {"scaling", "categorical_features", "min_frequency"}
+_OF_COLUMNS = {"scaling", "n_bins", "categorical_features", "min_frequency"}
 PREPARING = _OF_TARGETS | _OF_COLUMNS | {"mixup_alpha", "normalization", "dtype", "backend"}
 # Those that draw something in each step of training unless they are 0.
 RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")

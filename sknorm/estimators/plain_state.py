@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from sknorm.backends import is_on_host, resolve, to_host
+from sknorm.data.bins import Bins
 from sknorm.data.categories import Category
 from sknorm.data.classes import ClassTarget, IndicatorTarget
 from sknorm.data.coded import CodeColumn, CodedTable
@@ -20,7 +21,7 @@ from sknorm.data.target_units import TargetUnits
 from sknorm.estimators.fitted import Fitted
 from sknorm.estimators.incremental import Progress
 from sknorm.estimators.increments import Increments
-from sknorm.network.architecture import Architecture, Categories
+from sknorm.network.architecture import Architecture, Categories, Embedding
 from sknorm.network.network import Network
 from sknorm.network.parameters import Parameters
 from sknorm.objective import losses
@@ -30,6 +31,7 @@ _LEARNED = (
     Columns,
     Kinds,
     Category,
+    Bins,
     CodedTable,
     CodeColumn,
     Statistics,
@@ -44,6 +46,7 @@ _ENGINE = (
     Parameters,
     Architecture,
     Categories,
+    Embedding,
     *losses.LOSSES.values(),
     *losses.CLASSIFICATION,
 )

@@ -19,6 +19,7 @@ from sknorm._typing import (
     Normalization,
     NormStatistics,
     Number,
+    NumberOfBins,
     Numbers,
     Precision,
     Scaling,
@@ -114,6 +115,7 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
         n_iter_no_change: Number = 10,
         max_fun: Integer = 15000,
         scaling: Scaling = "auto",
+        n_bins: NumberOfBins = "auto",
         categorical_features: CategoricalFeatures = "from_dtype",
         min_frequency: Number = 1,
         normalization: Normalization = "batch",
@@ -165,6 +167,7 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
         self.n_iter_no_change = n_iter_no_change
         self.max_fun = max_fun
         self.scaling = scaling
+        self.n_bins = n_bins
         self.categorical_features = categorical_features
         self.min_frequency = min_frequency
         self.normalization = normalization

@@ -56,6 +56,42 @@ class Categories:
 
 
 @dataclass(frozen=True)
+class Embedding:
+    """What networks make of the numbers of a table that have bins.
+
+    Attributes
+    ----------
+    bins : tuple of int
+        Bins of each column of numbers; one without any is an input itself.
+    width : int
+        Inputs of each of the others.
+    """
+
+    bins: tuple[int, ...]
+    width: int
+
+    @property
+    def widths(self) -> list[int]:
+        """Inputs of each column."""
+        return [self.width if count else 1 for count in self.bins]
+
+    @property
+    def table_size(self) -> int:
+        """Numbers in the table of vectors: two of each column with bins, and one of each bin."""
+        return sum((2 + count) * self.width for count in self.bins if count)
+
+    @property
+    def plan(self) -> np.ndarray:
+        """Rows (input, width, place in the table, first bin, bins) of the columns, for kernels."""
+        made, first, begin, start = [], 0, 0, 0
+        for count, inputs in zip(self.bins, self.widths, strict=True):
+            width = self.width if count else 0
+            made.append((first, width, begin, start, count))
+            first, begin, start = first + inputs, begin + (2 + count) * width, start + count
+        return np.array(made, dtype=np.int64).reshape(-1, 5)
+
+
+@dataclass(frozen=True)
 class Architecture:
     """What all networks of a stack have in common.
 
@@ -75,6 +111,8 @@ class Architecture:
         Rows whose statistics are taken together under ghost norm.
     residual : bool
         Whether a hidden block's input is added to its output where their widths agree.
+    embedding : Embedding or None
+        Of numbers; None if they are inputs themselves.
     categories : Categories or None
         Of the table, if there are any; their rows of weights count among the inputs.
     """
@@ -86,6 +124,7 @@ class Architecture:
     norm_affine: bool
     ghost_batch_size: int
     residual: bool = False
+    embedding: Embedding | None = None
     categories: Categories | None = None
 
     @property
@@ -95,16 +134,17 @@ class Architecture:
 
     @property
     def numbers(self) -> int:
-        """Inputs that are numbers of the table."""
+        """Inputs that are numbers of the table, or their embeddings."""
         return self.dense - (self.categories.width if self.categories else 0)
 
     @property
     def groups(self) -> np.ndarray:
         """Where columns of the table begin among the inputs, and the end, int64 (g + 1,).
 
-        A number is an input, a category one for each level or number of its vectors.
+        A number is an input, or one for each number of its vectors, a category one for each level
+        or number of its vectors.
         """
-        sizes = [1] * self.numbers
+        sizes = self.embedding.widths if self.embedding else [1] * self.numbers
         if self.categories:
             sizes += [width for _, _, width in self.categories.embeddings]
             sizes += [rows for _, rows in self.categories.columns]

@@ -16,10 +16,13 @@ class Inputs(NamedTuple):
         Numbers, or sparse rows.
     codes : int32 array of shape (K or 1, n, c), or None
         Places of the categories.
+    bins : pair of float64 arrays of shape (K or 1, B), or None
+        Lower ends and gains of the bins of the numbers.
     """
 
     x: Any
     codes: Any = None
+    bins: Any = None
 
 
 def rows_at_once(backend: Backend, members: int, width: int) -> int:
@@ -67,9 +70,13 @@ def _take(
     gather(rows, scaling.offset, scaling.factor, x, *out)
     if scaling.clip is not None:
         kernels.squash(rows, X.shape[0], scaling.clip, scaling.fill, x)
+    bins = None
+    if scaling.low is not None:
+        view = rows[:, 0] // X.shape[0] if rows.shape[1] else rows[:, :0].sum(axis=1)
+        bins = tuple(xp.take(each, view, axis=0) for each in (scaling.low, scaling.gain))
     if scaling.places is None:
-        return Inputs(x)
-    _, _, _, _, columns, starts, places = scaling
+        return Inputs(x, None, bins)
+    columns, starts, places = scaling.columns, scaling.starts, scaling.places
     codes = xp.empty((*rows.shape, columns.shape[0]), dtype=xp.int32, device=device)
     kernels.take_codes(X.codes, columns, rows, starts, places, codes)
-    return Inputs(x, codes)
+    return Inputs(x, codes, bins)

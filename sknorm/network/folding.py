@@ -11,7 +11,15 @@ from sknorm.data.scaling import Scaling
 from sknorm.network import sparse
 from sknorm.network.architecture import Architecture
 from sknorm.network.batch import Inputs, standardized
-from sknorm.network.layers import Block, CategoryLayer, Layer, categories, layers
+from sknorm.network.layers import (
+    Block,
+    CategoryLayer,
+    Layer,
+    NumberLayer,
+    categories,
+    layers,
+    numbers,
+)
 from sknorm.network.layers.categories import DROPPING
 from sknorm.network.network import Network
 
@@ -62,6 +70,8 @@ class FoldedNetwork:
         Empty unless under layer norm.
     table : array of shape (K, t), or None
         Vectors of the embedded categories.
+    number_table : array of shape (K, t), or None
+        Those of the embedded numbers.
     """
 
     backend: Backend
@@ -70,6 +80,7 @@ class FoldedNetwork:
     biases: list[Any]
     scales: list[Any]
     table: Any = None
+    number_table: Any = None
     _origin: tuple[Any, Any, Any] | None = field(default=None, init=False, repr=False)
 
     def raw(self, X: Any, scaling: Scaling, noise: "Noise | None" = None) -> Any:
@@ -135,6 +146,11 @@ class FoldedNetwork:
         """The layer that looks categories up, if there are any."""
         return categories(self.architecture)
 
+    @cached_property
+    def _embedding(self) -> NumberLayer | None:
+        """The layer that embeds numbers, if they are embedded."""
+        return numbers(self.architecture)
+
     def forward(self, inputs: Inputs, noise: "Noise | None" = None, chunk: int = 0) -> Any:
         """Raw outputs (K, n, n_outputs) for inputs of any network (1, n, d), or of each.
 
@@ -160,7 +176,7 @@ class FoldedNetwork:
 
     def _seen(self, inputs: Inputs, noise: Noise, chunk: int) -> Inputs:
         """The inputs of each network, of which some are dropped, and with embeddings."""
-        x, codes = inputs
+        x, codes, bins = inputs
         xp, kernels = self.backend.xp, self.backend.kernels
         members, step, device = self.weights[0].shape[0], noise.step(chunk), self.backend.device
         if noise.drops_inputs:
@@ -169,20 +185,27 @@ class FoldedNetwork:
             if codes is not None:
                 codes = codes + xp.zeros((members, 1, 1), dtype=codes.dtype, device=device)
                 kernels.drop_codes(noise.input_dropout, noise.seed, step, DROPPING, codes)
-        layer = self._lookup
-        if layer is not None and self.table is not None:
-            shape = members, x.shape[1], self.architecture.dense
-            wide = xp.zeros(shape, dtype=x.dtype, device=device)
+        if self.table is None and self.number_table is None:
+            return Inputs(x, codes)
+        shape = members, x.shape[1], self.architecture.dense
+        wide = xp.zeros(shape, dtype=x.dtype, device=device)
+        if self._embedding is None:
             wide[:, :, : x.shape[2]] = x
-            x, rate, one = wide, noise.input_dropout, xp.ones_like(noise.input_dropout)
-            kernels.embedding_forward(codes, one, rate, layer.plan, self.table, x)
-        return Inputs(x, codes)
+        else:
+            own, table = self._embedding.own, self.number_table
+            views = xp.arange(x.shape[0], dtype=xp.int64, device=device)[:, None]
+            sums = xp.empty_like(table)
+            kernels.number_embedding_forward(views, 1, *bins, own.plan, x, table, sums, wide)
+        if self._lookup is not None and self.table is not None:
+            rate, one = noise.input_dropout, xp.ones_like(noise.input_dropout)
+            kernels.embedding_forward(codes, one, rate, self._lookup.plan, self.table, wide)
+        return Inputs(wide, codes)
 
     def linear(self, h: Any, weight: Any, noise: Noise | None = None) -> Any:
         """Product of what enters a layer, the inputs or hidden units, with its weights."""
         if not isinstance(h, Inputs):
             return self._product(h, weight)
-        x, codes = h
+        x, codes, _ = h
         if isinstance(x, sparse.SparseInputs):
             return x.times(weight)
         first, backend = self._first, self.backend
@@ -222,12 +245,14 @@ def fold(network: Network) -> FoldedNetwork:
     statistics = network.statistics or [None] * len(blocks)
     folded = [b.fold(of(b), kept, xp) for b, kept in zip(blocks, statistics, strict=True)]
     weight, bias = head.fold(of(head))
-    table = network.parameters.get("categories.table")
+    tables = (network.parameters.get(name) for name in ("categories.table", "numbers.table"))
+    table, number_table = (None if each is None else each + 0.0 for each in tables)
     return FoldedNetwork(
         network.backend,
         network.architecture,
         weights=[*(each[0] for each in folded), weight],
         biases=[*(each[1] for each in folded), bias],
         scales=[scale for _, _, scale in folded if scale is not None],
-        table=None if table is None else table + 0.0,
+        table=table,
+        number_table=number_table,
     )

@@ -22,7 +22,8 @@ class Segment(NamedTuple):
     ----------
     name : str
         Such as ``blocks.0.weight``, ``blocks.0.scale``, ``blocks.0.shift`` (the bias, where the
-        block has no norm), ``head.weight``, ``head.bias`` and ``categories.table``.
+        block has no norm), ``head.weight``, ``head.bias``, ``numbers.table`` and
+        ``categories.table``.
     offset, size : int
         Numbers that stand before it, and its own. In the buffer of a stack of K there are K times
         as many.

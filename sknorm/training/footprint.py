@@ -145,6 +145,8 @@ class Footprint:
         architecture = self.architecture
         inputs, outputs = architecture.dense, architecture.sizes[-1]
         targets = outputs * self.itemsize if self.target_bytes is None else self.target_bytes
+        if architecture.embedding is not None:  # the numbers stand beside the inputs
+            inputs += len(architecture.embedding.bins)
         rows = size * ((inputs + 1) * self.itemsize + targets + _WIDE)
         every = all_layers(architecture)
         declared = (each.buffers(size, self.keeps_masks) for each in every)

@@ -21,7 +21,14 @@ import numpy as np
 
 from sknorm.backends.program import Operation, run
 from sknorm.data.table import gathering
-from sknorm.network.layers import CategoryLayer, Layer, categories, layers
+from sknorm.network.layers import (
+    CategoryLayer,
+    Layer,
+    NumberLayer,
+    categories,
+    layers,
+    numbers,
+)
 from sknorm.network.layers.base import Work, allocate, keeps_masks
 from sknorm.network.layers.categories import DROPPING
 from sknorm.network.members import Members
@@ -57,10 +64,10 @@ class Results(NamedTuple):
     value: Any
 
 
-class Lookup(NamedTuple):
-    """The layer of categories, and what it computes with."""
+class Entrance(NamedTuple):
+    """A layer before the first block, and what it computes with."""
 
-    layer: CategoryLayer
+    layer: CategoryLayer | NumberLayer
     work: Work
 
 
@@ -105,11 +112,13 @@ class BatchGradient:
         self.quantities = quantities or Quantities(backend, members)
         self.rows = backend.zeros((batch.held, batch.rows), xp.int64)
         self._allocate(data, batch)
-        self.workspace = [self.x, self.y, self.weight]
+        self.workspace = [self.x, self.numbers, self.y, self.weight]
         self.factor = backend.asarray(1.0 / (batch.rows * batch.mean_weight))
         self._lookup = self._look_up(members)
+        self._embedding = self._embed(members, data)
         taken = self._take(data)
-        augmented = augment(members, self.quantities, backend, (self.x, self.y, self.weight))
+        batch = self.numbers, self.y, self.weight
+        augmented = augment(members, self.quantities, backend, batch)
         self._loaded = len(taken) + len(augmented)
         self.operations = [*taken, *augmented, *self._compute(members, loss)]
 
@@ -144,7 +153,10 @@ class BatchGradient:
     def _allocate(self, data: Any, batch: Batch) -> None:
         zeros, shape = self.network.backend.zeros, self.rows.shape
         dtype = self.network.parameters.flat.dtype
-        self.x = zeros((*shape, self.network.architecture.dense), dtype)
+        architecture = self.network.architecture
+        self.x = self.numbers = zeros((*shape, architecture.dense), dtype)
+        if architecture.embedding is not None:
+            self.numbers = zeros((*shape, len(architecture.embedding.bins)), dtype)
         self.y = zeros((*shape, data.y.shape[1]), data.y.dtype)
         self.weight = zeros(shape, data.weight.dtype)
 
@@ -152,13 +164,13 @@ class BatchGradient:
         """What takes the rows from a table."""
         gather = gathering(self.network.backend.kernels, data.X, data.y, data.weight)
         offset, factor = data.scaling.offset, data.scaling.factor
-        taken = self.rows, offset, factor, self.x, self.y, self.weight
+        taken = self.rows, offset, factor, self.numbers, self.y, self.weight
         return Operation(gather.func, (*gather.args, *taken))
 
     def _take(self, data: Any) -> list[Operation]:
         """What takes the rows from a table as networks see them."""
         bind, scaling, made = self.network.backend.bind, data.scaling, [self._gather(data)]
-        own = {**scaling._asdict(), "rows": self.rows, "x": self.x, "count": data.X.shape[0]}
+        own = {**scaling._asdict(), "rows": self.rows, "x": self.numbers, "count": data.X.shape[0]}
         if scaling.clip is not None:
             made.append(bind("squash", own))
         if self._lookup is not None:
@@ -166,13 +178,22 @@ class BatchGradient:
             made.append(bind("take_codes", {**own, "codes": data.X.codes, "out": codes}))
         return made
 
-    def _look_up(self, members: Members) -> Lookup | None:
+    def _embed(self, members: Members, data: Any) -> Entrance | None:
+        """What embeds numbers, if they are embedded."""
+        if (layer := numbers(self.network.architecture)) is None:
+            return None
+        work = self._work(layer, members, self.x, {})
+        own = {"rows": self.rows, "count": data.X.shape[0], "numbers": self.numbers}
+        own |= {"low": data.scaling.low, "gain": data.scaling.gain}
+        return Entrance(layer, Work(work.backend, {**work.arrays, **own}))
+
+    def _look_up(self, members: Members) -> Entrance | None:
         """What looks categories up, if there are any."""
         if (layer := categories(self.network.architecture)) is None:
             return None
         work = self._work(layer, members, self.x, {})
         rate = {"rate": self.quantities["input_dropout"]}
-        return Lookup(layer, Work(work.backend, {**work.arrays, **rate}))
+        return Entrance(layer, Work(work.backend, {**work.arrays, **rate}))
 
     def _drop_codes(self, members: Members) -> list[Operation]:
         """What drops categories at random, if a member drops inputs."""
@@ -185,22 +206,23 @@ class BatchGradient:
     def _compute(self, members: Members, loss: Loss) -> list[Operation]:
         """The layers forward, the loss, the layers backward."""
         blocks, head = layers(self.network.architecture)
-        lookup, works = self._lookup, list[Work]()
-        codes = {} if lookup is None else {"codes": lookup.work["codes"]}
+        works = list[Work]()
+        entrances = [each for each in (self._embedding, self._lookup) if each is not None]
+        codes = {} if self._lookup is None else {"codes": self._lookup.work["codes"]}
         for layer in (*blocks, head):
             x = works[-1]["out"] if works else self.x
             works.append(self._work(layer, members, x, codes))
         made = self._drop_codes(members)
-        if lookup is not None:
-            made += lookup.layer.forward(lookup.work)
+        for layer, work in entrances:
+            made += layer.forward(work)
         for block, work in zip(blocks, works, strict=False):
             made += block.forward(work)
         made += [*head.forward(works[-1]), self._loss(works[-1], members, loss)]
         made += head.backward(works[-1])
         for index in reversed(range(len(blocks))):
             made += blocks[index].backward(works[index], works[index + 1])
-        if lookup is not None:
-            made += lookup.layer.backward(lookup.work, works[0])
+        for layer, work in entrances:
+            made += layer.backward(work, works[0])
         return made
 
     def _work(self, layer: Layer, members: Members, x: Any, codes: dict[str, Any]) -> Work:

@@ -18,7 +18,15 @@ from sknorm.kernels.cpu.losses import *  # noqa: F403
 from sknorm.kernels.cpu.moments import column_extremes, column_moments
 from sknorm.kernels.cpu.products import matmul
 from sknorm.kernels.cpu.regression_losses import *  # noqa: F403
-from sknorm.kernels.cpu.rows import add, copy, dropout, gather, gather_sparse, squash
+from sknorm.kernels.cpu.numbers import number_embedding_backward, number_embedding_forward
+from sknorm.kernels.cpu.rows import (
+    add,
+    copy,
+    dropout,
+    gather,
+    gather_sparse,
+    squash,
+)
 from sknorm.kernels.cpu.spectral import singular_value_threshold
 from sknorm.kernels.cpu.steps import adam_step, clip_gradient, restore_norms, sgd_step
 
@@ -50,6 +58,8 @@ __all__ = [
     "matmul",
     "mixup",
     "noise",
+    "number_embedding_backward",
+    "number_embedding_forward",
     "restore_norms",
     "sgd_group_step",
     "sgd_step",

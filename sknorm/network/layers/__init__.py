@@ -12,9 +12,21 @@ from sknorm.network.layers.block import Block
 from sknorm.network.layers.categories import CategoryLayer
 from sknorm.network.layers.head import Head
 from sknorm.network.layers.layer_norm import LayerNormBlock
+from sknorm.network.layers.numbers import NumberLayer
 from sknorm.network.layers.plain import PlainBlock
 
-__all__ = ["Block", "CategoryLayer", "Head", "Layer", "all_layers", "categories", "draw", "layers"]
+__all__ = [
+    "Block",
+    "CategoryLayer",
+    "Head",
+    "Layer",
+    "NumberLayer",
+    "all_layers",
+    "categories",
+    "draw",
+    "layers",
+    "numbers",
+]
 
 BLOCKS: dict[str | None, type[Block]] = {
     "batch": BatchNormBlock,
@@ -39,11 +51,17 @@ def categories(architecture: Architecture) -> CategoryLayer | None:
 
 
 @cache
+def numbers(architecture: Architecture) -> NumberLayer | None:
+    """What embeds numbers before the first block, if they are embedded."""
+    return None if architecture.embedding is None else NumberLayer(architecture, 0)
+
+
+@cache
 def all_layers(architecture: Architecture) -> tuple[Layer, ...]:
     """The layers in the order in which data passes them."""
+    first = numbers(architecture), categories(architecture)
     blocks, head = layers(architecture)
-    first = categories(architecture)
-    return (*blocks, head) if first is None else (first, *blocks, head)
+    return (*(each for each in first if each is not None), *blocks, head)
 
 
 def draw(architecture: Architecture, random_state: RandomState) -> dict[str, np.ndarray]:

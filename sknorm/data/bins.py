@@ -1,0 +1,129 @@
+"""Bins of numeric columns, by which networks see more of a number than its distance to the middle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from sknorm.backends import resolve
+from sknorm.data.table import column, numbers
+from sknorm.objective.units import quantiles
+
+_GLANCE = 1024  # values that tell of most columns that they have many
+_NARROWEST = 2.0**-20  # width of a bin, in ranges of its column; narrower ones say nothing
+_SAMPLE = 1 << 14  # rows of which covariances are taken
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Bins of the numeric columns of a table, on their scale as networks see them.
+
+    Attributes
+    ----------
+    counts : tuple of int
+        Bins of each column; 0 of those of two values, or one.
+    low, gain : float64 arrays of shape (n_bins,)
+        Lower ends, and reciprocals of the widths, of the bins of all columns. The last ones of a
+        column may be infinite, with a gain of 0: bins that no value reaches.
+    covariances : tuple of float64 arrays of shape (1 + count, 1 + count)
+        Of each column, and of what its values fill of its bins, over the training rows.
+    """
+
+    counts: tuple[int, ...]
+    low: np.ndarray
+    gain: np.ndarray
+    covariances: tuple[np.ndarray, ...]
+
+
+def learn(
+    X: Any, weight: np.ndarray | None, count: int, scale: Callable[[np.ndarray, int], np.ndarray]
+) -> Bins | None:
+    """The bins of a table's columns under row weights (n,); None if no column has any.
+
+    A column of up to ``count`` + 1 different values has a bin between each two neighbours; one of
+    two has none, as it is linear. Others have bins of equal weight, fewer where a value has the
+    weight of several.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or View
+    weight : array of shape (n,), or None
+    count : int
+        Most bins of a column.
+    scale : callable
+        What networks see of values of the column of a number.
+    """
+    width = int(numbers(X).shape[1])
+    found: list[Any] = [None] * width
+
+    def look(j: int) -> None:
+        values = np.array(column(X, j), dtype=np.float64)
+        found[j] = _of_column(values, weight, count, lambda z: scale(z, j))
+
+    resolve(np.zeros(0)).run(look, [(j,) for j in range(width)])
+    counts = tuple(len(gain) for _, gain, _ in found)
+    if not any(counts):
+        return None
+    low, gain = (np.concatenate([each[part] for each in found]) for part in (0, 1))
+    return Bins(counts, low, gain, tuple(covariance for _, _, covariance in found))
+
+
+def _of_column(
+    values: np.ndarray,
+    weight: np.ndarray | None,
+    count: int,
+    scale: Callable[[np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lower ends and gains of the bins of a column, and the covariance of its inputs."""
+    own = weight
+    if np.isnan(values.sum()):
+        here = ~np.isnan(values)
+        values, own = values[here], None if weight is None else weight[here]
+    low, gain = _between(scale(_edges(values, own, count)))
+    step = -(-max(1, len(values)) // _SAMPLE)
+    sample, own = scale(values[::step]), None if own is None else own[::step]
+    with np.errstate(invalid="ignore"):  # of bins that no value reaches
+        filled = np.where(sample[:, None] < low, 0.0, np.minimum((sample[:, None] - low) * gain, 1))
+    return low, gain, _covariance(np.concatenate([sample[:, None], filled], axis=1), own)
+
+
+def _edges(values: np.ndarray, weight: np.ndarray | None, count: int) -> np.ndarray:
+    """Where bins begin and end, increasing; empty if there are to be none."""
+    distinct = np.unique(values[:_GLANCE])
+    if len(distinct) <= count + 1:
+        distinct = np.unique(values)
+    if len(distinct) <= count + 1:
+        return distinct if len(distinct) > 2 else distinct[:0]
+    levels = tuple(np.arange(1, count) / count)
+    if weight is None:
+        places = [int(np.ceil(level * len(values))) - 1 for level in levels]
+        inner = np.partition(values, places)[places]
+    else:
+        inner = quantiles(values[:, None], weight, levels)[:, 0]
+    return np.array([values.min(), *inner, values.max()])
+
+
+def _between(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower ends and gains of the bins between edges; narrow ones become a part of the next."""
+    if not len(edges):
+        return edges, edges
+    least = _NARROWEST * (edges[-1] - edges[0])
+    kept = [float(edges[0])]
+    for edge in edges[1:].tolist():
+        if edge - kept[-1] > least and 1.0 / (edge - kept[-1]) < np.finfo(np.float32).max:
+            kept.append(edge)
+    low, gain = np.full(len(edges) - 1, np.inf), np.zeros(len(edges) - 1)
+    low[: len(kept) - 1], gain[: len(kept) - 1] = kept[:-1], 1.0 / np.diff(kept)
+    return low, gain
+
+
+def _covariance(inputs: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+    """Of inputs (n, d) under row weights."""
+    if not len(inputs):
+        return np.zeros((inputs.shape[1], inputs.shape[1]))
+    weight = np.ones(len(inputs)) if weight is None else weight
+    share = weight / weight.sum()
+    centred = inputs - share @ inputs
+    return np.asarray((centred * share[:, None]).T @ centred)
