@@ -52,17 +52,21 @@ Flag: TypeAlias = bool | np.bool_
 Integer: TypeAlias = int | np.integer[Any]
 Number: TypeAlias = float | np.floating[Any] | np.integer[Any]
 Numbers: TypeAlias = Sequence[Number] | HasArray
+NumberOrAuto: TypeAlias = Number | Literal["auto"]
+IntegerOrAuto: TypeAlias = Integer | Literal["auto"]
 Labels: TypeAlias = Iterable[Any] | HasArray
 
 # Parameters of the networks
 
-LayerSizes: TypeAlias = Integer | Sequence[Integer] | HasArray
+LayerSizes: TypeAlias = Literal["auto"] | Integer | Sequence[Integer] | HasArray
 Activation: TypeAlias = Literal[
+    "auto",
     "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish"
 ]
 Solver: TypeAlias = Literal["sgd", "adam", "adamw", "lbfgs"]
 BatchSize: TypeAlias = Integer | Literal["auto"]
-LearningRate: TypeAlias = Literal["constant", "invscaling", "adaptive", "cosine", "one_cycle"]
+LearningRate: TypeAlias = Literal["auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"]
+Preset: TypeAlias = Literal["accurate", "fast", "sklearn"]
 Seed: TypeAlias = Integer | RandomState | None
 FlagOrAuto: TypeAlias = Flag | Literal["auto"]
 ValidationFraction: TypeAlias = (

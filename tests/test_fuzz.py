@@ -144,7 +144,7 @@ class Session:
         self.kind: type = MLPClassifier if rng.random() < 0.5 else MLPRegressor
         self.task = Task(rng, self.kind)
         base = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": seed}
-        self.model = self.kind(**{**base, **settings(rng, self.kind, 0.35)})
+        self.model = self.kind(preset="sklearn", **{**base, **settings(rng, self.kind, 0.35)})
         self.probe = self.task.rows()[0]
         self.predicted: np.ndarray | None = None
 

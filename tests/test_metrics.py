@@ -332,7 +332,7 @@ def test_scorer_in_early_stopping(table: str, request: pytest.FixtureRequest) ->
     names = np.array(["ash", "beech", "cedar"])[y]
     scores = [
         MLPClassifier(
-            (8,), max_iter=5, early_stopping=True, scoring=scoring, random_state=0
+            (8,), max_iter=5, early_stopping=True, scoring=scoring, random_state=0, preset="sklearn"
         ).fit(X, names, sample_weight=weight).validation_scores_
         for scoring in (roc_auc_scorer, "roc_auc_ovr")
     ]  # fmt: skip

@@ -11,20 +11,20 @@ from sknorm.model_selection import StackedGridSearchCV
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = (X[:, 0] > 0).astype(int)
-NET = MLPClassifier((4,), max_iter=1, random_state=0)
+NET = MLPClassifier((4,), max_iter=1, random_state=0, preset="sklearn")
 
 CALLS = {
     "fit": lambda: NET.fit(X, Y),
     "pipeline": lambda: make_pipeline(StandardScaler(), NET).fit(X, Y),
     "search": lambda: StackedGridSearchCV(NET, {"alpha": [0.0, 1.0]}, cv=2).fit(X, Y),
     "partial_fit": lambda: (
-        MLPRegressor(solver="sgd", learning_rate_init=1e-3)
+        MLPRegressor(solver="sgd", learning_rate_init=1e-3, preset="sklearn")
         .partial_fit(X, Y)
         .set_params(learning_rate_init=1e200)
         .partial_fit(X, Y)
     ),
-    "batch_size": lambda: MLPRegressor(batch_size=100, max_iter=1).fit(X, Y),
-    "lbfgs": lambda: MLPRegressor(solver="lbfgs", max_iter=1).fit(X, Y),
+    "batch_size": lambda: MLPRegressor(batch_size=100, max_iter=1, preset="sklearn").fit(X, Y),
+    "lbfgs": lambda: MLPRegressor(solver="lbfgs", max_iter=1, preset="sklearn").fit(X, Y),
     "another thread": lambda: joblib.Parallel(2, prefer="threads")(
         joblib.delayed(fit_here)(seed) for seed in range(2)
     ),
@@ -32,7 +32,7 @@ CALLS = {
 
 
 def fit_here(seed: int) -> MLPClassifier:
-    return MLPClassifier((4,), max_iter=1, random_state=seed).fit(X, Y)
+    return MLPClassifier((4,), max_iter=1, random_state=seed, preset="sklearn").fit(X, Y)
 
 
 @pytest.mark.parametrize("call", CALLS)

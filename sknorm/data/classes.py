@@ -59,6 +59,10 @@ class ClassTarget(Target):
         return SoftMulticlassLogLoss(count) if soft else MulticlassLogLoss(count)
 
     @property
+    def task(self) -> str:
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @property
     def n_outputs(self) -> int:
         return 1 if len(self.classes) == 2 else len(self.classes)
 
@@ -128,6 +132,10 @@ class IndicatorTarget(Target):
         """The labels of a matrix (n, n_labels), or those that are known."""
         known = np.arange(y.shape[1]) if classes is None else classes
         return cls(BinaryLogLoss(), known, sparse)
+
+    @property
+    def task(self) -> str:
+        return "binary"
 
     @property
     def n_outputs(self) -> int:

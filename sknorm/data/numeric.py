@@ -59,6 +59,10 @@ class NumericTarget(Target):
         return cls(loss, location, scale, single, units, units)
 
     @property
+    def task(self) -> str:
+        return "regression"
+
+    @property
     def n_outputs(self) -> int:
         return len(self.location)
 

@@ -23,6 +23,11 @@ class Target(ABC):
 
     @property
     @abstractmethod
+    def task(self) -> str:
+        """What kind of task it is: "binary", "multiclass" or "regression"."""
+
+    @property
+    @abstractmethod
     def n_outputs(self) -> int:
         """Number of outputs, before a loss makes several raw outputs of one."""
 

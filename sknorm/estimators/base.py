@@ -13,7 +13,7 @@ from sknorm.data import checks
 from sknorm.data.rows import Rows
 from sknorm.data.table import resolve_table
 from sknorm.data.targets import Target
-from sknorm.estimators import attributes
+from sknorm.estimators import attributes, recipe
 from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted, fitted_of
 from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
@@ -108,7 +108,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             If a parameter is out of its range, or if X, y or the weights are malformed; the
             message names the parameter or column and says what to do.
         """
-        check_combination(self)
+        check_combination(recipe.resolved(self))
         checks.check_pair(X_val, y_val, sample_weight_val)
         given = Given(X, y, sample_weight, groups)
         previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
@@ -117,9 +117,10 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         training, task = plan_training(self, prepared, previous, held)
         reporter = Reporter(self, training, given)
         outcome = task.run(reporter)
-        with adopted(self, attributes.of_outcome(self, training, outcome, task.rows)):
-            attributes.warn_if_unfinished(self, outcome)
-            attributes.warn_if_unscored(self, outcome)
+        model = training.model
+        with adopted(self, attributes.of_outcome(model, training, outcome, task.rows)):
+            attributes.warn_if_unfinished(model, outcome)
+            attributes.warn_if_unscored(model, outcome)
             warn_if_infinite(self, prepared.rows.X)
             reporter.close()
         return self
@@ -130,6 +131,11 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         if not (seeds := self._fitted.member_seeds if self.__sklearn_is_fitted__() else ()):
             raise AttributeError("member_seeds_ is there after fitting several members.")
         return np.array(seeds)
+
+    @property
+    def resolved_params_(self) -> dict[str, Any]:
+        """Values of the parameters that may be ``"auto"``, as the model was trained."""
+        return dict(fitted_of(self).resolved)
 
     @property
     def network_(self) -> Network:

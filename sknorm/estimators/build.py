@@ -11,6 +11,7 @@ from sknorm._warnings import warn
 from sknorm.data.columns import Columns
 from sknorm.data.table import whole
 from sknorm.data.targets import Target
+from sknorm.estimators import recipe
 from sknorm.estimators.combinations import PLANNED, hidden_sizes
 from sknorm.network.architecture import Architecture, Categories, Embedding
 from sknorm.network.members import Members
@@ -34,7 +35,7 @@ def n_bins(estimator: Any, X: Any, *, partial: bool = False) -> int:
         If bins need all rows, or dense ones.
     """
     asked = estimator.n_bins
-    if asked is None or asked == "auto":
+    if asked is None:
         return 0
     if partial:
         raise ValueError(
@@ -139,6 +140,7 @@ def plan(
         watches_start=continued and not on_path,
         until_loss=on_path,
         rows_before=estimator.t_ if continued else 0,
+        ends_planned=getattr(estimator, recipe.PLANNED, False),
         incremental=incremental,
     )
 

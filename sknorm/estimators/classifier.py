@@ -19,6 +19,7 @@ from sknorm._typing import (
     Flag,
     FlagOrAuto,
     Integer,
+    IntegerOrAuto,
     Labels,
     LayerSizes,
     LearningRate,
@@ -26,8 +27,10 @@ from sknorm._typing import (
     NormStatistics,
     Number,
     NumberOfBins,
+    NumberOrAuto,
     Numbers,
     Precision,
+    Preset,
     Scaling,
     Scoring,
     Seed,
@@ -92,16 +95,17 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
 
     def __init__(
         self,
-        hidden_layer_sizes: LayerSizes = (100,),
-        activation: Activation = "relu",
+        hidden_layer_sizes: LayerSizes = "auto",
+        activation: Activation = "auto",
         *,
+        preset: Preset = "accurate",
         solver: Solver = "adam",
         alpha: Number = 1e-4,
         batch_size: BatchSize = "auto",
-        learning_rate: LearningRate = "constant",
-        learning_rate_init: Number = 1e-3,
+        learning_rate: LearningRate = "auto",
+        learning_rate_init: NumberOrAuto = "auto",
         power_t: Number = 0.5,
-        max_iter: Integer = 200,
+        max_iter: IntegerOrAuto = "auto",
         shuffle: Flag = True,
         random_state: Seed = None,
         tol: Number = 1e-4,
@@ -112,9 +116,9 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         early_stopping: FlagOrAuto = "auto",
         validation_fraction: ValidationFraction = 0.1,
         beta_1: Number = 0.9,
-        beta_2: Number = 0.999,
+        beta_2: NumberOrAuto = "auto",
         epsilon: Number = 1e-8,
-        n_iter_no_change: Number = 10,
+        n_iter_no_change: NumberOrAuto = "auto",
         max_fun: Integer = 15000,
         scaling: Scaling = "auto",
         n_bins: NumberOfBins = "auto",
@@ -126,7 +130,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         norm_affine: Flag = True,
         norm_statistics: NormStatistics = "running",
         ghost_batch_size: Integer = 64,
-        dropout: Number = 0.0,
+        dropout: NumberOrAuto = "auto",
         input_dropout: Number = 0.0,
         input_noise: Number = 0.0,
         mixup_alpha: Number = 0.0,
@@ -138,13 +142,14 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         label_smoothing: Number = 0.0,
         scoring: Scoring = "loss",
         max_grad_norm: Number | None = None,
-        n_members: Integer = 1,
+        n_members: IntegerOrAuto = "auto",
         backend: BackendName = "auto",
         matmul_precision: Precision = "highest",
         dtype: ComputeDtype = "auto",
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.preset = preset
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from sknorm._warnings import warn
-from sknorm.estimators.parameters import PARAMETERS, RANDOM
+from sknorm.estimators import recipe
+from sknorm.estimators.parameters import RANDOM
 from sknorm.objective.penalties import PENALTIES
 
 PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
@@ -30,12 +31,13 @@ def hidden_sizes(hidden_layer_sizes: Any) -> tuple[int, ...]:
 def check_parameters(estimator: Any) -> None:
     """Raise an error if ``fit`` would refuse a parameter, whatever the data."""
     estimator._validate_params()
-    check_combination(estimator)
-    hidden_sizes(estimator.hidden_layer_sizes)
+    resolved = recipe.resolved(estimator)
+    check_combination(resolved)
+    hidden_sizes(resolved.hidden_layer_sizes)
 
 
 def check_combination(estimator: Any) -> None:
-    """Refuse, before training, what a solver or penalty cannot do.
+    """Refuse, before training, what a solver or penalty cannot do; nothing is ``"auto"`` any more.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def check_combination(estimator: Any) -> None:
             f"validation_fraction={estimator.validation_fraction!r} is a string; pass a share of "
             "the rows in (0, 1), a CV splitter, or row indices."
         )
-    if estimator.n_bins not in (None, "auto") and estimator.input_dropout > 0:
+    if estimator.n_bins is not None and estimator.input_dropout > 0:
         raise ValueError(
             f"input_dropout={estimator.input_dropout} drops numbers, and n_bins={estimator.n_bins} "
             "embeds them, so that none would be a value like others. Set one of them to its default."
@@ -88,10 +90,9 @@ def check_incremental(estimator: Any) -> None:
 def _check_patience(estimator: Any) -> None:
     """Warn of patience that somebody asked for, where it ends nothing."""
     patience, longest = estimator.n_iter_no_change, estimator.max_iter
-    asked_for = (
-        estimator.early_stopping is True or patience != PARAMETERS["n_iter_no_change"].default
-    )
-    if estimator.learning_rate in PLANNED and asked_for and patience < longest:
+    asked_for = estimator.early_stopping is True or patience != recipe.PATIENCE
+    ends_nothing = estimator.learning_rate in PLANNED and not getattr(estimator, recipe.PLANNED)
+    if ends_nothing and asked_for and patience < longest:
         warn(
             f"n_iter_no_change={patience} ends nothing under learning_rate="
             f"{estimator.learning_rate!r}, which is planned over all max_iter={longest} epochs; "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ class Fitted:
         Keys of the dropout masks.
     member_seeds : tuple of K int
         Seeds with which each member alone would become the same; empty for a single one.
+    resolved : dict
+        Values of the parameters that may be ``"auto"``.
     """
 
     network: Network
@@ -40,6 +42,7 @@ class Fitted:
     input_dropout: float
     mask_seeds: tuple[int, ...]
     member_seeds: tuple[int, ...] = ()
+    resolved: dict[str, Any] = field(default_factory=dict)
 
     def having(self, network: Network) -> "Fitted":
         """The same with another network."""

@@ -17,9 +17,9 @@ from sknorm.data.columns import Columns, Reading, column_labels
 from sknorm.data.dataset import TrainingData
 from sknorm.data.kinds import Kinds
 from sknorm.data.rows import Rows
-from sknorm.data.table import View, engine_table, move_table, resolve_table
+from sknorm.data.table import View, engine_table, move_table, numbers, resolve_table, whole
 from sknorm.data.targets import Target
-from sknorm.estimators import build
+from sknorm.estimators import build, recipe
 from sknorm.estimators.fitted import Fitted, fitted_attributes, shallow_copy
 from sknorm.estimators.scoring import HeldOutScore
 from sknorm.network.layers import draw
@@ -79,6 +79,8 @@ class Prepared(NamedTuple):
     backend : Backend
     dtype : dtype
         In which the networks compute.
+    facts : Facts
+        What ``"auto"`` depends on.
     header : dict
         The attributes about columns that scikit-learn sets.
     like : object
@@ -92,6 +94,7 @@ class Prepared(NamedTuple):
     data: TrainingData
     backend: Backend
     dtype: Any
+    facts: recipe.Facts
     header: dict[str, Any]
     like: Any
 
@@ -102,6 +105,8 @@ class Training(NamedTuple):
     Attributes
     ----------
     prepared : Prepared
+    model : estimator
+        The one that is fitted, with values in the place of ``"auto"``.
     fitted : Fitted
         With the network that training starts from.
     continued : bool
@@ -109,6 +114,7 @@ class Training(NamedTuple):
     """
 
     prepared: Prepared
+    model: Any
     fitted: Fitted
     continued: bool
 
@@ -132,14 +138,34 @@ def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Pre
     """Check a table, learn what it says of the task and its columns, and encode it."""
     rows, header = check_rows(estimator, given, previous)
     target = learn_target(estimator, rows, given, previous)
-    dtype = compute_dtype(estimator, rows.X, previous)
+    facts = facts_of(rows, target)
+    model = recipe.resolved(estimator, facts, previous and previous.resolved)
+    if previous is not None:
+        check_continues(model, target, previous)
+    dtype = compute_dtype(model, rows.X, previous)
     encoded = target.encode(rows.y, dtype)
-    columns = learn_columns(estimator, rows, previous)
+    columns = learn_columns(model, rows, previous)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
     data = TrainingData.encode(backend, rows, encoded, columns, dtype)
     like = given.X.like if isinstance(given.X, View) else given.X
     like = like if keeps_kind(like) else None
-    return Prepared(rows, columns, target, encoded, data, backend, dtype, header, like)
+    return Prepared(rows, columns, target, encoded, data, backend, dtype, facts, header, like)
+
+
+def facts_of(rows: Rows, target: Target, *, partial: bool = False) -> recipe.Facts:
+    """What ``"auto"`` depends on."""
+    return recipe.Facts(
+        rows=None if partial else len(rows),
+        numbers=int(numbers(rows.X).shape[1]),
+        is_sparse=sparse.issparse(whole(rows.X)),
+        task=target.task,
+    )
+
+
+def check_continues(model: Any, target: Target, previous: Fitted) -> None:
+    """Raise a ValueError if a model cannot go on training under its parameters now."""
+    architecture = build.architecture(model, target, previous.columns)
+    build.check_continues(previous.network, architecture, model.n_members)
 
 
 def check_rows(
@@ -198,10 +224,7 @@ def learn_target(estimator: Any, rows: Rows, given: Given, previous: Fitted | No
         return estimator._learn_target(rows, given)
     if not given.partial:
         previous.target.check_same_task(rows.y)
-    target = estimator._go_on_with(previous.target)
-    architecture = build.architecture(estimator, target, previous.columns)
-    build.check_continues(previous.network, architecture, estimator.n_members)
-    return target
+    return estimator._go_on_with(previous.target)
 
 
 def learn_columns(
@@ -243,6 +266,7 @@ def plan_training(
 ) -> tuple[Training, Task]:
     """The training run over a prepared table: draw weights, rows to hold out, and orders."""
     continued, on_path = previous is not None, _ON_PATH.get()
+    estimator = recipe.resolved(estimator, prepared.facts, previous and previous.resolved)
     states, member_seeds = random_states(estimator)
     network = initial_network(estimator, prepared, states, previous)
     if continued and on_path and estimator.early_stopping:
@@ -250,7 +274,7 @@ def plan_training(
     seeds = build.dropout_seeds(states)
     members = build.members(estimator, seeds)
     fitted = fitted_model(estimator, network, prepared, (seeds, member_seeds))
-    training = Training(prepared, fitted, continued)
+    training = Training(prepared, estimator, fitted, continued)
     rows, score = _validation(estimator, training, _split_states(estimator, states, previous), held)
     plan = build.plan(estimator, prepared.target.loss, continued=continued, on_path=on_path)
     steps = estimator.solver != "lbfgs"
@@ -270,7 +294,13 @@ def fitted_model(
     masks, members = seeds
     rates = float(estimator.dropout), float(estimator.input_dropout)
     return Fitted(
-        network, prepared.columns, prepared.target, *rates, tuple(masks.tolist()), members
+        network,
+        prepared.columns,
+        prepared.target,
+        *rates,
+        tuple(masks.tolist()),
+        members,
+        {name: getattr(estimator, name) for name in recipe.AUTO},
     )
 
 
@@ -325,10 +355,7 @@ def _validation(
     everything = build.all_rows(estimator, len(rows))
     if given.X is not None:
         return everything, _given_score(estimator, training, given)
-    stops = estimator.early_stopping
-    if stops == "auto":
-        stops = estimator.solver != "lbfgs" and splits.is_large(len(rows))
-    if not stops:
+    if not recipe.stops_early(estimator, len(rows)):
         return everything, None
     how = estimator.validation_fraction
     trained, held = splits.split(rows, how, prepared.target, states)

@@ -16,13 +16,15 @@ from sknorm.data.dataset import TrainingData
 from sknorm.data.rows import Rows
 from sknorm.data.table import resolve_table
 from sknorm.data.targets import Target
-from sknorm.estimators import attributes, build, combinations
+from sknorm.estimators import attributes, build, combinations, recipe
 from sknorm.estimators.fitted import Fitted, adopt, fitted_attributes
 from sknorm.estimators.fitting import (
     Given,
     Prepared,
+    check_continues,
     check_rows,
     compute_dtype,
+    facts_of,
     fitted_model,
     initial_network,
     learn_columns,
@@ -71,14 +73,16 @@ def train_on(estimator: Any, given: Given) -> None:
     previous = estimator._fitted if estimator.__sklearn_is_fitted__() else None
     before: Increments | None = getattr(estimator, "_increments", None)
     validated = _validate_parameters(estimator, previous, before)
-    combinations.check_combination(estimator)
-    combinations.check_incremental(estimator)
+    model = recipe.resolved_for_parts(estimator, previous and previous.resolved)
+    combinations.check_combination(model)
+    combinations.check_incremental(model)
     rows, header = check_rows(estimator, given, previous)
     target = learn_target(estimator, rows, given, previous)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
     run: Increments | None = None
     if previous is not None:
-        run = _go_on(estimator, previous, before, backend)
+        check_continues(model, target, previous)
+        run = _go_on(model, previous, before, backend)
         rows = rows.after(None if before is None else before.waiting)
         if len(rows) == 1 and estimator.normalization in ("batch", "ghost"):
             run.progress.validated = validated
@@ -89,18 +93,18 @@ def train_on(estimator: Any, given: Given) -> None:
         if run is not None and previous is not None:
             run.progress.begin(previous.network)
             target = _renew(target, run.progress, rows)
-        prepared = _encode(estimator, rows, target, previous, backend)
+        prepared = _encode(model, rows, target, previous, backend)
         if run is None:
-            run = _start(estimator, prepared)
+            run = _start(model, prepared)
             run.progress.begin(None)
-        epoch = _epoch(estimator, prepared, run.progress)
+        epoch = _epoch(model, prepared, run.progress)
     except TakenBackError as fault:
         _tell(fault, fresh=previous is None)
         return
     progress = run.progress
     progress.validated = validated
     seeds = progress.seeds, run.member_seeds
-    fitted = fitted_model(estimator, progress.network.copy(), prepared, seeds)
+    fitted = fitted_model(model, progress.network.copy(), prepared, seeds)
     adopt(
         estimator,
         {
@@ -183,7 +187,8 @@ def _encode(
     encoded = target.encode(rows.y, dtype)
     columns = _pool_columns(estimator, rows, previous)
     data = TrainingData.encode(backend, rows, encoded, columns, dtype)
-    return Prepared(rows, columns, target, encoded, data, backend, dtype, {}, None)
+    facts = facts_of(rows, target, partial=True)
+    return Prepared(rows, columns, target, encoded, data, backend, dtype, facts, {}, None)
 
 
 def _pool_columns(estimator: Any, rows: Rows, previous: Fitted | None) -> Columns:

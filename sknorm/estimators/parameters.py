@@ -39,10 +39,13 @@ _PENALTIES = _sentence(f"What alpha multiplies: {_MULTIPLIED}.")
 TABLE = f"""
 loss : {_options(LOSSES)} = 'squared_error'
 {_LOSSES}
-hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) = (100,)
-    Widths of the hidden layers.
-activation : {_options(ACTIVATIONS)} = 'relu'
+hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) or 'auto' = 'auto'
+    Widths of the hidden layers. What 'auto' stands for, here and below, is in the notes.
+activation : {_options(['auto', *ACTIVATIONS])} = 'auto'
     Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
+preset : {{'accurate', 'fast', 'sklearn'}} = 'accurate'
+    What 'auto' stands for: a few networks that are as accurate as this library knows how to make
+    them, one small network, or the values of scikit-learn's MLP (with the norm that is asked for).
 solver : {{'sgd', 'adam', 'adamw', 'lbfgs'}} = 'adam'
     'sgd' with momentum, 'adam' with the penalty in its gradient and the proximal step in its
     metric, 'adamw' with the whole penalty decoupled from the adaptive step sizes, 'lbfgs' on
@@ -53,14 +56,14 @@ alpha* : float >= 0 = 1e-4
 batch_size : int >= 1 or 'auto' = 'auto'
     Largest number of rows of a batch; n rows make ``ceil(n / batch_size)`` batches whose
     sizes differ by at most one. 'auto' is 64 below 4,000 rows, 128 below 20,000, else 256.
-learning_rate : {{'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}} = 'constant'
+learning_rate : {{'auto', 'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}} = 'auto'
     Schedule. 'invscaling' and 'adaptive' are scikit-learn's and act with 'sgd' only.
     'cosine' falls to zero over ``max_iter`` epochs; 'one_cycle' first rises over 30% of them.
-learning_rate_init* : float > 0 = 1e-3
+learning_rate_init* : float > 0 or 'auto' = 'auto'
     Initial (or, under 'one_cycle', largest) step size.
 power_t : float >= 0 = 0.5
     Exponent of 'invscaling'.
-max_iter : int >= 1 = 200
+max_iter : int >= 1 or 'auto' = 'auto'
     Largest number of epochs, or of iterations of 'lbfgs'.
 shuffle : bool = True
     Whether each epoch draws a new order of the rows.
@@ -90,11 +93,11 @@ validation_fraction : float in [0, 1) or CV splitter or iterable = 0.1
     last, if it trains on as many rows.
 beta_1 : float in [0, 1) = 0.9
     Decay rate of Adam's first moments.
-beta_2 : float in [0, 1) = 0.999
+beta_2 : float in [0, 1) or 'auto' = 'auto'
     Decay rate of Adam's second moments.
 epsilon : float > 0 = 1e-8
     Numerical stability of Adam.
-n_iter_no_change : int >= 1 or inf = 10
+n_iter_no_change : int >= 1 or inf or 'auto' = 'auto'
     Epochs without improvement before a network has converged; ``numpy.inf`` never ends training.
     'cosine' and 'one_cycle' go on to ``max_iter`` all the same.
 max_fun : int >= 1 = 15000
@@ -133,7 +136,7 @@ norm_statistics : {{'running', 'cumulative', 'population'}} = 'running'
     final weights.
 ghost_batch_size : int >= 2 = 64
     Largest number of rows of a sub-batch under 'ghost'.
-dropout* : float in [0, 1) = 0.0
+dropout* : float in [0, 1) or 'auto' = 'auto'
     Probability with which hidden units are dropped in training.
 input_dropout* : float in [0, 1) = 0.0
     Probability with which inputs are dropped in training.
@@ -177,7 +180,7 @@ scoring : str or callable or None = 'loss'
     score that is a finite number, training goes by the training loss and keeps the last weights.
 max_grad_norm : float > 0 or None = None
     Euclidean norm to which the gradient is clipped.
-n_members : int in [1, 2**20] = 1
+n_members : int in [1, 2**20] or 'auto' = 'auto'
     Number of differently seeded networks that are trained together and averaged.
 backend : {_options(NAMES)} = 'auto'
     Where to compute: where X is, with the kernels of its array library ('auto'), on the host, or
@@ -220,7 +223,7 @@ CONSTRAINTS: dict[str, Any] = {
 }
 # Those that the preparation of a table depends on, before anything is drawn or trained.
 _OF_TARGETS = {"loss", "quantile", "huber_delta", "standardize_target", "class_weight"}
-_OF_COLUMNS = {"scaling", "n_bins", "categorical_features", "min_frequency"}
+_OF_COLUMNS = {"preset", "solver", "input_dropout", "scaling", "n_bins", "categorical_features", "min_frequency"}
 PREPARING = _OF_TARGETS | _OF_COLUMNS | {"mixup_alpha", "normalization", "dtype", "backend"}
 # Those that draw something in each step of training unless they are 0.
 RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")

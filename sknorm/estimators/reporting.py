@@ -24,9 +24,10 @@ class Reporter(Observer):
         self.estimator, self.training = estimator, training
         metadata = None if given.weight is None else {"sample_weight": given.weight}
         self.given = {"X": given.X, "y": given.y, "metadata": metadata}
-        count = estimator.max_iter
-        if estimator.solver == "lbfgs":  # member after member; SciPy announces one that never runs
-            count = (count + 1) * estimator.n_members
+        model = training.model
+        count = model.max_iter
+        if model.solver == "lbfgs":  # member after member; SciPy announces one that never runs
+            count = (count + 1) * model.n_members
         self.root = estimator._init_callback_context(max_subtasks=count)
         self.root.call_on_fit_task_begin(estimator=estimator, **self.given)
         self.task: Any = None
@@ -51,7 +52,7 @@ class Reporter(Observer):
         )
 
     def plateau(self, member: int, by_score: bool, rate: float | None) -> None:
-        estimator = self.estimator
+        estimator = self.training.model
         if not estimator.verbose:
             return
         what = "Validation score" if by_score else "Training loss"

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator, clone
 from sknorm._sklearn import _num_features, has_callbacks
 from sknorm.backends import is_on_host
 from sknorm.ensembles.members import all_parameters, has_own_code, network_of
+from sknorm.estimators import recipe
 from sknorm.estimators.combinations import check_parameters, hidden_sizes
 from sknorm.estimators.parameters import PARAMETERS, PREPARING
 from sknorm.model_selection.context import Context
@@ -47,7 +48,10 @@ class Candidate:
         """Largest number of epochs of its training in a fold."""
         if self.fault is not None:
             return 0
-        most = getattr(self.network, "max_iter", 1)  # of one with own methods it may be anything
+        if not self.alone:  # else it may have methods of its own, and any parameters
+            most = recipe.resolved(self.network).max_iter
+        else:
+            most = getattr(self.network, "max_iter", 1)
         return max(1, int(most)) if isinstance(most, Integral) else 1
 
 
@@ -164,7 +168,7 @@ def _parts(jobs: list[Job], workers: int, context: Context) -> list[list[Job]]:
         return [jobs]
     if jobs[0].candidate.alone:
         return [[job] for job in jobs]
-    network, size = jobs[0].candidate.network, -(-len(jobs) // workers)
+    network, size = recipe.resolved(jobs[0].candidate.network), -(-len(jobs) // workers)
     weights = _weights(network, context.X)
     if network.backend == "numpy" or (network.backend == "auto" and is_on_host(context.X)):
         size = min(size, _stack_size(max(1, weights) * int(network.n_members)))

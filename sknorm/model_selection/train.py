@@ -274,9 +274,10 @@ class Stack(Observer):
         models, whole = {}, self._settle()
         for trial, places in zip(self.trials, self.places, strict=True):
             outcome, network, model = whole.take(places), trial.network, trial.job.candidate.model
-            adopt(network, attributes.of_outcome(network, trial.training, outcome, self.whole.rows))
-            attributes.warn_if_unfinished(network, outcome)
-            attributes.warn_if_unscored(network, outcome)
+            resolved = trial.training.model
+            adopt(network, attributes.of_outcome(resolved, trial.training, outcome, self.whole.rows))
+            attributes.warn_if_unfinished(resolved, outcome)
+            attributes.warn_if_unscored(resolved, outcome)
             if outcome.diverged.any():
                 super().diverged("", network.n_iter_, network.loss_)
             models[trial.job.candidate.number] = assembled(model, trial.inputs.fitted, network)
@@ -340,12 +341,13 @@ class Stack(Observer):
                 f"Training became non-finite in epoch {int(outcome.epochs.max())}. Lower "
                 "learning_rate_init, set max_grad_norm, or scale the inputs and targets."
             )
-        adopt(network, attributes.of_outcome(network, trial.training, outcome, self.whole.rows))
+        resolved = trial.training.model
+        adopt(network, attributes.of_outcome(resolved, trial.training, outcome, self.whole.rows))
         result: dict[str, Any] = {
             "key": trial.job.key,
             "fit_error": None,
-            "unfinished": attributes.is_unfinished(network, outcome),
-            "unscored": attributes.missing_scores(network, outcome),
+            "unfinished": attributes.is_unfinished(resolved, outcome),
+            "unscored": attributes.missing_scores(resolved, outcome),
         }
         if self.context.keeps_predictions:
             model, X, _ = trial.asked(True)

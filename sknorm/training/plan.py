@@ -47,6 +47,8 @@ class Plan:
         Whether training goes on while the training loss improves, though a score does not.
     rows_before : int
         Rows seen by earlier fits that this one continues, for the schedule.
+    ends_planned : bool
+        Whether scores end training under a schedule that is planned over all epochs, too.
     incremental : bool
         Whether training never knows what comes next, as in ``partial_fit``: then a plateau ends no
         member's training, nothing is kept of earlier epochs, and statistics accumulate over all.
@@ -65,6 +67,7 @@ class Plan:
     watches_start: bool = False
     until_loss: bool = False
     rows_before: int = 0
+    ends_planned: bool = False
     incremental: bool = False
 
 

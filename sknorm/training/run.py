@@ -147,10 +147,11 @@ class Run:
         """Whether a plateau ends a member's training, rather than being one for the schedule."""
         state, plan = self.state, self.task.plan
         before = float(state.schedule.rate(state.step)[k])
-        leaves = state.schedule.on_plateau(k) and not plan.averaged and not plan.incremental
+        by_score = state.stopping.score_decides(member)
+        leaves = state.schedule.on_plateau(k) or (plan.ends_planned and by_score)
+        leaves = leaves and not plan.averaged and not plan.incremental
         after = float(state.schedule.rate(state.step)[k])
         if leaves or after != before:
-            by_score = state.stopping.score_decides(member)
             self.observer.plateau(member, by_score, None if leaves else after)
         if not leaves:
             state.stopping.waiting[member] = 0

@@ -94,7 +94,7 @@ def test_predictions_run_under_the_estimators_precision(
     cupy: Cupy, estimator: type, precision: str
 ) -> None:
     settings = {"max_iter": 2, "matmul_precision": precision, "early_stopping": False}
-    model = estimator((3,), **settings) if estimator is MLPClassifier else estimator(**settings)
+    model = estimator(preset="sklearn", (3,), **settings) if estimator is MLPClassifier else estimator(**settings)
     with pytest.warns(match="hasn't converged"):
         model.fit(TABLE, [0, 1, 0, 1])
     assert cupy.cuda.cublas.history == []  # on the host

@@ -127,7 +127,7 @@ def test_cupy_that_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> N
         with pytest.raises(ImportError, match=r'CuPy.*pip install "sknorm\[cuda13\]"'):
             resolve(table, "cupy")
     with pytest.raises(ImportError, match="backend='cupy' needs CuPy"):
-        MLPClassifier(backend="cupy").fit(TABLE, [0, 1, 0, 1])
+        MLPClassifier(backend="cupy", preset="sklearn").fit(TABLE, [0, 1, 0, 1])
 
 
 @pytest.mark.parametrize("device", [CPU, DEVICE])

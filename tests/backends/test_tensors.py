@@ -58,9 +58,11 @@ def test_tables_are_taken_without_a_copy(cupy: Cupy, kind: type[Tensor]) -> None
 @pytest.mark.parametrize("target", TARGETS)
 def test_classifiers_answer_in_kind(cupy: Cupy, kind: type[Tensor], target: str) -> None:
     y = TARGETS[target]
-    model = MLPClassifier(**settings()).fit(kind(X), kind(y), sample_weight=kind(WEIGHT))
+    model = MLPClassifier(**settings(), preset="sklearn").fit(
+        kind(X), kind(y), sample_weight=kind(WEIGHT)
+    )
     assert Tensor.reads == 2  # of y and the weights
-    expected = MLPClassifier(**settings()).fit(X, y, sample_weight=WEIGHT)
+    expected = MLPClassifier(**settings(), preset="sklearn").fit(X, y, sample_weight=WEIGHT)
     assert type(model.classes_) is np.ndarray
     for method in ("predict", "predict_proba", "predict_log_proba"):
         Tensor.reads = cupy.taken = 0
@@ -71,8 +73,8 @@ def test_classifiers_answer_in_kind(cupy: Cupy, kind: type[Tensor], target: str)
 
 @kinds
 def test_regressors_answer_in_kind(kind: type[Tensor], cupy: Cupy) -> None:
-    model = MLPRegressor(**settings(n_members=2)).fit(kind(X), kind(SIGNAL))
-    expected = MLPRegressor(**settings(n_members=2)).fit(X, SIGNAL)
+    model = MLPRegressor(**settings(n_members=2), preset="sklearn").fit(kind(X), kind(SIGNAL))
+    expected = MLPRegressor(**settings(n_members=2), preset="sklearn").fit(X, SIGNAL)
     other = expected.predict(X, return_std=True)
     for mine, theirs in zip(model.predict(kind(X), return_std=True), other, strict=True):
         assert_answers(mine, theirs, kind)
@@ -82,10 +84,14 @@ def test_regressors_answer_in_kind(kind: type[Tensor], cupy: Cupy) -> None:
 @kinds
 def test_targets_and_weights_may_be_tensors_alone(kind: type[Tensor], cupy: Cupy) -> None:
     y = TARGETS["binary"]
-    expected = MLPClassifier(**settings()).fit(X, y, sample_weight=WEIGHT).predict_proba(X)
+    expected = (
+        MLPClassifier(**settings(), preset="sklearn")
+        .fit(X, y, sample_weight=WEIGHT)
+        .predict_proba(X)
+    )
     for place in ("cpu", "cuda"):
         given = kind(y, place), kind(WEIGHT, place)
-        found = MLPClassifier(**settings()).fit(X, *given).predict_proba(X)
+        found = MLPClassifier(**settings(), preset="sklearn").fit(X, *given).predict_proba(X)
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
@@ -100,11 +106,13 @@ def test_rows_held_out_groups_and_classes_may_be_tensors(kind: type[Tensor], cup
         scores = []
         for put in (np.asarray, kind):
             how = {name: put(v) if np.ndim(v) else v for name, v in changed.items()}
-            model = MLPClassifier(**settings(early_stopping=True, **how))
+            model = MLPClassifier(**settings(early_stopping=True, **how), preset="sklearn")
             model.fit(put(X), put(y), **{name: put(value) for name, value in extra.items()})
             scores.append(model.validation_scores_)
         np.testing.assert_allclose(scores[1], scores[0], rtol=1e-9)
-    model = MLPClassifier(**settings()).partial_fit(kind(X), kind(y), classes=kind(np.arange(2)))
+    model = MLPClassifier(**settings(), preset="sklearn").partial_fit(
+        kind(X), kind(y), classes=kind(np.arange(2))
+    )
     assert model.classes_.tolist() == [0, 1]
 
 
@@ -112,9 +120,9 @@ def test_rows_held_out_groups_and_classes_may_be_tensors(kind: type[Tensor], cup
 @pytest.mark.parametrize("place", ["cuda", "cpu"])
 def test_half_precision_is_read_as_float32(kind: type[Tensor], place: str, cupy: Cupy) -> None:
     single = X.astype(np.float32)
-    expected = MLPRegressor(**settings()).fit(single, SIGNAL).predict(single)
+    expected = MLPRegressor(**settings(), preset="sklearn").fit(single, SIGNAL).predict(single)
     tensor = kind(single, place, half=True)
-    model = MLPRegressor(**settings()).fit(
+    model = MLPRegressor(**settings(), preset="sklearn").fit(
         tensor, kind(SIGNAL.astype(np.float32), place, half=True)
     )
     found = to_host(model.predict(tensor))
@@ -131,7 +139,7 @@ def test_gradients_are_refused(place: str, cupy: Cupy) -> None:
 
     message = r"requires gradients.*Pass its detach\(\)"
     plain = TorchTensor(X, place)
-    model = MLPRegressor(**settings())
+    model = MLPRegressor(**settings(), preset="sklearn")
     for given in (
         (tracked(X), SIGNAL), (plain, tracked(SIGNAL)), (plain, SIGNAL, tracked(WEIGHT)),
     ):  # fmt: skip
@@ -149,16 +157,16 @@ def test_other_devices_are_refused_unless_the_host_computes(
 ) -> None:
     tensor = kind(X, place)
     with pytest.raises(ValueError, match=f"on '{place}', but sknorm computes on the host and"):
-        MLPRegressor(**settings()).fit(tensor, SIGNAL)
-    model = MLPRegressor(**settings(backend="numpy")).fit(tensor, SIGNAL)
+        MLPRegressor(**settings(), preset="sklearn").fit(tensor, SIGNAL)
+    model = MLPRegressor(**settings(backend="numpy"), preset="sklearn").fit(tensor, SIGNAL)
     assert cupy.taken == 0 and type(model.network_.parameters.flat) is np.ndarray
 
 
 @kinds
 def test_the_host_computes_where_it_is_told_to(kind: type[Tensor], cupy: Cupy) -> None:
-    model = MLPRegressor(**settings(backend="numpy")).fit(kind(X), kind(SIGNAL))
+    model = MLPRegressor(**settings(backend="numpy"), preset="sklearn").fit(kind(X), kind(SIGNAL))
     assert type(model.network_.parameters.flat) is np.ndarray and cupy.taken == 0
-    expected = MLPRegressor(**settings()).fit(X, SIGNAL).predict(X)
+    expected = MLPRegressor(**settings(), preset="sklearn").fit(X, SIGNAL).predict(X)
     assert_answers(model.predict(kind(X)), expected, kind)
 
 
@@ -168,8 +176,8 @@ def test_tensors_of_the_host_are_numpys(kind: type[Tensor], cupy: Cupy) -> None:
     assert is_on_host(tensor) and resolve(tensor) is resolve(X)
     for array in (fetched(tensor), move_table(tensor, "auto"), move_table(tensor, "cupy")):
         assert type(array) is np.ndarray and np.shares_memory(array, fetched(tensor))
-    model = MLPRegressor(**settings()).fit(tensor, kind(SIGNAL, "cpu"))
-    expected = MLPRegressor(**settings()).fit(X, SIGNAL).predict(X)
+    model = MLPRegressor(**settings(), preset="sklearn").fit(tensor, kind(SIGNAL, "cpu"))
+    expected = MLPRegressor(**settings(), preset="sklearn").fit(X, SIGNAL).predict(X)
     np.testing.assert_array_equal(model.predict(tensor), expected)
     assert cupy.taken == 0
 
@@ -209,8 +217,8 @@ def test_real_tensors_of_the_host_are_numpys(library: str, dtype: str) -> None:
     tensor, y = (real(library, values, "cpu", dtype) for values in (X, SIGNAL))
     table, target = fetched(tensor), fetched(y)
     assert table.dtype == target.dtype == np.float32
-    expected = MLPRegressor(**settings()).fit(table, target).predict(table)
-    found = MLPRegressor(**settings()).fit(tensor, y).predict(tensor)
+    expected = MLPRegressor(**settings(), preset="sklearn").fit(table, target).predict(table)
+    found = MLPRegressor(**settings(), preset="sklearn").fit(tensor, y).predict(tensor)
     assert type(found) is np.ndarray
     np.testing.assert_array_equal(found, expected)
 
@@ -219,8 +227,8 @@ def test_real_tensors_of_the_host_are_numpys(library: str, dtype: str) -> None:
 def test_real_gradients_are_refused() -> None:
     tensor = real("torch", X, "cuda").requires_grad_()
     with pytest.raises(ValueError, match=r"requires gradients.*Pass its detach\(\)"):
-        MLPRegressor(**settings()).fit(tensor, SIGNAL)
-    MLPRegressor(**settings()).fit(tensor.detach(), SIGNAL)
+        MLPRegressor(**settings(), preset="sklearn").fit(tensor, SIGNAL)
+    MLPRegressor(**settings(), preset="sklearn").fit(tensor.detach(), SIGNAL)
 
 
 @pytest.mark.gpu
@@ -241,8 +249,10 @@ def test_real_tensors_of_a_device_are_answered_in_kind(
 ) -> None:
     tensor, y = real(library, X, "cuda", dtype), real(library, TARGETS[target], "cuda", "int32")
     weight = real(library, WEIGHT, "cuda", dtype)
-    expected = MLPClassifier(**settings()).fit(fetched(tensor), TARGETS[target], fetched(weight))
-    model = MLPClassifier(**settings()).fit(tensor, y, weight)
+    expected = MLPClassifier(**settings(), preset="sklearn").fit(
+        fetched(tensor), TARGETS[target], fetched(weight)
+    )
+    model = MLPClassifier(**settings(), preset="sklearn").fit(tensor, y, weight)
     for method in ("predict", "predict_proba"):
         found = getattr(model, method)(tensor)
         assert type(found) is type(tensor) and found.device == tensor.device
@@ -254,8 +264,8 @@ def test_real_tensors_of_a_device_are_answered_in_kind(
 @pytest.mark.parametrize("dispatch", [True, False])
 def test_attributes_are_in_kind(kind, dispatch, cupy):
     with config_context(array_api_dispatch=dispatch):
-        model = MLPRegressor(**settings()).fit(kind(X), kind(SIGNAL))
-        expected = MLPRegressor(**settings()).fit(X, SIGNAL)
+        model = MLPRegressor(**settings(), preset="sklearn").fit(kind(X), kind(SIGNAL))
+        expected = MLPRegressor(**settings(), preset="sklearn").fit(X, SIGNAL)
         for name in ("input_mean_", "input_scale_", "target_mean_", "target_scale_"):
             assert_answers(getattr(model, name), getattr(expected, name), kind)
         assert_answers(model.predict(kind(X)), expected.predict(X), kind)
@@ -266,5 +276,7 @@ def test_attributes_are_in_kind(kind, dispatch, cupy):
 
 @pytest.mark.parametrize("precision", ["high", "highest"])
 def test_training_runs_under_precision(cupy, precision):
-    MLPRegressor(**settings(matmul_precision=precision)).fit(TorchTensor(X), SIGNAL)
+    MLPRegressor(**settings(matmul_precision=precision), preset="sklearn").fit(
+        TorchTensor(X), SIGNAL
+    )
     assert cupy.cuda.cublas.history[0] == {"high": 3, "highest": 0}[precision]

@@ -90,7 +90,7 @@ def test_limits_are_restored_after_a_failing_fit(binary: tuple) -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        MLPClassifier((4,), early_stopping=True, scoring=fail).fit(*binary)
+        MLPClassifier((4,), early_stopping=True, scoring=fail, preset="sklearn").fit(*binary)
     assert blas_threads() == before
 
 

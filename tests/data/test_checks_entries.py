@@ -24,7 +24,7 @@ DAY = datetime.date(2020, 1, 1)
 
 
 def small() -> MLPClassifier:
-    return MLPClassifier((4,), max_iter=2, random_state=0)
+    return MLPClassifier((4,), max_iter=2, random_state=0, preset="sklearn")
 
 
 def with_entry(value: Any) -> np.ndarray:

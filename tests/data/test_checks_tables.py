@@ -19,7 +19,10 @@ each_library = pytest.mark.parametrize("library", [pd, pl], ids=["pandas", "pola
 
 
 def small(estimator: type, **settings: Any) -> Any:
-    return estimator(**{"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0, **settings})
+    return estimator(
+        preset="sklearn",
+        **{"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0, **settings},
+    )
 
 
 def frame(library: Any, X: np.ndarray, **columns: Any) -> Any:

@@ -15,7 +15,10 @@ each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegress
 
 
 def small(estimator: type, **settings: Any) -> Any:
-    return estimator(**{"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0, **settings})
+    return estimator(
+        preset="sklearn",
+        **{"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": 0, **settings},
+    )
 
 
 def with_entry(values: np.ndarray, value: Any) -> np.ndarray:

@@ -26,7 +26,7 @@ def seen(X: np.ndarray, scaling: str | None, weight: np.ndarray | None = None, n
 
 
 def checked(X: object) -> object:
-    return checks.check_features(MLPRegressor(), X, reset=True)
+    return checks.check_features(MLPRegressor(preset="sklearn"), X, reset=True)
 
 
 def test_robust_scaling_is_its_formula() -> None:
@@ -124,7 +124,9 @@ def test_far_values_are_finite_or_refused(scaling: str | None) -> None:
 def test_messages_name_the_column_of_x() -> None:
     """Not its place among the columns that are numeric."""
     X = np.column_stack([np.tile([0.0, 1.0], 20), np.full(40, 1e300)])
-    table = checks.check_features(MLPRegressor(categorical_features=[0]), X, reset=True)
+    table = checks.check_features(
+        MLPRegressor(categorical_features=[0], preset="sklearn"), X, reset=True
+    )
     with pytest.raises(ValueError, match="Column 1 of X reaches"):
         Columns.learn(table, None, None, Reading("standard"))
     with pytest.raises(ValueError, match="Column 'b' of X reaches"):
@@ -142,4 +144,4 @@ def test_tiny_ranges() -> None:
 def test_robust_scaling_of_sparse_tables_is_refused() -> None:
     X = sparse.random(40, 3, random_state=0, format="csr")
     with pytest.raises(ValueError, match=r"'robust' moves zeros.*Set scaling='standard'"):
-        MLPRegressor(scaling="robust", max_iter=1).fit(X, np.arange(40.0))
+        MLPRegressor(scaling="robust", max_iter=1, preset="sklearn").fit(X, np.arange(40.0))

@@ -59,7 +59,7 @@ def model(task: str, **changed: Any) -> Any:
         "learning_rate_init": 0.03,
     }  # fmt: skip
     kind = MLPClassifier if TASKS[task][0] in LABELS else MLPRegressor
-    return kind(**{**common, **TASKS[task][1], **changed})
+    return kind(preset="sklearn", **{**common, **TASKS[task][1], **changed})
 
 
 def seeds(task: str, count: int = 4, **changed: Any) -> list[Any]:

@@ -270,7 +270,7 @@ def test_tags_are_those_of_the_members() -> None:
 
 def members(kind: Any) -> list[Any]:
     settings = {"hidden_layer_sizes": (16,), "max_iter": 20, "learning_rate_init": 0.03}
-    return [kind(**settings, random_state=seed) for seed in range(2)]
+    return [kind(preset="sklearn", **settings, random_state=seed) for seed in range(2)]
 
 
 @parametrize_with_checks(

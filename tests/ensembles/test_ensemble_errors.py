@@ -38,8 +38,16 @@ def test_weights_that_are_none_are_refused(weights: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "wrong", "message"),
     [
-        (EnsembleRegressor, MLPClassifier(), "takes sknorm's MLPRegressors.*is MLPClassifier"),
-        (EnsembleClassifier, MLPRegressor(), "takes sknorm's MLPClassifiers.*is MLPRegressor"),
+        (
+            EnsembleRegressor,
+            MLPClassifier(preset="sklearn"),
+            "takes sknorm's MLPRegressors.*is MLPClassifier",
+        ),
+        (
+            EnsembleClassifier,
+            MLPRegressor(preset="sklearn"),
+            "takes sknorm's MLPClassifiers.*is MLPRegressor",
+        ),
         (EnsembleClassifier, LogisticRegression(), r"estimators\[1\] is LogisticRegression"),
         (EnsembleClassifier, MLPClassifier, "is the class MLPClassifier"),
         (

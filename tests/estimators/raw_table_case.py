@@ -26,7 +26,7 @@ Y = np.random.default_rng(1).normal(size=ROWS)
 
 
 def regressor(**settings: Any) -> MLPRegressor:
-    return MLPRegressor(**{**SMALL, **settings})
+    return MLPRegressor(**{**SMALL, **settings}, preset="sklearn")
 
 
 def fitted(X: Any = FRAME, **settings: Any) -> MLPRegressor:

@@ -78,11 +78,11 @@ def settings(changed: dict[str, Any]) -> dict[str, Any]:
 
 
 def classifier(**changed: Any) -> MLPClassifier:
-    return MLPClassifier(**settings(changed))
+    return MLPClassifier(**settings(changed), preset="sklearn")
 
 
 def regressor(**changed: Any) -> MLPRegressor:
-    return MLPRegressor(**settings({"learning_rate_init": 0.01, **changed}))
+    return MLPRegressor(**settings({"learning_rate_init": 0.01, **changed}), preset="sklearn")
 
 
 def assert_answers(found: Any, expected: np.ndarray, like: Any) -> None:

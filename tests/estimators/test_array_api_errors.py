@@ -29,11 +29,21 @@ def put(array: Any) -> Any:
 
 
 def classifier(**changed: Any) -> MLPClassifier:
-    return MLPClassifier((4,), max_iter=2, batch_size=10, random_state=0, **changed)
+    return MLPClassifier(
+        (4,), max_iter=2, batch_size=10, random_state=0, **changed, preset="sklearn"
+    )
 
 
 def regressor(**changed: Any) -> MLPRegressor:
-    return MLPRegressor("squared_error", (4,), max_iter=2, batch_size=10, random_state=0, **changed)
+    return MLPRegressor(
+        "squared_error",
+        (4,),
+        max_iter=2,
+        batch_size=10,
+        random_state=0,
+        **changed,
+        preset="sklearn",
+    )
 
 
 def spoiled(value: float) -> np.ndarray:

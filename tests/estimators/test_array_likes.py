@@ -129,11 +129,15 @@ def lazily(request: pytest.FixtureRequest) -> Iterator[bool]:
 
 
 def classifier(**changed: Any) -> MLPClassifier:
-    return MLPClassifier(**{"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0} | changed)
+    return MLPClassifier(
+        **{"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0} | changed, preset="sklearn"
+    )
 
 
 def regressor(**changed: Any) -> MLPRegressor:
-    return MLPRegressor(**{"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0} | changed)
+    return MLPRegressor(
+        **{"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0} | changed, preset="sklearn"
+    )
 
 
 def values_of(given: Any) -> Any:

@@ -41,7 +41,9 @@ class Snapshots:
 
 def small(estimator: type, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (6, 5), "max_iter": 10, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.05, "swa_fraction": 0.5, **settings})
+    return estimator(
+        preset="sklearn", **{**sizes, "learning_rate_init": 0.05, "swa_fraction": 0.5, **settings}
+    )
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

@@ -25,7 +25,7 @@ each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegress
 def small(estimator: type, **settings: Any) -> Any:
     """Two narrow layers, trained for six epochs."""
     sizes = {"hidden_layer_sizes": (8, 6), "max_iter": 6, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.02, **settings})
+    return estimator(preset="sklearn", **{**sizes, "learning_rate_init": 0.02, **settings})
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

@@ -25,7 +25,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 CONFIGURED = {
-    f"{estimator.__name__} {name}": estimator(**settings)
+    f"{estimator.__name__} {name}": estimator(preset="sklearn", **settings)
     for name, settings in SETTINGS.items()
     for estimator in (MLPClassifier, MLPRegressor)
 }

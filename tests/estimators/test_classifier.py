@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 def classifier(**settings: Any) -> MLPClassifier:
     """A small network, trained for 15 epochs."""
     small = {"hidden_layer_sizes": (8,), "max_iter": 15, "random_state": 0}
-    return MLPClassifier(**{**small, "learning_rate_init": 0.02, **settings})
+    return MLPClassifier(**{**small, "learning_rate_init": 0.02, **settings}, preset="sklearn")
 
 
 def test_binary_probabilities_are_logistic_and_sum_to_one(binary: Table) -> None:

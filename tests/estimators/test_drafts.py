@@ -21,7 +21,10 @@ each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegress
 
 
 def small(estimator: type, **settings: Any) -> Any:
-    return estimator(**{"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, **settings})
+    return estimator(
+        preset="sklearn",
+        **{"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0, **settings},
+    )
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

@@ -46,7 +46,7 @@ def test_larger_alpha_gives_smaller_weights() -> None:
     X, y = digits(2)
     sums = []
     for alpha in (0.0, 0.01, 1.0):
-        model = MLPClassifier(10, alpha=alpha, normalization=None, random_state=1)
+        model = MLPClassifier(10, alpha=alpha, normalization=None, random_state=1, preset="sklearn")
         sums.append([np.abs(weight).sum() for weight in model.fit(X, y).coefs_])
     assert np.all(np.diff(sums, axis=0) < 0)
 
@@ -55,10 +55,10 @@ def test_one_step_on_one_row_is_the_step_worked_out_by_hand() -> None:
     X, rate, alpha = np.array([[0.6, 0.8, 0.7]]), 0.1, 0.1
     settings = {"solver": "sgd", "alpha": alpha, "activation": "logistic", "random_state": 1}
     settings |= {"momentum": 0.0, "normalization": None}
-    start = MLPClassifier(2, learning_rate_init=1e-300, **settings).partial_fit(
+    start = MLPClassifier(2, learning_rate_init=1e-300, **settings, preset="sklearn").partial_fit(
         X, [0], None, [0, 1]
     )
-    stepped = MLPClassifier(2, learning_rate_init=rate, **settings).partial_fit(
+    stepped = MLPClassifier(2, learning_rate_init=rate, **settings, preset="sklearn").partial_fit(
         X, [0], None, [0, 1]
     )
     (w, v), (b, c) = start.coefs_, start.intercepts_
@@ -86,8 +86,8 @@ def test_a_step_is_the_numerical_gradient(activation: str, classes: int) -> None
 
     settings = {"solver": "sgd", "momentum": 0.0, "alpha": alpha, "activation": activation}
     settings |= {"max_iter": 1, "random_state": 1, "normalization": None}
-    start = MLPClassifier(10, learning_rate_init=1e-300, **settings).fit(X, y)
-    stepped = MLPClassifier(10, learning_rate_init=rate, **settings).fit(X, y)
+    start = MLPClassifier(10, learning_rate_init=1e-300, **settings, preset="sklearn").fit(X, y)
+    stepped = MLPClassifier(10, learning_rate_init=rate, **settings, preset="sklearn").fit(X, y)
     point, moved = (model.coefs_ + model.intercepts_ for model in (start, stepped))
     gradient = [(a - b) / rate for a, b in zip(point, moved, strict=True)]
     direction = [rng.normal(size=a.shape) for a in point]
@@ -102,7 +102,9 @@ def test_a_step_is_the_numerical_gradient(activation: str, classes: int) -> None
 def test_lbfgs_learns_to_classify(activation: str, normalization: str | None, classes: int) -> None:
     X, y = digits(classes)
     settings = {"solver": "lbfgs", "max_iter": 150, "random_state": 1, "activation": activation}
-    model = MLPClassifier(50, shuffle=True, normalization=normalization, **settings)
+    model = MLPClassifier(
+        50, shuffle=True, normalization=normalization, **settings, preset="sklearn"
+    )
     model.fit(X[:150], y[:150])
     predicted = model.predict(X[150:])
     assert model.score(X[:150], y[:150]) > 0.95
@@ -114,7 +116,9 @@ def test_lbfgs_learns_a_regression(activation: str, normalization: str | None) -
     X, y = make_regression(200, 10, bias=20.0, noise=100.0, random_state=7)
     y = (y - y.mean()) / y.std()
     settings = {"solver": "lbfgs", "max_iter": 200, "random_state": 1, "activation": activation}
-    model = MLPRegressor(hidden_layer_sizes=50, tol=1e-3, normalization=normalization, **settings)
+    model = MLPRegressor(
+        hidden_layer_sizes=50, tol=1e-3, normalization=normalization, **settings, preset="sklearn"
+    )
     assert model.fit(X, y).score(X, y) > (0.80 if activation == "identity" else 0.98)
 
 
@@ -123,13 +127,18 @@ def test_multilabel_targets_are_learned(labels: Table, normalization: str | None
     X, y = labels
     settings = {"hidden_layer_sizes": 50, "alpha": 1e-6, "random_state": 0}
     settings |= {"activation": "logistic", "learning_rate_init": 0.2}
-    model = MLPClassifier(solver="lbfgs", max_iter=150, normalization=normalization, **settings)
+    model = MLPClassifier(
+        solver="lbfgs", max_iter=150, normalization=normalization, **settings, preset="sklearn"
+    )
     assert model.fit(X, y).score(X, y) > 0.97
-    model = MLPClassifier(solver="sgd", normalization=normalization, **settings)
+    model = MLPClassifier(solver="sgd", normalization=normalization, **settings, preset="sklearn")
     for _ in range(100):
         model.partial_fit(X, y, classes=[0, 1, 2, 3, 4])
     assert model.score(X, y) > 0.9
-    assert MLPClassifier(early_stopping=True, max_iter=3).fit(X, y).predict(X).shape == y.shape
+    assert (
+        MLPClassifier(early_stopping=True, max_iter=3, preset="sklearn").fit(X, y).predict(X).shape
+        == y.shape
+    )
 
 
 @each_norm
@@ -137,7 +146,9 @@ def test_multilabel_probabilities_do_not_sum_to_one(
     labels: Table, normalization: str | None
 ) -> None:
     X, y = labels
-    model = MLPClassifier(30, solver="lbfgs", random_state=0, normalization=normalization)
+    model = MLPClassifier(
+        30, solver="lbfgs", random_state=0, normalization=normalization, preset="sklearn"
+    )
     probability = model.fit(X, y).predict_proba(X)
     assert probability.shape == y.shape
     np.testing.assert_array_equal(probability > 0.5, y)
@@ -149,13 +160,17 @@ def test_multilabel_probabilities_do_not_sum_to_one(
 def test_several_outputs_are_learned(normalization: str | None) -> None:
     X, y = make_regression(200, n_targets=5, random_state=11)
     settings = {"solver": "lbfgs", "max_iter": 200, "tol": 1e-2, "random_state": 1}
-    model = MLPRegressor(hidden_layer_sizes=50, normalization=normalization, **settings)
+    model = MLPRegressor(
+        hidden_layer_sizes=50, normalization=normalization, **settings, preset="sklearn"
+    )
     assert model.fit(X, y).score(X, y) > 0.9
 
 
 def test_probabilities_of_two_classes_rank_the_rows() -> None:
     X, y = digits(2)
-    model = MLPClassifier(5, activation="tanh", random_state=1).fit(X[:50], y[:50])
+    model = MLPClassifier(5, activation="tanh", random_state=1, preset="sklearn").fit(
+        X[:50], y[:50]
+    )
     probability = model.predict_proba(X[:50])
     assert roc_auc_score(y[:50], probability[:, 1]) == 1.0
     np.testing.assert_array_equal(
@@ -170,7 +185,7 @@ def test_shuffling_is_repeatable_and_matters(shuffle: bool, normalization: str |
     settings = {"hidden_layer_sizes": 1, "max_iter": 1, "batch_size": 2, "random_state": 0}
     settings |= {"normalization": normalization}
     one, two, other = (
-        MLPRegressor(shuffle=how, **settings).fit(X, y).coefs_[0]
+        MLPRegressor(shuffle=how, **settings, preset="sklearn").fit(X, y).coefs_[0]
         for how in (shuffle, shuffle, not shuffle)
     )
     np.testing.assert_array_equal(one, two)
@@ -182,7 +197,9 @@ def test_shuffling_is_repeatable_and_matters(shuffle: bool, normalization: str |
 def test_weights_and_predictions_have_the_dtype_of_the_table(estimator: type, dtype: type) -> None:
     X, y = digits(2)
     X = X.astype(dtype)
-    model = estimator(hidden_layer_sizes=(5, 3), random_state=1, max_iter=5).fit(X, y)
+    model = estimator(preset="sklearn", hidden_layer_sizes=(5, 3), random_state=1, max_iter=5).fit(
+        X, y
+    )
     assert {array.dtype for array in model.coefs_ + model.intercepts_} == {np.dtype(dtype)}
     if estimator is MLPRegressor:
         assert model.predict(X).dtype == dtype
@@ -199,9 +216,9 @@ def test_precisions_agree(normalization: str | None) -> None:
     probabilities, predictions = [], []
     for dtype in (np.float64, np.float32):
         table = X.astype(dtype)
-        classifier = MLPClassifier(**settings).fit(table, y)
+        classifier = MLPClassifier(**settings, preset="sklearn").fit(table, y)
         probabilities.append(classifier.predict_proba(table))
-        predictions.append(MLPRegressor(**settings).fit(table, y).predict(table))
+        predictions.append(MLPRegressor(**settings, preset="sklearn").fit(table, y).predict(table))
     np.testing.assert_allclose(probabilities[0], probabilities[1], rtol=1e-2)
     np.testing.assert_allclose(predictions[0], predictions[1], rtol=1e-2, atol=1e-3)
 
@@ -211,7 +228,9 @@ def test_names_of_columns_survive_early_stopping(estimator: type) -> None:
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(20, 2)), columns=["one", "two"])
     y = pd.Series(np.arange(20) % 2, name="target")
-    model = estimator(early_stopping=True, validation_fraction=0.2, max_iter=3).fit(X, y)
+    model = estimator(
+        preset="sklearn", early_stopping=True, validation_fraction=0.2, max_iter=3
+    ).fit(X, y)
     assert model.feature_names_in_.tolist() == ["one", "two"]
     with pytest.raises(ValueError, match="feature names"):
         model.predict(X.rename(columns={"two": "three"}))
@@ -224,7 +243,7 @@ def test_diverging_training_stops_with_usable_weights(estimator: type, iris: Tab
     settings = {"activation": "identity", "solver": "sgd", "learning_rate_init": 1e4}
     settings |= {"normalization": None, "early_stopping": True, "max_iter": 20, "random_state": 0}
     with np.errstate(over="ignore", invalid="ignore"), pytest.warns(RuntimeWarning) as caught:
-        model = estimator(alpha=1.0, **settings).fit(X, y)
+        model = estimator(preset="sklearn", alpha=1.0, **settings).fit(X, y)
     assert "became non-finite" in str(caught[0].message) and model.n_iter_ < 20
     assert isinstance(model.validation_scores_[-1], float)
     assert np.isnan(model.validation_scores_[-1])
@@ -238,4 +257,4 @@ def test_columns_beyond_the_range_of_floats_are_refused(
 ) -> None:
     X = np.finfo(np.float64).max * np.random.default_rng(0).uniform(size=(10, 2))
     with pytest.raises(ValueError, match=r"Column \d of X reaches .*e\+308"):
-        estimator(normalization=normalization).fit(X, np.arange(10) % 2)
+        estimator(preset="sklearn", normalization=normalization).fit(X, np.arange(10) % 2)

@@ -31,7 +31,9 @@ def digits() -> Table:
 
 @each_norm
 def test_training_ends_once_it_improves_by_less_than_tol(normalization: str | None) -> None:
-    model = MLPClassifier(tol=0.5, normalization=normalization, **LOOSE).fit(*TWO_ROWS)
+    model = MLPClassifier(tol=0.5, normalization=normalization, **LOOSE, preset="sklearn").fit(
+        *TWO_ROWS
+    )
     assert model.n_iter_ < 3000
 
 
@@ -41,7 +43,7 @@ def test_patience_counts_epochs_without_improvement(
     digits: Table, n_iter_no_change: int, normalization: str | None
 ) -> None:
     settings = {"tol": 0.01, "n_iter_no_change": n_iter_no_change, "normalization": normalization}
-    curve = np.array(MLPClassifier(**settings, **LOOSE).fit(*digits).loss_curve_)
+    curve = np.array(MLPClassifier(**settings, **LOOSE, preset="sklearn").fit(*digits).loss_curve_)
     before = np.minimum.accumulate(curve)[:-1]
     improved = np.concatenate([[True], curve[1:] <= before - 0.01])
     assert len(curve) < 3000
@@ -52,7 +54,7 @@ def test_patience_counts_epochs_without_improvement(
 @each_norm
 def test_patience_without_end_uses_up_the_epochs(digits: Table, normalization: str | None) -> None:
     settings = {**LOOSE, "max_iter": 300, "normalization": normalization}
-    model = MLPClassifier(5, tol=1e9, n_iter_no_change=np.inf, **settings)
+    model = MLPClassifier(5, tol=1e9, n_iter_no_change=np.inf, **settings, preset="sklearn")
     assert model.fit(*digits).n_iter_ == 300
 
 
@@ -62,13 +64,13 @@ def test_attributes_of_early_stopping(
     digits: Table, estimator: type, normalization: str | None
 ) -> None:
     settings = {**LOOSE, "tol": 0.2, "normalization": normalization}
-    model = estimator(early_stopping=True, **settings).fit(*digits)
+    model = estimator(preset="sklearn", early_stopping=True, **settings).fit(*digits)
     assert model.n_iter_ < 3000
     assert model.best_loss_ is None
     assert isinstance(model.validation_scores_, list)
     assert model.best_validation_score_ == max(model.validation_scores_)
     assert model.best_validation_score_ + 0.2 > max(model.validation_scores_[-2:])
-    model = estimator(early_stopping=False, **settings).fit(*digits)
+    model = estimator(preset="sklearn", early_stopping=False, **settings).fit(*digits)
     assert model.validation_scores_ is model.best_validation_score_ is None
     assert model.best_loss_ == min(model.loss_curve_)
 
@@ -76,7 +78,7 @@ def test_attributes_of_early_stopping(
 @each_norm
 def test_adaptive_rate_falls_until_it_is_tiny(normalization: str | None) -> None:
     model = MLPClassifier(
-        tol=0.5, learning_rate="adaptive", normalization=normalization, **LOOSE
+        tol=0.5, learning_rate="adaptive", normalization=normalization, **LOOSE, preset="sklearn"
     ).fit(*TWO_ROWS)
     rates = np.unique(model.history_["learning_rate"])[::-1]
     assert model.n_iter_ < 3000 and rates[-1] < 1e-6
@@ -89,7 +91,7 @@ def test_adaptive_rate_falls_until_it_is_tiny(normalization: str | None) -> None
 def test_early_stopping_with_labels_of_any_type(estimator: type, labels: Any) -> None:
     X, y = make_classification(200, 10, n_classes=3, n_informative=5, random_state=42)
     y = np.array(labels)[y] if estimator is MLPClassifier else y
-    model = estimator(early_stopping=True, max_iter=20, random_state=42).fit(X, y)
+    model = estimator(preset="sklearn", early_stopping=True, max_iter=20, random_state=42).fit(X, y)
     assert len(model.validation_scores_) == model.n_iter_
     assert np.isfinite(model.validation_scores_).all()
 
@@ -100,7 +102,7 @@ def test_split_is_stratified_only_where_it_can_be() -> None:
     X, y = np.arange(80.0).reshape(40, 2), np.repeat([0, 1], [39, 1])
     with pytest.raises(ValueError, match="least populated classes"):
         neural_network.MLPClassifier(early_stopping=True).fit(X, y)
-    model = MLPClassifier(early_stopping=True, max_iter=3).fit(X, y)
+    model = MLPClassifier(early_stopping=True, max_iter=3, preset="sklearn").fit(X, y)
     assert len(model.validation_scores_) == 3
 
 
@@ -108,7 +110,7 @@ def test_split_is_stratified_only_where_it_can_be() -> None:
 def test_held_out_part_of_one_row_is_too_small(estimator: type) -> None:
     X = np.arange(20.0).reshape(10, 2)
     with pytest.raises(ValueError, match="The validation set is too small"):
-        estimator(early_stopping=True).fit(X, np.arange(10) % 2)
+        estimator(preset="sklearn", early_stopping=True).fit(X, np.arange(10) % 2)
 
 
 @unfinished
@@ -134,7 +136,7 @@ def printed_by(package: Any, capsys: pytest.CaptureFixture, call: str = "fit", *
         extra |= {"normalization": None, "scoring": None}
         extra |= {"alpha": extra.get("alpha", 1e-4) / 20}
     settings = {"hidden_layer_sizes": 3, "random_state": 0, "verbose": True, "batch_size": 20}
-    model = package.MLPClassifier(**{**settings, "max_iter": 8, **extra})
+    model = package.MLPClassifier(**{**settings, "max_iter": 8, **extra}, preset="sklearn")
     if call == "fit":
         model.fit(X, y)
     else:

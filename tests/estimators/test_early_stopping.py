@@ -22,7 +22,9 @@ def brier(estimator: Any, X: np.ndarray, y: np.ndarray) -> float:
 def classifier(**settings: Any) -> MLPClassifier:
     small = {"hidden_layer_sizes": (16,), "max_iter": 60, "random_state": 3}
     stopping = {"early_stopping": True, "validation_fraction": 0.3, "n_iter_no_change": 4}
-    return MLPClassifier(**{**small, **stopping, "learning_rate_init": 0.03, **settings})
+    return MLPClassifier(
+        **{**small, **stopping, "learning_rate_init": 0.03, **settings}, preset="sklearn"
+    )
 
 
 def held_out(estimator: Any, X: np.ndarray, y: np.ndarray) -> Table:
@@ -72,7 +74,9 @@ def test_best_weights_are_restored(
 def test_best_weights_of_a_regressor_are_restored(regression: Table, scoring: Any) -> None:
     X, y = regression
     settings = {"hidden_layer_sizes": (16,), "learning_rate_init": 0.1, "random_state": 0}
-    fitted = MLPRegressor(**settings, early_stopping=True, scoring=scoring, max_iter=30).fit(X, y)
+    fitted = MLPRegressor(
+        **settings, early_stopping=True, scoring=scoring, max_iter=30, preset="sklearn"
+    ).fit(X, y)
     X_held, y_held = held_out(fitted, X, y)
     best = max(fitted.validation_scores_)
     if scoring == "loss":
@@ -120,8 +124,8 @@ def test_auto_stops_early_on_large_tables_alone(binary: Table) -> None:
     X = np.random.default_rng(0).normal(size=(10_001, 2)).astype(np.float32)
     y = (X[:, 0] > 0).astype(int)
     settings = {"hidden_layer_sizes": (4,), "max_iter": 1, "random_state": 0}
-    assert MLPClassifier(**settings).fit(X, y).validation_scores_ is not None
-    assert MLPClassifier(**settings).fit(*binary).validation_scores_ is None
+    assert MLPClassifier(**settings, preset="sklearn").fit(X, y).validation_scores_ is not None
+    assert MLPClassifier(**settings, preset="sklearn").fit(*binary).validation_scores_ is None
 
 
 def test_scorers_do_not_change_the_training(binary: Table) -> None:
@@ -150,8 +154,8 @@ def test_population_statistics_without_a_norm_that_keeps_them(normalization: str
     y = (X[:, 0] > 0).astype(int)
     settings = {"hidden_layer_sizes": (5,), "max_iter": 3, "random_state": 0, "tol": 0.0}
     settings |= {"learning_rate": "cosine", "early_stopping": True, "normalization": normalization}
-    running = MLPClassifier(**settings).fit(X, y)
-    population = MLPClassifier(norm_statistics="population", **settings).fit(X, y)
+    running = MLPClassifier(**settings, preset="sklearn").fit(X, y)
+    population = MLPClassifier(norm_statistics="population", **settings, preset="sklearn").fit(X, y)
     np.testing.assert_array_equal(running.predict_proba(X), population.predict_proba(X))
 
 
@@ -162,7 +166,13 @@ def test_a_planned_schedule_is_not_cut_short(binary: Table, schedule: str) -> No
     X, y = binary
     settings = {"learning_rate": schedule, "learning_rate_init": 0.1, "n_iter_no_change": 1}
     model = MLPClassifier(
-        (8,), max_iter=40, tol=0.1, early_stopping=True, random_state=0, **settings
+        (8,),
+        max_iter=40,
+        tol=0.1,
+        early_stopping=True,
+        random_state=0,
+        **settings,
+        preset="sklearn",
     ).fit(X, y)
     assert model.n_iter_ == len(model.validation_scores_) == 40
     assert model.best_validation_score_ == max(model.validation_scores_)

@@ -19,7 +19,7 @@ each_loss = pytest.mark.parametrize("loss", LOSSES)
 
 def small(estimator: type = MLPRegressor, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8,), "max_iter": 30, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.03, **settings})
+    return estimator(preset="sklearn", **{**sizes, "learning_rate_init": 0.03, **settings})
 
 
 def constant(**settings: Any) -> Any:

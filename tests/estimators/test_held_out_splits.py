@@ -47,6 +47,7 @@ def sides(how: Any, **given: Any) -> tuple[int, list[int]]:
         validation_fraction=how,
         scoring=score,
         max_iter=1,
+        preset="sklearn",
     )
     model.fit(X, np.arange(120.0), **given)
     return model.t_, rows
@@ -107,7 +108,7 @@ def test_folds_of_one_table_decide_alike(rows: int) -> None:
     """On both sides of the 2,000 rows above which training stops early, by and large."""
     table = np.random.default_rng(0).normal(size=(rows, 2)).astype(np.float32)
     folds = {2_500: 5, 2_501: 5, 2_223: 10, 4_001: 2}[rows]
-    model = MLPClassifier((2,), max_iter=1, batch_size=1_000, random_state=0)
+    model = MLPClassifier((2,), max_iter=1, batch_size=1_000, random_state=0, preset="sklearn")
     found = cross_validate(model, table, table[:, 0] > 0, cv=folds, return_estimator=True)
     assert len({each.validation_scores_ is None for each in found["estimator"]}) == 1
 
@@ -115,7 +116,7 @@ def test_folds_of_one_table_decide_alike(rows: int) -> None:
 def test_auto_stops_early_above_two_thousand_rows_rounded_to_hundreds() -> None:
     for rows, stops in ((2_049, False), (2_050, True)):
         table = np.random.default_rng(0).normal(size=(rows, 2)).astype(np.float32)
-        model = MLPRegressor(hidden_layer_sizes=(2,), max_iter=1, batch_size=1_000).fit(
-            table, table[:, 0]
-        )
+        model = MLPRegressor(
+            hidden_layer_sizes=(2,), max_iter=1, batch_size=1_000, preset="sklearn"
+        ).fit(table, table[:, 0])
         assert (model.validation_scores_ is not None) is stops

@@ -93,11 +93,11 @@ def settings(**changed: Any) -> dict[str, Any]:
 
 
 def classifier(**changed: Any) -> MLPClassifier:
-    return MLPClassifier(**settings(**changed))
+    return MLPClassifier(**settings(**changed), preset="sklearn")
 
 
 def regressor(**changed: Any) -> MLPRegressor:
-    return MLPRegressor(**settings(**changed))
+    return MLPRegressor(**settings(**changed), preset="sklearn")
 
 
 @pytest.fixture

@@ -64,7 +64,9 @@ def test_regressor_converges_to_a_stationary_point(
 ) -> None:
     X, y = noisy
     settings = {**DESCENT, "hidden_layer_sizes": sizes, "nesterovs_momentum": nesterov}
-    model = MLPRegressor(activation="tanh", alpha=0.02, l1_ratio=l1_ratio, **settings)
+    model = MLPRegressor(
+        activation="tanh", alpha=0.02, l1_ratio=l1_ratio, **settings, preset="sklearn"
+    )
     fitted = model.set_params(learning_rate_init=rate, max_iter=5000).fit(X, y)
     assert gap(fitted, X, lambda raw: raw - y[:, None]) < 1e-4 * 0.02
     zeros = np.mean(fitted.coefs_[0] == 0.0)
@@ -74,7 +76,9 @@ def test_regressor_converges_to_a_stationary_point(
 def test_linear_classifier_converges_to_a_stationary_point(noisy: Table) -> None:
     X, y = noisy
     labels = (y > 0).astype(int)
-    model = MLPClassifier(hidden_layer_sizes=(), alpha=0.02, l1_ratio=1.0, **DESCENT)
+    model = MLPClassifier(
+        hidden_layer_sizes=(), alpha=0.02, l1_ratio=1.0, **DESCENT, preset="sklearn"
+    )
     fitted = model.set_params(learning_rate_init=0.1, max_iter=4000).fit(X, labels)
     difference = lambda raw: special.expit(raw) - labels[:, None]  # noqa: E731
     assert gap(fitted, X, difference) < 1e-4 * 0.02
@@ -91,7 +95,7 @@ def test_l1_gives_exact_zeros_and_finds_the_informative_columns(
     alpha, rate = {"sgd": (0.01, 0.02), "adam": (0.01, 0.005), "adamw": (0.1, 0.02)}[solver]
     model = MLPRegressor(
         hidden_layer_sizes=(16,), alpha=alpha, l1_ratio=1.0, solver=solver, max_iter=60,
-        normalization=normalization, learning_rate_init=rate, random_state=0,
+        normalization=normalization, learning_rate_init=rate, random_state=0, preset="sklearn"
     )  # fmt: skip
     weight = np.abs(model.fit(X, y).network_.parameters.weights[0][0])
     assert np.mean(weight == 0.0) > 0.1
@@ -107,7 +111,7 @@ NORMED = {
 
 def zeros(table: Table, **settings: Any) -> float:
     """Share of exact zeros among the first layer's weights under batch norm."""
-    fitted = MLPRegressor(**{**NORMED, **settings}).fit(*table)
+    fitted = MLPRegressor(**{**NORMED, **settings}, preset="sklearn").fit(*table)
     return float(np.mean(fitted.network_.parameters.weights[0] == 0.0))
 
 
@@ -131,7 +135,9 @@ def test_sparsity_under_batch_norm_grows_with_alpha(noisy: Table) -> None:
 def test_columns_keep_their_norm_under_l1(noisy: Table, normalization: str) -> None:
     """The penalty moves weight between inputs instead of shrinking all of them."""
     X, y = noisy
-    model = MLPRegressor(**NORMED, alpha=1e-2, normalization=normalization, max_iter=50)
+    model = MLPRegressor(
+        **NORMED, alpha=1e-2, normalization=normalization, max_iter=50, preset="sklearn"
+    )
     network = model.fit(X, y).network_
     weight = network.parameters.weights[0][0]
     radius = layers(network.architecture)[0][0].column_radius
@@ -146,7 +152,11 @@ def test_columns_keep_their_norm_under_l1(noisy: Table, normalization: str) -> N
 
 def test_columns_are_free_without_l1(noisy: Table) -> None:
     X, y = noisy
-    network = MLPRegressor(**{**NORMED, "l1_ratio": 0.0}, max_iter=10).fit(X, y).network_
+    network = (
+        MLPRegressor(**{**NORMED, "l1_ratio": 0.0}, max_iter=10, preset="sklearn")
+        .fit(X, y)
+        .network_
+    )
     norms = np.linalg.norm(network.parameters.weights[0][0], axis=0)
     assert np.ptp(norms) > 1e-3
 
@@ -154,7 +164,7 @@ def test_columns_are_free_without_l1(noisy: Table) -> None:
 def test_l1_generalizes_better_where_most_columns_are_noise(noisy: Table) -> None:
     X, y = noisy
     plain, sparse = (
-        MLPRegressor(**NORMED, alpha=alpha, max_iter=100).fit(X[:200], y[:200])
+        MLPRegressor(**NORMED, alpha=alpha, max_iter=100, preset="sklearn").fit(X[:200], y[:200])
         for alpha in (0.0, 1e-2)
     )
     assert sparse.score(X[200:], y[200:]) > plain.score(X[200:], y[200:])

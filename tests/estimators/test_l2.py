@@ -20,7 +20,7 @@ def fit(table: Table, alpha: float, **settings: Any) -> MLPRegressor:
         "learning_rate_init": 0.01, "norm_epsilon": 1e-12, "norm_statistics": "population",
         "standardize_target": True, "n_iter_no_change": np.inf,
     }  # fmt: skip
-    return MLPRegressor(alpha=alpha, **{**small, **settings}).fit(*table)
+    return MLPRegressor(alpha=alpha, **{**small, **settings}, preset="sklearn").fit(*table)
 
 
 def first_norm(fitted: MLPRegressor) -> float:

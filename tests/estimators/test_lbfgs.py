@@ -20,7 +20,7 @@ unfinished = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 
 def small(estimator: type, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8, 6), "max_iter": 20, "random_state": 0, "solver": "lbfgs"}
-    return estimator(**{**sizes, "alpha": 1e-3, "activation": "tanh", **settings})
+    return estimator(preset="sklearn", **{**sizes, "alpha": 1e-3, "activation": "tanh", **settings})
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

@@ -26,7 +26,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 def small(estimator: type, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8, 6), "max_iter": 6, "learning_rate_init": 0.02}
-    return estimator(**{**sizes, "random_state": 0, **settings})
+    return estimator(preset="sklearn", **{**sizes, "random_state": 0, **settings})
 
 
 def outputs(fitted: Any, X: np.ndarray) -> np.ndarray:

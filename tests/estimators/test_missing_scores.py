@@ -16,7 +16,7 @@ Table = tuple[np.ndarray, np.ndarray]
 
 def small(estimator: type = MLPClassifier, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8,), "max_iter": 25, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.02, **settings})
+    return estimator(preset="sklearn", **{**sizes, "learning_rate_init": 0.02, **settings})
 
 
 def fit(model: Any, *table: np.ndarray, **given: Any) -> tuple[Any, list[str]]:

@@ -27,7 +27,7 @@ def labels(binary: Table) -> Table:
 
 def small(**settings: Any) -> MLPClassifier:
     sizes = {"hidden_layer_sizes": (16,), "max_iter": 40, "random_state": 0}
-    return MLPClassifier(**{**sizes, "learning_rate_init": 0.03, **settings})
+    return MLPClassifier(**{**sizes, "learning_rate_init": 0.03, **settings}, preset="sklearn")
 
 
 def dense(y: Any) -> np.ndarray:

@@ -155,7 +155,7 @@ def test_tables_name_every_parameter(estimator: type) -> None:
 def test_value_out_of_range_is_named(binary: Table, estimator: type, name: str, value: Any) -> None:
     settings = {"hidden_layer_sizes": (3,), "max_iter": 1, name: value}
     with pytest.raises((ValueError, TypeError)) as error:
-        estimator(**settings).fit(*binary)
+        estimator(preset="sklearn", **settings).fit(*binary)
     assert name in str(error.value)
     assert "must be" in str(error.value)
     found = value if np.isscalar(value) or value is None or isinstance(value, type) else value[-1]
@@ -170,7 +170,7 @@ def test_value_on_the_border_works(binary: Table, estimator: type, name: str, va
         settings["normalization"] = None
     if name in ("batch_size", "max_iter", "ghost_batch_size"):
         settings["early_stopping"] = False
-    fitted = estimator(**settings).fit(X, y)
+    fitted = estimator(preset="sklearn", **settings).fit(X, y)
     result = fitted.predict(X)
     assert result.shape == y.shape and np.isfinite(result).all()
 
@@ -207,7 +207,9 @@ def test_extreme_values_train_without_a_word(
 ) -> None:
     X, y = binary
     if set(settings) <= set(inspect.signature(estimator).parameters):
-        fitted = estimator(**{"hidden_layer_sizes": (3,), "max_iter": 3, **settings}).fit(X, y)
+        fitted = estimator(
+            preset="sklearn", **{"hidden_layer_sizes": (3,), "max_iter": 3, **settings}
+        ).fit(X, y)
         assert np.isfinite(fitted.predict(X)).all() and np.isfinite(fitted.loss_)
 
 
@@ -218,7 +220,9 @@ def test_extreme_values_that_diverge_are_told(
 ) -> None:
     X, y = binary
     with pytest.warns(RuntimeWarning, match="Training became non-finite"):
-        fitted = estimator(hidden_layer_sizes=(3,), solver="sgd", **settings).fit(X, y)
+        fitted = estimator(preset="sklearn", hidden_layer_sizes=(3,), solver="sgd", **settings).fit(
+            X, y
+        )
     assert np.isfinite(fitted.predict(X)).all()
 
 
@@ -229,7 +233,7 @@ def test_one_row_a_batch_has_no_statistics(
 ) -> None:
     message = f"batch_size=1 .*normalization='{normalization}'.* at least 2"
     with pytest.raises(ValueError, match=message):
-        estimator(batch_size=1, normalization=normalization).fit(*binary)
+        estimator(preset="sklearn", batch_size=1, normalization=normalization).fit(*binary)
 
 
 @each_estimator
@@ -239,7 +243,7 @@ def test_one_row_a_batch_works_without_batch_statistics(
 ) -> None:
     X, y = binary
     settings = {"hidden_layer_sizes": (3,), "max_iter": 2, "normalization": normalization}
-    fitted = estimator(batch_size=1, **settings).fit(X, y)
+    fitted = estimator(preset="sklearn", batch_size=1, **settings).fit(X, y)
     assert np.isfinite(fitted.predict(X)).all()
 
 
@@ -249,7 +253,7 @@ def test_layer_norm_over_one_unit_passes_nothing_on(
     binary: Table, estimator: type, sizes: Any
 ) -> None:
     X, y = binary
-    model = estimator(hidden_layer_sizes=sizes, normalization="layer", max_iter=1)
+    model = estimator(preset="sklearn", hidden_layer_sizes=sizes, normalization="layer", max_iter=1)
     classes = {"classes": [0, 1]} if estimator is MLPClassifier else {}
     for fit in (model.fit, partial(model.partial_fit, **classes)):
         with pytest.raises(ValueError, match=r"hidden_layer_sizes=.*one unit.*normalization="):
@@ -264,8 +268,8 @@ def test_batch_larger_than_the_table_is_clipped_with_a_warning(
     X, y = binary
     settings = {"hidden_layer_sizes": (3,), "max_iter": 2, "random_state": 0}
     with pytest.warns(UserWarning, match="batch_size=241 is larger than the 240 training rows"):
-        clipped = estimator(batch_size=241, **settings).fit(X, y)
-    whole = estimator(batch_size=240, **settings).fit(X, y)
+        clipped = estimator(preset="sklearn", batch_size=241, **settings).fit(X, y)
+    whole = estimator(preset="sklearn", batch_size=240, **settings).fit(X, y)
     np.testing.assert_array_equal(clipped.predict(X), whole.predict(X))
 
 
@@ -275,7 +279,9 @@ def test_patience_under_a_planned_schedule_is_told_to_do_nothing(
     binary: Table, estimator: type, learning_rate: str
 ) -> None:
     """At its default, without early stopping, it is nobody's choice."""
-    model = estimator(hidden_layer_sizes=(3,), max_iter=12, learning_rate=learning_rate, tol=1e9)
+    model = estimator(
+        preset="sklearn", hidden_layer_sizes=(3,), max_iter=12, learning_rate=learning_rate, tol=1e9
+    )
     for asked in ({"n_iter_no_change": 1}, {"n_iter_no_change": 10, "early_stopping": True}):
         with pytest.warns(UserWarning, match=r"n_iter_no_change=\d+ ends nothing.*max_iter=12"):
             fitted = model.set_params(**asked).fit(*binary)

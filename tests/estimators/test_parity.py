@@ -195,7 +195,7 @@ def test_poisson_network_without_hidden_layer_is_the_glm(
     weight = rng.uniform(0.5, 2.0, 100)
     glm = PoissonRegressor(alpha=0.0, tol=1e-9).fit(X, y, weight)
     settings = {"solver": "lbfgs", "alpha": 0.0, "tol": 1e-9, "random_state": seed}
-    network = MLPRegressor("poisson", (), normalization=normalization, **settings)
+    network = MLPRegressor("poisson", (), normalization=normalization, **settings, preset="sklearn")
     network.fit(X, y, weight)
     np.testing.assert_allclose(network.predict(X), glm.predict(X), rtol=1e-5)
     np.testing.assert_allclose(network.coefs_[0][:, 0], glm.coef_, rtol=1e-4)

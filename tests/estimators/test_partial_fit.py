@@ -40,7 +40,9 @@ def small(estimator: type, **settings: Any) -> Any:
     """Two narrow layers whose fit takes all of its epochs."""
     sizes = {"hidden_layer_sizes": (8, 8), "random_state": 0, "max_iter": EPOCHS, "tol": 0.0}
     sizes |= {"shuffle": False, "batch_size": 60, "learning_rate_init": 0.02}
-    return estimator(**{**sizes, "n_iter_no_change": 1000, "dtype": "float64", **settings})
+    return estimator(
+        preset="sklearn", **{**sizes, "n_iter_no_change": 1000, "dtype": "float64", **settings}
+    )
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:
@@ -197,7 +199,11 @@ def test_rows_may_come_one_by_one_without_batch_statistics(
 
 def test_a_fitted_model_is_tuned_on_a_row_of_its_own(tmp_path: Any) -> None:
     model = MLPRegressor(
-        hidden_layer_sizes=42, normalization=None, learning_rate_init=0.01, random_state=42
+        hidden_layer_sizes=42,
+        normalization=None,
+        learning_rate_init=0.01,
+        random_state=42,
+        preset="sklearn",
     ).fit([[2]], [4])
     (tmp_path / "model").write_bytes(pickle.dumps(model))
     model = pickle.loads((tmp_path / "model").read_bytes())

@@ -24,7 +24,7 @@ def outputs(fitted: Any, X: Any) -> np.ndarray:
 
 def started(estimator: type, table: Table, **settings: Any) -> Any:
     """A model after two calls."""
-    model = estimator(**{**SMALL, **settings})
+    model = estimator(preset="sklearn", **{**SMALL, **settings})
     extra = {"classes": np.unique(table[1])} if estimator is MLPClassifier else {}
     return model.partial_fit(*table, **extra).partial_fit(*table)
 
@@ -35,7 +35,7 @@ def test_classes_are_known_from_the_first_call_on(multiclass: Table, names: list
     X, y = multiclass
     labels = np.array(names)[y]
     order = np.argsort(y, kind="stable")  # so that a part holds one class
-    model = MLPClassifier(**SMALL)
+    model = MLPClassifier(**SMALL, preset="sklearn")
     for _ in range(10):
         for part in np.array_split(order, 3):
             model.partial_fit(X[part], labels[part], classes=names[::-1])
@@ -48,7 +48,7 @@ def test_classes_are_known_from_the_first_call_on(multiclass: Table, names: list
 @each_norm
 def test_class_that_comes_late_is_learned(multiclass: Table, normalization: str | None) -> None:
     X, y = multiclass
-    model = MLPClassifier(**SMALL, normalization=normalization)
+    model = MLPClassifier(**SMALL, normalization=normalization, preset="sklearn")
     model.partial_fit(X[y < 2], y[y < 2], classes=[0, 1, 2])
     for _ in range(30):
         model.partial_fit(X, y)
@@ -58,11 +58,11 @@ def test_class_that_comes_late_is_learned(multiclass: Table, normalization: str 
 def test_classes_of_the_calls_have_to_agree(binary: Table) -> None:
     X, y = binary
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
-        MLPClassifier().partial_fit(X, y)
+        MLPClassifier(preset="sklearn").partial_fit(X, y)
     with pytest.raises(ValueError, match="at least 2 classes"):
-        MLPClassifier().partial_fit(X, np.zeros(240), classes=[0])
+        MLPClassifier(preset="sklearn").partial_fit(X, np.zeros(240), classes=[0])
     with pytest.raises(ValueError, match=r"classes not in `self\.classes_`"):
-        MLPClassifier().partial_fit(X, y, classes=[2, 3])
+        MLPClassifier(preset="sklearn").partial_fit(X, y, classes=[2, 3])
     model = started(MLPClassifier, binary)
     with pytest.raises(ValueError, match="is not the same as on last call"):
         model.partial_fit(X, y, classes=[1, 2])
@@ -74,7 +74,7 @@ def test_classes_of_the_calls_have_to_agree(binary: Table) -> None:
 def test_multilabel_targets(binary: Table, container: Any) -> None:
     X, _ = binary
     Y = np.column_stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 0] > X[:, 1]]).astype(int)
-    model = MLPClassifier(**SMALL)
+    model = MLPClassifier(**SMALL, preset="sklearn")
     for _ in range(30):
         model.partial_fit(X, container(Y), classes=[0, 1, 2])
     predicted = model.predict(X)
@@ -96,7 +96,7 @@ def test_rows_of_weight_zero_are_absent(
     kept = weight > 0
     wild = np.where(kept[:, None], X, 1e5)
     extra = {"classes": [0, 1]} if estimator is MLPClassifier else {}
-    models = [estimator(**SMALL, normalization=normalization) for _ in range(2)]
+    models = [estimator(preset="sklearn", **SMALL, normalization=normalization) for _ in range(2)]
     for _ in range(3):
         models[0].partial_fit(wild, y, sample_weight=weight, **extra)
         models[1].partial_fit(X[kept], y[kept], sample_weight=weight[kept], **extra)
@@ -106,7 +106,7 @@ def test_rows_of_weight_zero_are_absent(
 def test_class_weights_by_name_are_row_weights(binary: Table) -> None:
     X, y = binary
     by_class = started(MLPClassifier, binary, class_weight={0: 3.0, 1: 0.5})
-    by_row = MLPClassifier(**SMALL)
+    by_row = MLPClassifier(**SMALL, preset="sklearn")
     for _ in range(2):
         by_row.partial_fit(X, y, np.where(y == 0, 3.0, 0.5), classes=[0, 1])
     np.testing.assert_array_equal(outputs(by_class, X), outputs(by_row, X))
@@ -129,7 +129,10 @@ def test_what_needs_the_whole_of_training_is_refused(
     """In the first call as after a fit."""
     X, y = binary
     extra = {"classes": [0, 1]} if estimator is MLPClassifier else {}
-    for model in (estimator(**SMALL, **settings), estimator(**SMALL, max_iter=1).fit(X, y)):
+    for model in (
+        estimator(preset="sklearn", **SMALL, **settings),
+        estimator(**SMALL, max_iter=1).fit(X, y),
+    ):
         with pytest.raises(ValueError, match=message):
             model.set_params(**settings).partial_fit(X, y, **extra)
 
@@ -146,12 +149,14 @@ def test_parameters_are_checked_in_later_calls_too(
 
 def test_balanced_class_weights_are_refused(binary: Table) -> None:
     with pytest.raises(ValueError, match="class_weight='balanced' needs to know all rows"):
-        MLPClassifier(class_weight="balanced").partial_fit(*binary, classes=[0, 1])
+        MLPClassifier(class_weight="balanced", preset="sklearn").partial_fit(
+            *binary, classes=[0, 1]
+        )
 
 
 @each_estimator
 def test_lbfgs_has_no_partial_fit(binary: Table, estimator: type) -> None:
-    model = estimator(solver="lbfgs")
+    model = estimator(preset="sklearn", solver="lbfgs")
     assert not hasattr(model, "partial_fit")
     assert hasattr(model.set_params(solver="adam"), "partial_fit")
 
@@ -181,7 +186,7 @@ def test_a_single_row_waits_for_the_next_call(
 @each_estimator
 def test_a_single_row_after_a_fit_waits_too(binary: Table, estimator: type) -> None:
     X, y = binary
-    model, other = (estimator(**SMALL, max_iter=2).fit(X, y) for _ in range(2))
+    model, other = (estimator(preset="sklearn", **SMALL, max_iter=2).fit(X, y) for _ in range(2))
     model.partial_fit(X[:1], y[:1]).partial_fit(X[1:9], y[1:9])
     other.partial_fit(X[:9], y[:9])
     np.testing.assert_array_equal(outputs(model, X), outputs(other, X))
@@ -191,7 +196,7 @@ def test_a_single_row_after_a_fit_waits_too(binary: Table, estimator: type) -> N
 def test_the_first_call_needs_two_rows_under_batch_norm(binary: Table, estimator: type) -> None:
     extra = {"classes": [0, 1]} if estimator is MLPClassifier else {}
     with pytest.raises(ValueError, match="minimum of 2 is required"):
-        estimator(**SMALL).partial_fit(binary[0][:1], binary[1][:1], **extra)
+        estimator(preset="sklearn", **SMALL).partial_fit(binary[0][:1], binary[1][:1], **extra)
 
 
 BAD: dict[str, Any] = {

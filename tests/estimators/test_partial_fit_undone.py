@@ -27,7 +27,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 def started(estimator: type, table: Table, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (6,), "random_state": 0, "learning_rate_init": 0.02}
-    model = estimator(**{**sizes, "batch_size": 60, **settings})
+    model = estimator(preset="sklearn", **{**sizes, "batch_size": 60, **settings})
     extra = {"classes": np.unique(table[1])} if estimator is MLPClassifier else {}
     return model.partial_fit(*table, **extra).partial_fit(*table)
 
@@ -147,7 +147,9 @@ def test_another_unit_of_a_column_is_told(binary: Table, estimator: type) -> Non
 @each_estimator
 def test_a_first_call_that_diverges_makes_no_model(binary: Table, estimator: type) -> None:
     extra = {"classes": [0, 1]} if estimator is MLPClassifier else {}
-    model = estimator(hidden_layer_sizes=(6,), solver="sgd", learning_rate_init=1e300)
+    model = estimator(
+        preset="sklearn", hidden_layer_sizes=(6,), solver="sgd", learning_rate_init=1e300
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ValueError, match="there is no model"):

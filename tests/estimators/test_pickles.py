@@ -30,7 +30,10 @@ SETTINGS: list[dict[str, Any]] = [
 
 
 def small(estimator: type, **settings: Any) -> Any:
-    return estimator(**{"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0, **settings})
+    return estimator(
+        preset="sklearn",
+        **{"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0, **settings},
+    )
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

@@ -35,7 +35,9 @@ def plain_outputs(fitted: Any, X: np.ndarray, member: int | None = None) -> np.n
 
 def fit(estimator: type, X: np.ndarray, y: np.ndarray, **settings: Any) -> Any:
     small = {"hidden_layer_sizes": (8, 6), "max_iter": 8, "random_state": 0, "dtype": "float64"}
-    return estimator(**{**small, "learning_rate_init": 0.02, **settings}).fit(X, y)
+    return estimator(preset="sklearn", **{**small, "learning_rate_init": 0.02, **settings}).fit(
+        X, y
+    )
 
 
 NORMS = [

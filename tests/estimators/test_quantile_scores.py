@@ -34,7 +34,7 @@ each_target = pytest.mark.parametrize("y", TARGETS.values(), ids=TARGETS)
 def small(quantile: Any = LEVELS, **settings: Any) -> MLPRegressor:
     sizes = {"hidden_layer_sizes": (8,), "max_iter": 30, "random_state": 0}
     sizes |= {"learning_rate_init": 0.02, "loss": "quantile", "quantile": quantile}
-    return MLPRegressor(**{**sizes, **settings})
+    return MLPRegressor(**{**sizes, **settings}, preset="sklearn")
 
 
 def expected(model: Any, y: np.ndarray, weight: Any = None) -> float:

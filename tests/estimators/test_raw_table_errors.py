@@ -171,9 +171,9 @@ def test_targets_in_the_place_of_the_table() -> None:
     with pytest.raises(ValueError, match=r"y contains NaN.* row 0 of column 3"):
         regressor().fit(Y, FRAME)
     with pytest.raises(ValueError, match="y mixes labels of the types bool and str"):
-        MLPClassifier(**SMALL).fit(whole[["x"]], whole[["town", "flag"]])
+        MLPClassifier(**SMALL, preset="sklearn").fit(whole[["x"]], whole[["town", "flag"]])
     with pytest.raises(ValueError, match="Unknown label type: continuous"):
-        MLPClassifier(**SMALL).fit(whole, whole["x"])
+        MLPClassifier(**SMALL, preset="sklearn").fit(whole, whole["x"])
 
 
 def test_predictions_before_a_fit() -> None:

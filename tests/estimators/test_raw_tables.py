@@ -75,8 +75,8 @@ def test_few_levels_are_one_hot_columns(table: Any, name: str) -> None:
     frame, y = table
     frame = frame[["few", "x", "flag", "kind"]]
     parameters = {**SMALL, **CONFIGURATIONS[name]}
-    raw = MLPClassifier(**parameters).fit(frame, y)
-    dense = MLPClassifier(**parameters).fit(one_hot(frame), y)
+    raw = MLPClassifier(**parameters, preset="sklearn").fit(frame, y)
+    dense = MLPClassifier(**parameters, preset="sklearn").fit(one_hot(frame), y)
     tolerance = 1e-3 if parameters.get("dtype") == "float32" else 1e-7
     np.testing.assert_allclose(
         raw.predict_proba(frame), dense.predict_proba(one_hot(frame)), atol=tolerance
@@ -87,19 +87,23 @@ def test_few_levels_are_one_hot_columns(table: Any, name: str) -> None:
 def test_every_column_is_learned_from(table: Any) -> None:
     frame, y = table
     settings = {**LONG, "learning_rate": "cosine"}
-    whole = MLPClassifier(**settings).fit(frame, y)
+    whole = MLPClassifier(**settings, preset="sklearn").fit(frame, y)
     assert whole.score(frame, y) > 0.93
     for name in ("few", "x", "flag", "many"):
         less = frame.drop(columns=name)
-        assert MLPClassifier(**settings).fit(less, y).loss_ > 1.1 * whole.loss_
+        assert MLPClassifier(**settings, preset="sklearn").fit(less, y).loss_ > 1.1 * whole.loss_
 
 
 @pytest.mark.parametrize("solver", ["adam", "sgd", "adamw", "lbfgs"])
 def test_members_are_single_networks(table: Any, solver: str) -> None:
     frame, y = table
-    stack = MLPClassifier(**SMALL, solver=solver, n_members=3, input_dropout=0.0).fit(frame, y)
+    stack = MLPClassifier(
+        **SMALL, solver=solver, n_members=3, input_dropout=0.0, preset="sklearn"
+    ).fit(frame, y)
     alone = [
-        MLPClassifier(**{**SMALL, "random_state": int(seed)}, solver=solver).fit(frame, y)
+        MLPClassifier(**{**SMALL, "random_state": int(seed)}, solver=solver, preset="sklearn").fit(
+            frame, y
+        )
         for seed in stack.member_seeds_
     ]
     mean = np.mean([model.predict_proba(frame) for model in alone], axis=0)
@@ -122,18 +126,18 @@ LIBRARIES = {
 def test_tables_of_other_libraries_are_the_same(table: Any, library: str) -> None:
     frame, y = table
     other = LIBRARIES[library](frame)
-    model = MLPClassifier(**SMALL).fit(frame, y)
+    model = MLPClassifier(**SMALL, preset="sklearn").fit(frame, y)
     expected = model.predict_proba(frame)
     np.testing.assert_array_equal(model.predict_proba(other), expected)
-    again = MLPClassifier(**SMALL).fit(other, y)
+    again = MLPClassifier(**SMALL, preset="sklearn").fit(other, y)
     np.testing.assert_array_equal(again.predict_proba(frame), expected)
 
 
 def test_arrays_of_objects(table: Any) -> None:
     frame, y = table
-    expected = MLPClassifier(**SMALL).fit(frame, y).predict_proba(frame)
+    expected = MLPClassifier(**SMALL, preset="sklearn").fit(frame, y).predict_proba(frame)
     values = frame.to_numpy(dtype=object)
-    model = MLPClassifier(**SMALL).fit(values, y)
+    model = MLPClassifier(**SMALL, preset="sklearn").fit(values, y)
     np.testing.assert_array_equal(model.predict_proba(values), expected)
 
 
@@ -142,13 +146,13 @@ def test_numbers_as_categories() -> None:
     X = np.column_stack([rng.normal(size=200), rng.integers(0, 5, 200), rng.integers(0, 40, 200)])
     y = rng.normal(size=40)[X[:, 2].astype(int)] + (X[:, 1] == 2)
     fits = [
-        MLPRegressor(**SMALL, categorical_features=told).fit(X, y).predict(X)
+        MLPRegressor(**SMALL, categorical_features=told, preset="sklearn").fit(X, y).predict(X)
         for told in ([1, 2], [False, True, True], np.array([2, 1]))
     ]
     assert all(np.array_equal(fits[0], each) for each in fits[1:])
-    assert np.any(fits[0] != MLPRegressor(**SMALL).fit(X, y).predict(X))
+    assert np.any(fits[0] != MLPRegressor(**SMALL, preset="sklearn").fit(X, y).predict(X))
     names = pd.DataFrame(X, columns=list("abc"))
-    named = MLPRegressor(**SMALL, categorical_features=["b", "c"]).fit(names, y)
+    named = MLPRegressor(**SMALL, categorical_features=["b", "c"], preset="sklearn").fit(names, y)
     np.testing.assert_array_equal(named.predict(names), fits[0])
 
 
@@ -156,19 +160,21 @@ def test_order_of_rows_and_of_levels_does_not_matter(table: Any) -> None:
     """Levels have places by their own order, not by that of the rows or of a dtype."""
     frame, y = table
     order = np.random.default_rng(0).permutation(ROWS)
-    model = MLPClassifier(**SMALL, solver="lbfgs").fit(frame, y)
-    other = MLPClassifier(**SMALL, solver="lbfgs").fit(frame.iloc[order], y[order])
+    model = MLPClassifier(**SMALL, solver="lbfgs", preset="sklearn").fit(frame, y)
+    other = MLPClassifier(**SMALL, solver="lbfgs", preset="sklearn").fit(
+        frame.iloc[order], y[order]
+    )
     assert [a.levels.tolist() for a in model._fitted.columns.categories] == [
         b.levels.tolist() for b in other._fitted.columns.categories
     ]
     backwards = frame.assign(few=pd.Categorical(frame["few"], categories=list("dcba")))
-    same = MLPClassifier(**SMALL, solver="lbfgs").fit(backwards, y)
+    same = MLPClassifier(**SMALL, solver="lbfgs", preset="sklearn").fit(backwards, y)
     np.testing.assert_array_equal(same.predict_proba(frame), model.predict_proba(frame))
 
 
 def test_unknown_levels_are_levels_that_nobody_knows(table: Any) -> None:
     frame, y = table
-    model = MLPClassifier(**SMALL).fit(frame, y)
+    model = MLPClassifier(**SMALL, preset="sklearn").fit(frame, y)
     new = frame.assign(few="new", many="unheard of")
     other = frame.assign(few="newer", many="never heard of")
     found = model.predict_proba(new)
@@ -179,7 +185,7 @@ def test_unknown_levels_are_levels_that_nobody_knows(table: Any) -> None:
 
 def test_rare_levels_are_taken_together(table: Any) -> None:
     frame, y = table
-    model = MLPClassifier(**SMALL, min_frequency=8).fit(frame, y)
+    model = MLPClassifier(**SMALL, min_frequency=8, preset="sklearn").fit(frame, y)
     counts = frame["many"].value_counts()
     rare, common = counts[counts < 8].index, counts[counts >= 8].index
     assert len(rare) > 1 and len(common) > 1
@@ -187,21 +193,21 @@ def test_rare_levels_are_taken_together(table: Any) -> None:
     np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(model.predict_proba(frame.assign(many="unknown")), one)
     assert np.any(model.predict_proba(frame.assign(many=common[0])) != one)
-    share = MLPClassifier(**SMALL, min_frequency=8 / ROWS).fit(frame, y)
+    share = MLPClassifier(**SMALL, min_frequency=8 / ROWS, preset="sklearn").fit(frame, y)
     np.testing.assert_array_equal(share.predict_proba(frame), model.predict_proba(frame))
 
 
 def test_gaps_where_there_were_none(table: Any) -> None:
     """They are the middle of the column, and there is one warning."""
     frame, y = table
-    model = MLPClassifier(**SMALL).fit(frame, y)
+    model = MLPClassifier(**SMALL, preset="sklearn").fit(frame, y)
     gaps = frame.copy()
     gaps.loc[3, "x"] = np.nan
     with pytest.warns(UserWarning, match="Column 'x' of X has missing values, but no training"):
         found = model.predict_proba(gaps)
     gaps.loc[3, "x"] = frame["x"].mean()
     np.testing.assert_allclose(found, model.predict_proba(gaps), atol=1e-12)
-    plain = MLPClassifier(**SMALL).fit(frame[["x"]].to_numpy(), y)
+    plain = MLPClassifier(**SMALL, preset="sklearn").fit(frame[["x"]].to_numpy(), y)
     with pytest.warns(UserWarning, match="Column 0 of X has missing values"):
         plain.predict(np.array([[np.nan]]))
 
@@ -210,24 +216,24 @@ def test_missing_numbers_tell(table: Any) -> None:
     """Where they are missing says what the label is."""
     frame, _ = table
     y = frame["gaps"].isna().to_numpy()
-    model = MLPClassifier(**LONG).fit(frame, y)
+    model = MLPClassifier(**LONG, preset="sklearn").fit(frame, y)
     assert model.score(frame, y) == 1.0
 
 
 @pytest.mark.parametrize("scaling", ["robust", "standard", None])
 def test_scalings(table: Any, scaling: str | None) -> None:
     frame, y = table
-    model = MLPClassifier(**SMALL, scaling=scaling).fit(frame, y)
+    model = MLPClassifier(**SMALL, scaling=scaling, preset="sklearn").fit(frame, y)
     assert np.isfinite(model.predict_proba(frame)).all()
     moved = frame.assign(x=1e4 + 50.0 * frame["x"])
-    other = MLPClassifier(**SMALL, scaling=scaling).fit(moved, y)
+    other = MLPClassifier(**SMALL, scaling=scaling, preset="sklearn").fit(moved, y)
     same = np.allclose(other.predict_proba(moved), model.predict_proba(frame), atol=1e-6)
     assert same == (scaling is not None)
 
 
 def test_pickles_and_copies(table: Any) -> None:
     frame, y = table
-    model = MLPClassifier(**SMALL, n_members=2).fit(frame, y)
+    model = MLPClassifier(**SMALL, n_members=2, preset="sklearn").fit(frame, y)
     expected = model.predict_proba(frame)
     text = pickle.dumps(model)
     for other in (pickle.loads(text), copy.copy(model), copy.deepcopy(model)):
@@ -238,7 +244,7 @@ def test_pickles_and_copies(table: Any) -> None:
 
 def test_partial_fit_over_chunks(table: Any) -> None:
     frame, y = table
-    model = MLPClassifier(**{**SMALL, "learning_rate_init": 0.01})
+    model = MLPClassifier(**{**SMALL, "learning_rate_init": 0.01}, preset="sklearn")
     for _ in range(20):
         for start in range(0, ROWS, 60):
             part = slice(start, start + 60)
@@ -251,11 +257,15 @@ def test_partial_fit_knows_the_levels_of_the_first_call(table: Any) -> None:
     frame, y = table
     dtype = pd.CategoricalDtype(MANY)
     first = frame[:40].astype({"many": dtype})
-    model = MLPClassifier(**SMALL).partial_fit(first, y[:40], classes=[False, True])
+    model = MLPClassifier(**SMALL, preset="sklearn").partial_fit(
+        first, y[:40], classes=[False, True]
+    )
     absent = next(level for level in MANY if level not in set(first["many"]))
     before = model.predict_proba(frame.assign(many=absent))
     assert np.any(before != model.predict_proba(frame.assign(many="unknown")))
-    learned = MLPClassifier(**SMALL).partial_fit(frame[:40], y[:40], classes=[False, True])
+    learned = MLPClassifier(**SMALL, preset="sklearn").partial_fit(
+        frame[:40], y[:40], classes=[False, True]
+    )
     np.testing.assert_array_equal(
         learned.predict_proba(frame.assign(many=absent)),
         learned.predict_proba(frame.assign(many="unknown")),
@@ -268,7 +278,10 @@ def test_a_row_that_waits_for_others(table: Any) -> None:
     """It joins the rows of the next call, whose levels are others."""
     frame, y = table
     first = frame[:40], y[:40]
-    models = [MLPClassifier(**SMALL).partial_fit(*first, classes=[False, True]) for _ in range(2)]
+    models = [
+        MLPClassifier(**SMALL, preset="sklearn").partial_fit(*first, classes=[False, True])
+        for _ in range(2)
+    ]
     one, other = models
     one.partial_fit(frame[40:41], y[40:41]).partial_fit(frame[41:80], y[41:80])
     other.partial_fit(frame[40:80], y[40:80])
@@ -277,7 +290,7 @@ def test_a_row_that_waits_for_others(table: Any) -> None:
 
 def test_warm_starts(table: Any) -> None:
     frame, y = table
-    model = MLPClassifier(**SMALL, warm_start=True).fit(frame, y)
+    model = MLPClassifier(**SMALL, warm_start=True, preset="sklearn").fit(frame, y)
     before = model.loss_
     model.fit(frame.assign(few=frame["few"].replace("d", "new")), y)
     assert model.loss_ < before
@@ -287,10 +300,14 @@ def test_warm_starts(table: Any) -> None:
 def test_held_out_rows_of_their_own(table: Any) -> None:
     frame, y = table
     held = frame[:60].assign(few="new")
-    model = MLPClassifier(**SMALL).fit(frame[60:], y[60:], X_val=held, y_val=y[:60])
+    model = MLPClassifier(**SMALL, preset="sklearn").fit(
+        frame[60:], y[60:], X_val=held, y_val=y[:60]
+    )
     assert len(model.validation_scores_) == model.n_iter_
     with pytest.raises(ValueError, match=r"X_val or y_val: .*'few'"):
-        MLPClassifier(**SMALL).fit(frame, y, X_val=held.assign(few=1.0), y_val=y[:60])
+        MLPClassifier(**SMALL, preset="sklearn").fit(
+            frame, y, X_val=held.assign(few=1.0), y_val=y[:60]
+        )
 
 
 def test_rows_of_weight_zero_are_absent(table: Any) -> None:
@@ -300,14 +317,14 @@ def test_rows_of_weight_zero_are_absent(table: Any) -> None:
     weight[200:] = 0.0
     changed = frame.copy()
     changed.loc[200:, "few"], changed.loc[200:, "x"] = "of no weight", 1e6
-    model = MLPClassifier(**SMALL).fit(changed, y, sample_weight=weight)
-    less = MLPClassifier(**SMALL).fit(frame[:200], y[:200])
+    model = MLPClassifier(**SMALL, preset="sklearn").fit(changed, y, sample_weight=weight)
+    less = MLPClassifier(**SMALL, preset="sklearn").fit(frame[:200], y[:200])
     np.testing.assert_array_equal(model.predict_proba(frame), less.predict_proba(frame))
 
 
 def test_importances_are_those_of_the_columns_of_x(table: Any) -> None:
     frame, y = table
-    model = MLPClassifier(**LONG, alpha=0.01, l1_ratio=1.0).fit(frame, y)
+    model = MLPClassifier(**LONG, alpha=0.01, l1_ratio=1.0, preset="sklearn").fit(frame, y)
     found = dict(zip(frame.columns, model.feature_importances_, strict=True))
     assert sum(found.values()) == pytest.approx(1.0)
     assert min(found[name] for name in ("x", "many", "few")) > max(found["kind"], found["gaps"])
@@ -316,7 +333,9 @@ def test_importances_are_those_of_the_columns_of_x(table: Any) -> None:
 def test_importances_of_a_category_are_deviations_of_what_it_adds(table: Any) -> None:
     frame, y = table
     frame = frame[["few", "x"]]
-    model = MLPClassifier(**SMALL, normalization=None, scaling="standard").fit(frame, y)
+    model = MLPClassifier(**SMALL, normalization=None, scaling="standard", preset="sklearn").fit(
+        frame, y
+    )
     weight = model.network_["blocks.0.weight"][0]
     added = one_hot(frame.assign(flag=True, kind="u"))[:, 1:5] @ weight[1:]
     few = np.sqrt((added.std(axis=0) ** 2).sum())
@@ -326,7 +345,7 @@ def test_importances_of_a_category_are_deviations_of_what_it_adds(table: Any) ->
 
 def test_attributes_have_an_entry_for_each_column(table: Any) -> None:
     frame, y = table
-    model = MLPClassifier(**SMALL).fit(frame, y)
+    model = MLPClassifier(**SMALL, preset="sklearn").fit(frame, y)
     numeric = np.array([False, True, True, False, False, False])
     np.testing.assert_array_equal(np.isfinite(model.input_mean_), numeric)
     np.testing.assert_array_equal(np.isfinite(model.input_scale_), numeric)
@@ -337,7 +356,7 @@ def test_attributes_have_an_entry_for_each_column(table: Any) -> None:
 def test_tables_of_categories_alone(table: Any) -> None:
     frame, y = table
     for names in (["few", "flag"], ["many"], ["kind", "many"]):
-        model = MLPClassifier(**SMALL, input_noise=0.1).fit(frame[names], y)
+        model = MLPClassifier(**SMALL, input_noise=0.1, preset="sklearn").fit(frame[names], y)
         assert np.isfinite(model.predict_proba(frame[names])).all()
         assert model.feature_importances_.sum() == pytest.approx(1.0)
 
@@ -361,8 +380,8 @@ TARGETS = {
 @pytest.mark.parametrize("kind", TARGETS)
 def test_labels_of_any_kind(table: Any, kind: str) -> None:
     frame, y = table
-    model = MLPClassifier(**SMALL).fit(frame, TARGETS[kind](y))
-    expected = MLPClassifier(**SMALL).fit(frame, y)
+    model = MLPClassifier(**SMALL, preset="sklearn").fit(frame, TARGETS[kind](y))
+    expected = MLPClassifier(**SMALL, preset="sklearn").fit(frame, y)
     np.testing.assert_array_equal(model.predict_proba(frame), expected.predict_proba(frame))
     predicted = model.predict(frame)
     assert len(model.classes_) == 2
@@ -382,8 +401,8 @@ NUMBERS = {
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_numeric_targets_of_any_kind(table: Any, kind: str) -> None:
     frame, y = table
-    model = MLPRegressor(**SMALL).fit(frame, NUMBERS[kind](y))
-    expected = MLPRegressor(**SMALL).fit(frame, y.astype(float))
+    model = MLPRegressor(**SMALL, preset="sklearn").fit(frame, NUMBERS[kind](y))
+    expected = MLPRegressor(**SMALL, preset="sklearn").fit(frame, y.astype(float))
     np.testing.assert_array_equal(model.predict(frame), expected.predict(frame))
 
 

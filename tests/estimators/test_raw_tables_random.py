@@ -180,7 +180,9 @@ class Table:
             ]
         told["early_stopping"] = told["early_stopping"] and self.rows >= 8
         kind: Any = MLPClassifier if rng.random() < 0.5 else MLPRegressor
-        return kind(**told, random_state=0, dtype="float64", validation_fraction=0.3)
+        return kind(
+            preset="sklearn", **told, random_state=0, dtype="float64", validation_fraction=0.3
+        )
 
     def targets(self, model: Any) -> np.ndarray:
         if isinstance(model, MLPRegressor):

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 def regressor(**settings: Any) -> MLPRegressor:
     """A small network, trained for 20 epochs."""
     small = {"hidden_layer_sizes": (16,), "max_iter": 20, "random_state": 0}
-    return MLPRegressor(**{**small, "learning_rate_init": 0.03, **settings})
+    return MLPRegressor(**{**small, "learning_rate_init": 0.03, **settings}, preset="sklearn")
 
 
 def test_single_output_is_fitted_and_flat(regression: Table) -> None:

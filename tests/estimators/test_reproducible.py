@@ -25,7 +25,9 @@ def outputs(fitted: Any, X: np.ndarray) -> np.ndarray:
 
 def small(estimator: type = MLPClassifier, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8, 6), "max_iter": 6, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.02, "dropout": 0.1, **settings})
+    return estimator(
+        preset="sklearn", **{**sizes, "learning_rate_init": 0.02, "dropout": 0.1, **settings}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,7 @@ def test_number_of_threads_changes_no_bit(
     results = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            fitted = MLPClassifier(**settings).fit(X, y)
+            fitted = MLPClassifier(**settings, preset="sklearn").fit(X, y)
             results.append((fitted.network_.parameters.flat, fitted.predict_proba(X)))
     for one, two in zip(*results, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -112,9 +114,9 @@ def test_workers_of_a_grid_search_change_nothing(binary: Table) -> None:
 def test_concurrent_fits_equal_serial_ones(wide: Table, binary: Table) -> None:
     """Two threads of one process, with networks that share the worker threads."""
     jobs = [
-        (MLPClassifier(**WIDE), wide),
+        (MLPClassifier(**WIDE, preset="sklearn"), wide),
         (small(), binary),
-        (MLPClassifier(**WIDE, normalization=None), wide),
+        (MLPClassifier(**WIDE, normalization=None, preset="sklearn"), wide),
         (small(MLPRegressor, max_iter=30), binary),
     ]
 

@@ -85,7 +85,7 @@ WEIGHTED: dict[str, Any] = {
 def small(scoring: Any, estimator: type = MLPClassifier, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (6,), "max_iter": 3, "random_state": 0}
     held = {"early_stopping": True, "validation_fraction": HELD}
-    return estimator(**sizes, **held, scoring=scoring, **settings)
+    return estimator(preset="sklearn", **sizes, **held, scoring=scoring, **settings)
 
 
 def expected(model: Any, table: Table, weight: np.ndarray | None) -> float:

@@ -29,7 +29,7 @@ def table(binary: Table) -> Table:
 
 def small(estimator: type, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8, 6), "max_iter": 8, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.02, **settings})
+    return estimator(preset="sklearn", **{**sizes, "learning_rate_init": 0.02, **settings})
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

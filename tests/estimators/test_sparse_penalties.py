@@ -53,7 +53,7 @@ def frame() -> tuple[pd.DataFrame, np.ndarray]:
 
 def small(estimator: type = MLPClassifier, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8,), "max_iter": 40, "random_state": 0, "solver": "adamw"}
-    return estimator(**{**sizes, "learning_rate_init": 0.02, **settings})
+    return estimator(preset="sklearn", **{**sizes, "learning_rate_init": 0.02, **settings})
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

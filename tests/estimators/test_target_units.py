@@ -33,7 +33,7 @@ CASES: dict[str, tuple[dict[str, Any], np.ndarray, np.ndarray]] = {
 
 def streamed(first: np.ndarray, rest: np.ndarray, calls: int = 120, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8,), "random_state": 0, "learning_rate_init": 0.006}
-    model = MLPRegressor(**{**sizes, **settings}).partial_fit(X[:50], first)
+    model = MLPRegressor(**{**sizes, **settings}, preset="sklearn").partial_fit(X[:50], first)
     for _ in range(calls):
         model.partial_fit(X[50:], rest)
     return model
@@ -60,7 +60,7 @@ def test_outputs_of_unlike_units_each_follow_their_own() -> None:
 def test_units_stay_where_they_fit(loss: str) -> None:
     """So that calls with the same rows are the epochs of a fit."""
     y = COUNTS if loss == "poisson" else Y
-    model = MLPRegressor(loss, (8,), random_state=0).partial_fit(X[:200], y[:200])
+    model = MLPRegressor(loss, (8,), random_state=0, preset="sklearn").partial_fit(X[:200], y[:200])
     first = model.target_mean_, model.target_scale_
     for start in range(0, 350, 50):
         model.partial_fit(X[start : start + 50], y[start : start + 50])
@@ -71,7 +71,9 @@ def test_units_stay_where_they_fit(loss: str) -> None:
 def test_new_units_change_no_prediction_by_themselves(loss: str) -> None:
     """A call that learns nothing, but whose targets spread four times as far."""
     y = np.exp(X[:, 0])
-    model = MLPRegressor(loss, (8,), random_state=0, learning_rate_init=0.01, solver="sgd")
+    model = MLPRegressor(
+        loss, (8,), random_state=0, learning_rate_init=0.01, solver="sgd", preset="sklearn"
+    )
     for _ in range(2):
         model.partial_fit(X, y)
     before, scale = model.predict(X), model.target_scale_.copy()
@@ -81,7 +83,7 @@ def test_new_units_change_no_prediction_by_themselves(loss: str) -> None:
 
 
 def test_units_after_a_fit_are_those_of_the_fit() -> None:
-    model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=1, random_state=0)
+    model = MLPRegressor(hidden_layer_sizes=(8,), max_iter=1, random_state=0, preset="sklearn")
     with pytest.warns(UserWarning, match="Maximum iterations"):
         model.fit(X, Y)
     scale = model.target_scale_

@@ -15,7 +15,7 @@ each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegress
 
 def small(estimator: type = MLPRegressor, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (16, 8), "max_iter": 8, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.02, **settings})
+    return estimator(preset="sklearn", **{**sizes, "learning_rate_init": 0.02, **settings})
 
 
 def spread(fitted: Any, X: Any, **settings: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ each_loss = pytest.mark.parametrize("loss", LOSSES)
 
 def small(estimator: type, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8,), "max_iter": 12, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.02, **settings})
+    return estimator(preset="sklearn", **{**sizes, "learning_rate_init": 0.02, **settings})
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

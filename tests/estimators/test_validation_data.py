@@ -27,7 +27,10 @@ HELD = np.arange(160, 240)
 def small(estimator: type, **settings: Any) -> Any:
     """One narrow layer that overfits within a few epochs."""
     sizes = {"hidden_layer_sizes": (12,), "max_iter": 25, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.05, "early_stopping": True, **settings})
+    return estimator(
+        preset="sklearn",
+        **{**sizes, "learning_rate_init": 0.05, "early_stopping": True, **settings},
+    )
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

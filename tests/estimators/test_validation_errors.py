@@ -21,7 +21,10 @@ each_estimator = pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegress
 
 def small(estimator: type, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (6,), "max_iter": 4, "random_state": 0}
-    return estimator(**{**sizes, "learning_rate_init": 0.05, "early_stopping": True, **settings})
+    return estimator(
+        preset="sklearn",
+        **{**sizes, "learning_rate_init": 0.05, "early_stopping": True, **settings},
+    )
 
 
 @each_estimator

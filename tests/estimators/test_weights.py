@@ -28,7 +28,7 @@ ENGINES = [
 def small(estimator: type, **settings: Any) -> Any:
     """One narrow layer, trained for eight epochs in float64."""
     sizes = {"hidden_layer_sizes": (8,), "max_iter": 8, "random_state": 0, "dtype": "float64"}
-    return estimator(**{**sizes, "learning_rate_init": 0.02, **settings})
+    return estimator(preset="sklearn", **{**sizes, "learning_rate_init": 0.02, **settings})
 
 
 def outputs(fitted: Any, X: np.ndarray) -> np.ndarray:

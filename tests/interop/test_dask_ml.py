@@ -31,8 +31,10 @@ def test_predictions_for_chunks(binary: Table) -> None:
     from dask_ml.wrappers import ParallelPostFit
 
     X, y = chunked(binary)
-    model = ParallelPostFit(MLPClassifier(**settings()), scoring="accuracy").fit(*binary)
-    expected = MLPClassifier(**settings()).fit(*binary)
+    model = ParallelPostFit(MLPClassifier(**settings(), preset="sklearn"), scoring="accuracy").fit(
+        *binary
+    )
+    expected = MLPClassifier(**settings(), preset="sklearn").fit(*binary)
     for method in ("predict", "predict_proba"):
         found = getattr(model, method)(X)
         assert isinstance(found, dask.array.Array)
@@ -44,9 +46,9 @@ def test_predictions_for_partitions_of_a_frame(regression: Table) -> None:
     from dask_ml.wrappers import ParallelPostFit
 
     frame = pd.DataFrame(regression[0], columns=list("abcdef"))
-    model = ParallelPostFit(MLPRegressor(**settings())).fit(frame, regression[1])
+    model = ParallelPostFit(MLPRegressor(**settings(), preset="sklearn")).fit(frame, regression[1])
     found = model.predict(dask.dataframe.from_pandas(frame, npartitions=3))
-    expected = MLPRegressor(**settings()).fit(frame, regression[1]).predict(frame)
+    expected = MLPRegressor(**settings(), preset="sklearn").fit(frame, regression[1]).predict(frame)
     np.testing.assert_array_equal(found.compute(), expected)
 
 
@@ -54,9 +56,11 @@ def test_training_on_chunks_in_turn(binary: Table) -> None:
     from dask_ml.wrappers import Incremental
 
     X, y = chunked(binary)
-    model = Incremental(MLPClassifier(**settings()), shuffle_blocks=False, scoring="accuracy")
+    model = Incremental(
+        MLPClassifier(**settings(), preset="sklearn"), shuffle_blocks=False, scoring="accuracy"
+    )
     model.fit(X, y, classes=[0, 1])
-    expected = MLPClassifier(**settings())
+    expected = MLPClassifier(**settings(), preset="sklearn")
     for start in range(0, len(binary[0]), CHUNK):
         rows = slice(start, start + CHUNK)
         expected.partial_fit(binary[0][rows], binary[1][rows], classes=[0, 1])
@@ -70,7 +74,7 @@ def test_training_on_chunks_in_turn(binary: Table) -> None:
 def test_searches(multiclass: Table, to: Any) -> None:
     from dask_ml.model_selection import GridSearchCV as DaskSearch
 
-    model, grid = MLPClassifier(**settings()), {"alpha": [1e-4, 1.0]}
+    model, grid = MLPClassifier(**settings(), preset="sklearn"), {"alpha": [1e-4, 1.0]}
     with dask.config.set(scheduler="threads"):
         found = DaskSearch(model, grid, cv=3).fit(*to(multiclass))
     assert found.cv_results_["mean_test_score"].shape == (2,)
@@ -90,5 +94,7 @@ def test_searches_over_partial_fit(binary: Table) -> None:
     from distributed import Client
 
     with Client(processes=False, dashboard_address=None):
-        search = HyperbandSearchCV(MLPClassifier(**settings()), {"alpha": [1e-4, 1.0]}, max_iter=4)
+        search = HyperbandSearchCV(
+            MLPClassifier(**settings(), preset="sklearn"), {"alpha": [1e-4, 1.0]}, max_iter=4
+        )
         assert search.fit(*chunked(binary), classes=[0, 1]).best_score_ > 0.5

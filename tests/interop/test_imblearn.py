@@ -21,7 +21,7 @@ SAMPLERS = ["over_sampling.SMOTE", "over_sampling.RandomOverSampler",
 
 def network(**changed: Any) -> MLPClassifier:
     settings = {"hidden_layer_sizes": (8,), "max_iter": 40, "random_state": 0}
-    return MLPClassifier(**settings | changed)
+    return MLPClassifier(**settings | changed, preset="sklearn")
 
 
 def made(path: str, **options: Any) -> Any:

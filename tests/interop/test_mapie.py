@@ -20,7 +20,7 @@ SETTINGS: dict[str, Any] = {"hidden_layer_sizes": (16,), "max_iter": 40, "random
 
 
 def regressor(**changed: Any) -> MLPRegressor:
-    return MLPRegressor(**SETTINGS, **changed)
+    return MLPRegressor(**SETTINGS, **changed, preset="sklearn")
 
 
 def covered(intervals: np.ndarray) -> float:
@@ -70,7 +70,7 @@ def test_cross_conformal_regressor() -> None:
 def test_sets_of_classes() -> None:
     from mapie.classification import SplitConformalClassifier
 
-    model = MLPClassifier(**SETTINGS).fit(X[TRAIN], LABELS[TRAIN])
+    model = MLPClassifier(**SETTINGS, preset="sklearn").fit(X[TRAIN], LABELS[TRAIN])
     conformal = SplitConformalClassifier(model, confidence_level=LEVEL, prefit=True)
     labels, sets = conformal.conformalize(X[CALIBRATE], LABELS[CALIBRATE]).predict_set(X[TEST])
     np.testing.assert_array_equal(labels, model.predict(X[TEST]))

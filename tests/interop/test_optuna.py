@@ -21,6 +21,7 @@ def test_pruning_through_partial_fit(binary: Table) -> None:
             dropout=trial.suggest_float("dropout", 0.0, 0.5),
             learning_rate_init=trial.suggest_float("learning_rate_init", 1e-5, 0.1, log=True),
             random_state=0,
+            preset="sklearn",
         )
         for epoch in range(8):
             model.partial_fit(X[:160], y[:160], classes=[0, 1])
@@ -49,6 +50,7 @@ def test_objective_of_cross_validation_in_threads(binary: Table) -> None:
             normalization=trial.suggest_categorical("normalization", [None, "batch", "layer"]),
             max_iter=5,
             random_state=0,
+            preset="sklearn",
         )
         return float(cross_val_score(model, *binary, cv=2, error_score="raise").mean())
 

@@ -20,7 +20,7 @@ Table = tuple[np.ndarray, np.ndarray]
 
 def test_kernel_explainer_of_probabilities(multiclass: Table) -> None:
     X, y = multiclass
-    model = MLPClassifier(**SETTINGS).fit(X, y)
+    model = MLPClassifier(**SETTINGS, preset="sklearn").fit(X, y)
     explainer = shap.KernelExplainer(model.predict_proba, X[:20])
     parts = np.asarray(explainer.shap_values(X[:3], nsamples=60, silent=True))
     assert parts.shape == (3, X.shape[1], 3)
@@ -31,7 +31,7 @@ def test_kernel_explainer_of_probabilities(multiclass: Table) -> None:
 def test_explainers_of_data_frames(regression: Table) -> None:
     """The background is a frame, so the model sees its columns by their names."""
     frame = pd.DataFrame(regression[0], columns=list("abcdef"))
-    model = MLPRegressor(**SETTINGS).fit(frame, regression[1])
+    model = MLPRegressor(**SETTINGS, preset="sklearn").fit(frame, regression[1])
     explainer = shap.Explainer(model.predict, frame[:20], algorithm="permutation")
     parts = explainer(frame[:3], silent=True)
     assert list(parts.feature_names) == list(frame.columns)
@@ -41,7 +41,9 @@ def test_explainers_of_data_frames(regression: Table) -> None:
 
 def test_features_without_weights_have_no_part(regression: Table) -> None:
     X = np.column_stack([regression[0], np.random.default_rng(0).normal(size=len(regression[0]))])
-    model = MLPRegressor(**SETTINGS | {"max_iter": 40}, penalty="group_lasso", alpha=0.5)
+    model = MLPRegressor(
+        **SETTINGS | {"max_iter": 40}, penalty="group_lasso", alpha=0.5, preset="sklearn"
+    )
     model.fit(X, regression[1])
     without = model.feature_importances_ == 0
     assert without.any() and not without.all()

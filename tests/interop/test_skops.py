@@ -18,12 +18,18 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 4))
 LABELS = np.where(X[:, 0] > 0, "yes", "no")
 MODELS = {
-    "classifier": lambda: MLPClassifier(**SETTINGS).fit(X, LABELS),
-    "regressor": lambda: MLPRegressor(**SETTINGS, n_members=2).fit(X, X[:, 0]),
-    "without a norm": lambda: MLPRegressor(**SETTINGS, normalization=None).fit(X, X[:, 0]),
-    "lbfgs": lambda: MLPClassifier(**SETTINGS, solver="lbfgs").fit(X, LABELS),
-    "chunk": lambda: MLPClassifier(**SETTINGS).partial_fit(X, LABELS, classes=["no", "yes"]),
-    "pipeline": lambda: make_pipeline(StandardScaler(), MLPClassifier(**SETTINGS)).fit(X, LABELS),
+    "classifier": lambda: MLPClassifier(**SETTINGS, preset="sklearn").fit(X, LABELS),
+    "regressor": lambda: MLPRegressor(**SETTINGS, n_members=2, preset="sklearn").fit(X, X[:, 0]),
+    "without a norm": lambda: MLPRegressor(**SETTINGS, normalization=None, preset="sklearn").fit(
+        X, X[:, 0]
+    ),
+    "lbfgs": lambda: MLPClassifier(**SETTINGS, solver="lbfgs", preset="sklearn").fit(X, LABELS),
+    "chunk": lambda: MLPClassifier(**SETTINGS, preset="sklearn").partial_fit(
+        X, LABELS, classes=["no", "yes"]
+    ),
+    "pipeline": lambda: make_pipeline(
+        StandardScaler(), MLPClassifier(**SETTINGS, preset="sklearn")
+    ).fit(X, LABELS),
 }
 models = pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 

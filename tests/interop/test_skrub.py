@@ -32,24 +32,28 @@ SETTINGS: dict[str, Any] = {"max_iter": 30, "learning_rate_init": 0.01, "random_
 @pytest.mark.parametrize("library", FRAMES)
 def test_tabular_pipeline(library: str) -> None:
     frame = FRAMES[library]
-    classifier = skrub.tabular_pipeline(MLPClassifier(**SETTINGS)).fit(frame, PARISIANS)
+    classifier = skrub.tabular_pipeline(MLPClassifier(**SETTINGS, preset="sklearn")).fit(
+        frame, PARISIANS
+    )
     assert classifier.score(frame, PARISIANS) > 0.95
     assert set(classifier.predict(frame)) == {"yes", "no"}
     age = COLUMNS["age"].astype(np.float64)
-    regressor = skrub.tabular_pipeline(MLPRegressor(**SETTINGS)).fit(frame, age)
+    regressor = skrub.tabular_pipeline(MLPRegressor(**SETTINGS, preset="sklearn")).fit(frame, age)
     assert regressor.score(frame, age) > 0.9
 
 
 @pytest.mark.parametrize("library", FRAMES)
 def test_vectorizer_names_the_columns(library: str) -> None:
     frame = FRAMES[library].drop("income", **({"axis": 1} if library == "pandas" else {}))
-    model = make_pipeline(skrub.TableVectorizer(), MLPClassifier(**SETTINGS)).fit(frame, PARISIANS)
+    model = make_pipeline(skrub.TableVectorizer(), MLPClassifier(**SETTINGS, preset="sklearn")).fit(
+        frame, PARISIANS
+    )
     assert {"city_Paris", "age", "since_year"} <= set(model[-1].feature_names_in_)
     assert model.predict_proba(frame).shape == (ROWS, 2)
 
 
 def test_searches() -> None:
-    pipeline = skrub.tabular_pipeline(MLPClassifier(**SETTINGS | {"max_iter": 5}))
+    pipeline = skrub.tabular_pipeline(MLPClassifier(**SETTINGS | {"max_iter": 5}, preset="sklearn"))
     # Not the texts, which skrub encodes anew with each fit.
     frame, grid = FRAMES["pandas"].drop(columns="job"), {"mlpclassifier__alpha": [1e-4, 1.0]}
     search = StackedGridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(frame, PARISIANS)

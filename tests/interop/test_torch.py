@@ -56,7 +56,7 @@ def put(values: np.ndarray) -> Any:
 def model(target: str, **changed: Any) -> Any:
     kind = MLPRegressor if target.startswith("number") else MLPClassifier
     common = {"hidden_layer_sizes": (4,), "max_iter": 3, "batch_size": 24, "random_state": 0}
-    return kind(**common | changed)
+    return kind(preset="sklearn", **common | changed)
 
 
 def assert_tensor(found: Any, expected: np.ndarray) -> None:

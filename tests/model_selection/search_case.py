@@ -64,12 +64,12 @@ SMALL: dict[str, Any] = {
 
 def classifier(**changed: Any) -> MLPClassifier:
     """A classifier that trains in milliseconds."""
-    return MLPClassifier(**{**SMALL, **changed})
+    return MLPClassifier(**{**SMALL, **changed}, preset="sklearn")
 
 
 def regressor(**changed: Any) -> MLPRegressor:
     """A regressor that trains in milliseconds."""
-    return MLPRegressor(**{**SMALL, **changed})
+    return MLPRegressor(**{**SMALL, **changed}, preset="sklearn")
 
 
 def piped(model: Any, *steps: Any) -> Pipeline:

@@ -33,7 +33,7 @@ def linear() -> Table:
 def small(estimator: type = MLPRegressor, **settings: Any) -> Any:
     sizes = {"hidden_layer_sizes": (8,), "max_iter": 25, "random_state": 0}
     settings = {"penalty": "group_lasso", "learning_rate_init": 0.03, **settings}
-    return estimator(**{**sizes, "normalization": None, **settings})
+    return estimator(preset="sklearn", **{**sizes, "normalization": None, **settings})
 
 
 def units(model: MLPRegressor) -> np.ndarray:
@@ -312,7 +312,7 @@ def test_features_that_only_act_together_come_back_under_early_stopping() -> Non
     y = 3 * X[:, 0] + 2 * X[:, 1] * X[:, 2] + 0.1 * rng.normal(size=800)
     model = MLPRegressor(
         hidden_layer_sizes=(16,), penalty="group_lasso", tol=1e-3, early_stopping=True,
-        learning_rate_init=5e-3, random_state=0,
+        learning_rate_init=5e-3, random_state=0, preset="sklearn"
     )  # fmt: skip
     path = regularization_path(model, X[:600], y[:600], alphas=np.geomspace(1.0, 1e-3, 5))
     scores = [fitted.score(X[600:], y[600:]) for fitted in path.estimators]

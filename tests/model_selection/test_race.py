@@ -19,7 +19,9 @@ GRID = {"alpha": [1e-4, 1e-2, 1.0, 100.0, 1e3, 1e4], "learning_rate_init": [1e-3
 
 
 def model(**settings: Any) -> MLPClassifier:
-    return MLPClassifier((8,), max_iter=6, batch_size=20, random_state=0, **settings)
+    return MLPClassifier(
+        (8,), max_iter=6, batch_size=20, random_state=0, **settings, preset="sklearn"
+    )
 
 
 @pytest.mark.parametrize("folds", range(1, 12))
@@ -85,7 +87,7 @@ def test_the_worst_leave_first() -> None:
 
 def test_between_epochs_with_two_folds() -> None:
     search = StackedGridSearchCV(
-        MLPClassifier((8,), max_iter=10, random_state=0, early_stopping=False), GRID, cv=2,
+        MLPClassifier((8,), max_iter=10, random_state=0, early_stopping=False, preset="sklearn"), GRID, cv=2,
         racing=True, n_jobs=2,
     ).fit(X, y)  # fmt: skip
     left = search.cv_results_["left_epoch"]
@@ -100,7 +102,9 @@ def test_between_epochs_with_two_folds() -> None:
 
 def test_scores_between_epochs_are_those_of_shorter_training() -> None:
     """A candidate that leaves after two epochs has the score of a fit of two epochs."""
-    estimator = MLPClassifier((8,), max_iter=10, random_state=0, early_stopping=False)
+    estimator = MLPClassifier(
+        (8,), max_iter=10, random_state=0, early_stopping=False, preset="sklearn"
+    )
     table = StackedGridSearchCV(estimator, GRID, cv=2, racing=True).fit(X, y).cv_results_
     short = GridSearchCV(estimator.set_params(max_iter=2), GRID, cv=2).fit(X, y).cv_results_
     left = np.ma.filled(table["left_epoch"], 0) == 4
@@ -113,7 +117,7 @@ def test_scores_between_epochs_are_those_of_shorter_training() -> None:
 def test_multimetric_ranks_by_the_refitted_score() -> None:
     A, b = make_friedman1(90, random_state=0)
     scoring = ["r2", "neg_mean_absolute_error"]
-    estimator = MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0)
+    estimator = MLPRegressor(hidden_layer_sizes=(8,), max_iter=5, random_state=0, preset="sklearn")
     grid = {"alpha": np.logspace(-4, 3, 9)}
     search = StackedGridSearchCV(
         estimator, grid, cv=3, scoring=scoring, refit="neg_mean_absolute_error", racing=True

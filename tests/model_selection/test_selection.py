@@ -42,7 +42,7 @@ def members(found: StackedGridSearchCV) -> list[Any]:
 
 
 def test_weights_are_those_of_forward_selection() -> None:
-    found = search(MLPClassifier(**SMALL), scoring="neg_log_loss").fit(X, y)
+    found = search(MLPClassifier(**SMALL, preset="sklearn"), scoring="neg_log_loss").fit(X, y)
     parameters = found.cv_results_["params"]
     out_of_fold = [
         cross_val_predict(
@@ -59,7 +59,7 @@ def test_weights_are_those_of_forward_selection() -> None:
 
 
 def test_members_are_fits_of_the_candidates() -> None:
-    found = search(MLPClassifier(**SMALL), scoring="neg_log_loss").fit(X, y)
+    found = search(MLPClassifier(**SMALL, preset="sklearn"), scoring="neg_log_loss").fit(X, y)
     best = found.best_estimator_
     assert isinstance(best, EnsembleClassifier)
     assert len(best.estimators_) == np.count_nonzero(found.ensemble_weights_) > 1
@@ -78,14 +78,14 @@ def test_members_are_fits_of_the_candidates() -> None:
 @pytest.mark.parametrize("scoring", [None, "accuracy", "roc_auc_ovr"])
 def test_scorers_of_labels_and_of_probabilities(scoring: str | None) -> None:
     words = np.array(["ant", "bee", "cow"])[y]
-    found = search(MLPClassifier(**SMALL), scoring=scoring).fit(X, words)
+    found = search(MLPClassifier(**SMALL, preset="sklearn"), scoring=scoring).fit(X, words)
     assert found.ensemble_score_ > 0.5
     assert set(found.predict(X)) <= {"ant", "bee", "cow"}
     assert 0.5 < found.score(X, words) <= 1.0
 
 
 def test_regression_after_a_scaler() -> None:
-    pipeline = make_pipeline(StandardScaler(), MLPRegressor(**SMALL))
+    pipeline = make_pipeline(StandardScaler(), MLPRegressor(**SMALL, preset="sklearn"))
     grid = {f"mlpregressor__{name}": values for name, values in GRID.items()}
     found = search(pipeline, grid).fit(A, b)
     best = found.best_estimator_
@@ -98,7 +98,7 @@ def test_regression_after_a_scaler() -> None:
 
 @pytest.mark.parametrize("steps", [False, True], ids=["alone", "Pipeline"])
 def test_members_of_transformed_targets(steps: bool) -> None:
-    network, prefix = MLPRegressor(**SMALL), "regressor__"
+    network, prefix = MLPRegressor(**SMALL, preset="sklearn"), "regressor__"
     if steps:
         network, prefix = make_pipeline(StandardScaler(), network), "regressor__mlpregressor__"
     model = TransformedTargetRegressor(network, func=np.log, inverse_func=np.exp)
@@ -118,10 +118,12 @@ def test_members_of_transformed_targets(steps: bool) -> None:
 
 
 def test_several_outputs_and_labels() -> None:
-    found = search(MLPRegressor(**SMALL)).fit(A, np.column_stack([b, -b, A[:, 0]]))
+    found = search(MLPRegressor(**SMALL, preset="sklearn")).fit(
+        A, np.column_stack([b, -b, A[:, 0]])
+    )
     assert found.predict(A).shape == (120, 3)
     C, labels = make_multilabel_classification(100, 6, n_classes=3, random_state=0)
-    found = search(MLPClassifier(**SMALL)).fit(C, labels)
+    found = search(MLPClassifier(**SMALL, preset="sklearn")).fit(C, labels)
     assert found.predict(C).shape == labels.shape
     assert found.ensemble_score_ >= found.best_score_ - 0.1
 
@@ -188,7 +190,7 @@ def test_candidates_of_different_levels_are_refused_before_they_are_trained() ->
         raise AssertionError("a candidate was scored")
 
     grid = [{"quantile": [[0.1, 0.9]]}, {"quantile": [[0.2, 0.8], 0.5]}]
-    model = MLPRegressor(**SMALL, **LEVELS)
+    model = MLPRegressor(**SMALL, **LEVELS, preset="sklearn")
     with pytest.raises(ValueError, match=r"differ in them: \[0\.1, 0\.9\] of .*\[0\.2, 0\.8\] of"):
         search(model, grid, scoring=never, error_score="raise").fit(A, b)
 
@@ -202,7 +204,7 @@ def test_a_scorer_of_more_than_predictions_is_refused_at_once(steps: bool) -> No
         network = model[-1] if steps else model
         return -float(np.abs(network.coefs_[0]).sum())
 
-    model, prefix = (MLPClassifier(**SMALL), "")
+    model, prefix = (MLPClassifier(**SMALL, preset="sklearn"), "")
     if steps:
         model, prefix = make_pipeline(StandardScaler(), model), "mlpclassifier__"
     grid = {f"{prefix}hidden_layer_sizes": [(2,), (3,), (4,), (5,)]}
@@ -212,7 +214,9 @@ def test_a_scorer_of_more_than_predictions_is_refused_at_once(steps: bool) -> No
 
 
 def test_an_ensemble_scores_as_its_members_do() -> None:
-    models = [MLPRegressor(**{**SMALL, "random_state": k}).fit(A, b) for k in range(2)]
+    models = [
+        MLPRegressor(**{**SMALL, "random_state": k}, preset="sklearn").fit(A, b) for k in range(2)
+    ]
     ensemble, weight = EnsembleRegressor.from_fitted(models), np.arange(len(b)) + 1.0
     expected = r2_score(b, ensemble.predict(A), sample_weight=weight)
     assert ensemble.score(A, b, weight) == pytest.approx(expected)
@@ -221,9 +225,12 @@ def test_an_ensemble_scores_as_its_members_do() -> None:
 
 def test_rows_in_several_folds_and_in_none() -> None:
     repeated = RepeatedKFold(n_splits=2, n_repeats=2, random_state=0)
-    assert search(MLPClassifier(**SMALL), cv=repeated).fit(X, y).ensemble_score_ > 0.5
+    assert (
+        search(MLPClassifier(**SMALL, preset="sklearn"), cv=repeated).fit(X, y).ensemble_score_
+        > 0.5
+    )
     fold = np.arange(150) % 3 - 1  # a third of the rows is never tested
-    found = search(MLPClassifier(**SMALL), cv=PredefinedSplit(fold)).fit(X, y)
+    found = search(MLPClassifier(**SMALL, preset="sklearn"), cv=PredefinedSplit(fold)).fit(X, y)
     tested = fold >= 0
     out_of_fold = found.ensemble_score_ * tested.sum()
     assert out_of_fold == pytest.approx(round(out_of_fold))  # an accuracy over the tested rows
@@ -231,7 +238,7 @@ def test_rows_in_several_folds_and_in_none() -> None:
 
 def test_architectures_may_differ() -> None:
     grid = {"hidden_layer_sizes": [(8,), (4, 4)], "random_state": [0, 1, 2]}
-    found = search(MLPClassifier(**SMALL), grid, scoring="neg_log_loss").fit(X, y)
+    found = search(MLPClassifier(**SMALL, preset="sklearn"), grid, scoring="neg_log_loss").fit(X, y)
     alone = [member.fit(X, y).predict_proba(X) for member in members(found)]
     assert len({member.hidden_layer_sizes for member in members(found)}) == 2
     weights = found.best_estimator_.weights_
@@ -242,8 +249,10 @@ def test_architectures_may_differ() -> None:
 
 def test_row_weights_reach_the_score_and_the_refit() -> None:
     weight = np.where(y == 0, 5.0, 0.5)
-    found = search(MLPClassifier(**SMALL), scoring="accuracy").fit(X, y, sample_weight=weight)
-    plain = search(MLPClassifier(**SMALL), scoring="accuracy").fit(X, y)
+    found = search(MLPClassifier(**SMALL, preset="sklearn"), scoring="accuracy").fit(
+        X, y, sample_weight=weight
+    )
+    plain = search(MLPClassifier(**SMALL, preset="sklearn"), scoring="accuracy").fit(X, y)
     alone = [member.fit(X, y, sample_weight=weight) for member in members(found)]
     mean = np.average(
         [each.predict_proba(X) for each in alone], axis=0, weights=found.best_estimator_.weights_
@@ -255,12 +264,12 @@ def test_row_weights_reach_the_score_and_the_refit() -> None:
 def test_candidates_that_failed_are_not_chosen() -> None:
     grid = {"alpha": [1e-4, -1.0, 1e-2]}
     with pytest.warns(FitFailedWarning), pytest.warns(UserWarning, match="non-finite"):
-        found = search(MLPClassifier(**SMALL), grid).fit(X, y)
+        found = search(MLPClassifier(**SMALL, preset="sklearn"), grid).fit(X, y)
     assert found.ensemble_weights_[1] == 0.0
 
 
 def test_racing_chooses_among_those_who_stayed() -> None:
-    found = search(MLPClassifier(**SMALL), racing=True).fit(X, y)
+    found = search(MLPClassifier(**SMALL, preset="sklearn"), racing=True).fit(X, y)
     stayed = np.ma.getmaskarray(found.cv_results_["left_epoch"])
     assert found.ensemble_weights_[~stayed].sum() == 0.0
 
@@ -270,11 +279,11 @@ def test_a_class_that_a_fold_lacks_has_no_probability_there() -> None:
     rare[:] = np.where(y == 2, 0, y)
     rare[:4] = 2
     cv = PredefinedSplit((np.arange(150) >= 50).astype(int))
-    found = search(MLPClassifier(**SMALL), cv=cv, scoring="accuracy").fit(X, rare)
+    found = search(MLPClassifier(**SMALL, preset="sklearn"), cv=cv, scoring="accuracy").fit(X, rare)
     assert found.best_estimator_.predict_proba(X).shape == (150, 3)
     assert found.ensemble_score_ <= accuracy_score(rare, np.where(rare == 2, 0, rare))
 
 
 def test_several_scores_cannot_choose_one_ensemble() -> None:
     with pytest.raises(ValueError, match="'ensemble' was passed"):
-        search(MLPClassifier(**SMALL), scoring=["accuracy", "f1_macro"]).fit(X, y)
+        search(MLPClassifier(**SMALL, preset="sklearn"), scoring=["accuracy", "f1_macro"]).fit(X, y)

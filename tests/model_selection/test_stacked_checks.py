@@ -59,7 +59,9 @@ def test_other_searches_pass_checks(estimator: Any, check: Any) -> None:
 
 
 def test_what_fails_for_scikit_learns_search_too() -> None:
-    search = GridSearchCV(MLPClassifier(**SMALL), {"alpha": [1e-4, 1e-2]}, **COMMON)
+    search = GridSearchCV(
+        MLPClassifier(**SMALL, preset="sklearn"), {"alpha": [1e-4, 1e-2]}, **COMMON
+    )
     with pytest.raises(AssertionError, match="sample_weight"):
         getattr(estimator_checks, FAILING)("GridSearchCV", search)
 

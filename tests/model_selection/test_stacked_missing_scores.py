@@ -19,7 +19,9 @@ GRID = {"alpha": [0.0, 0.1, 1.0]}
 def small(**settings: Any) -> MLPClassifier:
     sizes = {"hidden_layer_sizes": (6,), "max_iter": 12, "random_state": 0}
     sizes |= {"learning_rate_init": 0.02, "early_stopping": True, "tol": 1e-3}
-    return MLPClassifier(**{**sizes, "validation_fraction": np.arange(20), **settings})
+    return MLPClassifier(
+        **{**sizes, "validation_fraction": np.arange(20), **settings}, preset="sklearn"
+    )
 
 
 def ordered(table: Table) -> Table:

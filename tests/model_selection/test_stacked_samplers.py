@@ -42,7 +42,7 @@ def first_half(X: Any, y: Any) -> tuple[Any, Any]:
 
 def piped(*steps: Any, **changed: Any) -> Pipeline:
     named = [(f"s{k}", step) for k, step in enumerate(steps)]
-    return Pipeline([*named, ("mlp", MLPClassifier(**{**SMALL, **changed}))])
+    return Pipeline([*named, ("mlp", MLPClassifier(**{**SMALL, **changed}, preset="sklearn"))])
 
 
 SCALER, OVER, UNDER = StandardScaler(), SMOTE(random_state=0), RandomUnderSampler(random_state=0)
@@ -137,7 +137,7 @@ def test_an_ensemble_is_chosen_by_rows_that_were_not_sampled() -> None:
 def test_numbers_are_sampled_too() -> None:
     target = X @ np.arange(6.0)
     steps = [("half", FunctionSampler(func=first_half, validate=False))]
-    model = Pipeline([*steps, ("mlp", MLPRegressor(**SMALL))])
+    model = Pipeline([*steps, ("mlp", MLPRegressor(**SMALL, preset="sklearn"))])
 
     class Numbers(Case):
         @property

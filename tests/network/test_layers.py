@@ -81,8 +81,12 @@ def test_no_ghost_group_has_a_single_row(rows: int, size: int) -> None:
 def test_ghost_groups_as_large_as_the_batch_are_batch_norm(binary: Any, size: int) -> None:
     X, y = binary
     settings = {"hidden_layer_sizes": (8,), "max_iter": 3, "batch_size": 120, "random_state": 0}
-    batch = MLPClassifier(**settings).fit(X, y)
-    ghost = MLPClassifier(**settings, normalization="ghost", ghost_batch_size=size).fit(X, y)
+    batch = MLPClassifier(**settings, preset="sklearn").fit(X, y)
+    ghost = MLPClassifier(
+        **settings, normalization="ghost", ghost_batch_size=size, preset="sklearn"
+    ).fit(X, y)
     np.testing.assert_array_equal(ghost.predict_proba(X), batch.predict_proba(X))
-    finer = MLPClassifier(**settings, normalization="ghost", ghost_batch_size=60).fit(X, y)
+    finer = MLPClassifier(
+        **settings, normalization="ghost", ghost_batch_size=60, preset="sklearn"
+    ).fit(X, y)
     assert np.any(finer.predict_proba(X) != batch.predict_proba(X))

@@ -123,8 +123,10 @@ def test_planned_schedules_use_up_their_epochs_without_a_warning(
 def test_other_schedules_belong_to_sgd(binary: Any) -> None:
     X, y = binary
     settings = {"hidden_layer_sizes": (4,), "max_iter": 5, "random_state": 0}
-    adam = MLPClassifier(**settings, learning_rate="invscaling").fit(X, y)
+    adam = MLPClassifier(**settings, learning_rate="invscaling", preset="sklearn").fit(X, y)
     assert len(set(adam.history_["learning_rate"])) == 1
-    sgd = MLPClassifier(**settings, learning_rate="invscaling", solver="sgd").fit(X, y)
+    sgd = MLPClassifier(**settings, learning_rate="invscaling", solver="sgd", preset="sklearn").fit(
+        X, y
+    )
     expected = [1e-3, *(1e-3 / (240.0 * epoch + 1) ** 0.5 for epoch in range(1, 5))]
     np.testing.assert_allclose(sgd.history_["learning_rate"], expected)

@@ -57,7 +57,7 @@ def fitted(parameters: dict[str, Any], X: Any, y: np.ndarray, members: int = 3) 
         "hidden_layer_sizes": (6, 4), "max_iter": 5, "batch_size": 10, "dropout": 0.3,
     }  # fmt: skip
     settings = common | {"random_state": 0, "n_members": members} | parameters
-    model = MLPRegressor(**settings).fit(X, y)
+    model = MLPRegressor(**settings, preset="sklearn").fit(X, y)
     network = model.network_
     return [network.parameters.flat, *network.statistics, np.array(model.loss_curve_)]
 
@@ -91,7 +91,7 @@ def test_classifiers_and_sparse_rows(
         monkeypatch.setattr(NumpyBackend, "compiles", compiles)
         model = MLPClassifier(
             hidden_layer_sizes=(6, 4), max_iter=4, batch_size=10, dropout=0.2, n_members=2,
-            random_state=0,
+            random_state=0, preset="sklearn"
         )  # fmt: skip
         found.append(model.fit(sparse, classes).predict_proba(sparse))
     np.testing.assert_array_equal(*found)
@@ -162,7 +162,9 @@ def test_chunks_of_partial_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for compiles in (True, False):
         monkeypatch.setattr(NumpyBackend, "compiles", compiles)
-        model = MLPRegressor(hidden_layer_sizes=(6,), random_state=0, batch_size=5, n_members=2)
+        model = MLPRegressor(
+            hidden_layer_sizes=(6,), random_state=0, batch_size=5, n_members=2, preset="sklearn"
+        )
         kinds = itertools.cycle([np.float32, np.float64, np.float32])
         for start, stop in ((0, 20), (20, 40), (40, 47), (47, 60), (0, 20), (20, 40)):
             chunk = X[start:stop].astype(next(kinds), order="F" if start == 40 else "C")
@@ -189,7 +191,9 @@ def test_interrupts_are_heard_within_an_epoch(count: int, monkeypatch: pytest.Mo
     monkeypatch.setattr(compiled, "_LONGEST", 1e-6)
     X, y = table(2000)
     with pytest.raises(KeyboardInterrupt):
-        MLPRegressor(hidden_layer_sizes=(6, 4), batch_size=10, n_members=5).fit(X, y)
+        MLPRegressor(hidden_layer_sizes=(6, 4), batch_size=10, n_members=5, preset="sklearn").fit(
+            X, y
+        )
     assert len(calls) <= 12 + count
     monkeypatch.setattr(compiled, "take_steps", take)
     fitted({}, X, y)
@@ -226,7 +230,9 @@ def test_forked_children_go_on_with_what_was_recorded(monkeypatch: pytest.Monkey
     """Machine code stands where it stood; threads do not, and are started anew."""
     monkeypatch.setattr(Limits, "threads", 2)
     X, y = table(60)
-    model = MLPRegressor(hidden_layer_sizes=(6,), random_state=0, batch_size=5, n_members=4)
+    model = MLPRegressor(
+        hidden_layer_sizes=(6,), random_state=0, batch_size=5, n_members=4, preset="sklearn"
+    )
     model.partial_fit(X, y)
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
@@ -241,7 +247,9 @@ def test_forked_children_go_on_with_what_was_recorded(monkeypatch: pytest.Monkey
 def test_pickles_leave_machine_code_behind() -> None:
     """Addresses of one process mean nothing in another; training is recorded anew."""
     X, y = table(60)
-    model = MLPRegressor(hidden_layer_sizes=(6,), random_state=0, batch_size=5, n_members=2)
+    model = MLPRegressor(
+        hidden_layer_sizes=(6,), random_state=0, batch_size=5, n_members=2, preset="sklearn"
+    )
     text = pickle.dumps(model.partial_fit(X, y))
     assert b"compiled" not in text and b"records" not in text
     assert_same(go_on(pickle.loads(text)), go_on(model))
@@ -263,7 +271,9 @@ def test_chunks_are_let_go() -> None:
     X, y = table(40)
     chunk = X.copy()
     kept = weakref.ref(chunk)
-    model = MLPRegressor(hidden_layer_sizes=(6,), random_state=0, batch_size=5, n_members=3)
+    model = MLPRegressor(
+        hidden_layer_sizes=(6,), random_state=0, batch_size=5, n_members=3, preset="sklearn"
+    )
     model.partial_fit(chunk, y)
     del chunk
     gc.collect()

@@ -164,7 +164,7 @@ def check(
 ) -> None:
     """Train with the compiled kernels, and with those in CUDA C++."""
     data = table(dtype) if data is None else data
-    model = kind(**settings({"max_iter": EPOCHS, **changed}))
+    model = kind(preset="sklearn", **settings({"max_iter": EPOCHS, **changed}))
     compare(fit, model, TOLERANCE[dtype], data["X"], data[target], data["weight"])
 
 
@@ -211,7 +211,10 @@ def test_large_fits_are_the_same(fit_on_device: Fit, name: str, dtype: str) -> N
     if classes > 1:
         kind, y = MLPClassifier, np.argsort(np.argsort(y)) * classes // n
     # Adam makes the rounding of gradients near zero large; among so many, there are some.
-    model = kind(**settings({**SGD, "dtype": dtype, "batch_size": 2000, "max_iter": 2, **changed}))
+    model = kind(
+        preset="sklearn",
+        **settings({**SGD, "dtype": dtype, "batch_size": 2000, "max_iter": 2, **changed}),
+    )
     compare(fit_on_device, model, TOLERANCE[dtype], X, y)
 
 
@@ -222,9 +225,11 @@ def test_every_kernel_takes_part(fit_on_host: Fit) -> None:
         fits.append((MLPRegressor, target_of(changed), changed))
     data, called = table("float64"), set()
     for kind, target, changed in fits:
-        model = kind(**settings({**changed, "max_iter": 1}))
+        model = kind(preset="sklearn", **settings({**changed, "max_iter": 1}))
         called |= fit_on_host(model, data["X"], data[target]).network_.backend.called
     coded = coded_table("float64")
-    model = MLPRegressor(**settings({**CATEGORIES, "input_dropout": 0.1, "max_iter": 1}))
+    model = MLPRegressor(
+        **settings({**CATEGORIES, "input_dropout": 0.1, "max_iter": 1}), preset="sklearn"
+    )
     called |= fit_on_host(model, coded["X"], coded["numbers"]).network_.backend.called
     assert set(cuda.__all__) - called == {"begin_step"}

@@ -38,7 +38,7 @@ def test_diverging_regressor_stops_with_finite_weights(
     X, y = regression
     model = MLPRegressor(
         hidden_layer_sizes=(8,), normalization=None, solver="sgd", learning_rate_init=1e6,
-        random_state=0, dtype=dtype, early_stopping=early_stopping, scoring=scoring,
+        random_state=0, dtype=dtype, early_stopping=early_stopping, scoring=scoring, preset="sklearn"
     )  # fmt: skip
     fitted, messages = fit_with_warnings(model, X, y)
     assert assert_divergence(messages) == fitted.n_iter_ <= 3
@@ -52,7 +52,12 @@ def test_diverging_classifier_stops_with_finite_weights(
 ) -> None:
     X, y = binary
     model = MLPClassifier(
-        (8,), normalization=normalization, solver="sgd", learning_rate_init=1e300, random_state=0
+        (8,),
+        normalization=normalization,
+        solver="sgd",
+        learning_rate_init=1e300,
+        random_state=0,
+        preset="sklearn",
     )
     fitted, messages = fit_with_warnings(model, X, y)
     assert_divergence(messages)
@@ -71,7 +76,7 @@ def test_late_divergence_keeps_the_best_epoch(regression: Table) -> None:
     model = MLPRegressor(
         hidden_layer_sizes=(8,), activation="identity", normalization=None, solver="sgd",
         learning_rate="one_cycle", learning_rate_init=2.0, max_iter=60, random_state=0,
-        early_stopping=True, scoring=score, n_iter_no_change=np.inf, momentum=0.0,
+        early_stopping=True, scoring=score, n_iter_no_change=np.inf, momentum=0.0, preset="sklearn"
     )  # fmt: skip
     fitted, messages = fit_with_warnings(model, X, y / y.std())
     assert 3 < assert_divergence(messages) < 60
@@ -85,7 +90,7 @@ def test_diverging_members_are_named_and_all_finite(regression: Table) -> None:
     X, y = regression
     model = MLPRegressor(
         hidden_layer_sizes=(8,), normalization=None, solver="sgd", learning_rate_init=1e6,
-        random_state=0, n_members=2,
+        random_state=0, n_members=2, preset="sklearn"
     )  # fmt: skip
     fitted, messages = fit_with_warnings(model, X, y)
     named = [re.search(r"of member (\d) became non-finite", message) for message in messages]
@@ -110,7 +115,7 @@ def test_interrupted_fit_leaves_a_usable_estimator(
 
     model = MLPClassifier(
         (8,), early_stopping=True, scoring=interrupt, random_state=0, n_members=n_members,
-        norm_statistics=norm_statistics,
+        norm_statistics=norm_statistics, preset="sklearn"
     )  # fmt: skip
     with pytest.warns(UserWarning, match="interrupted"):
         model.fit(X, y)
@@ -124,7 +129,9 @@ def test_an_interrupt_before_the_first_epoch_is_over_is_raised(binary: Table) ->
     def interrupt(model: Any, X_held: np.ndarray, y_held: np.ndarray) -> float:
         raise KeyboardInterrupt
 
-    model = MLPClassifier((8,), early_stopping=True, scoring=interrupt, random_state=0)
+    model = MLPClassifier(
+        (8,), early_stopping=True, scoring=interrupt, random_state=0, preset="sklearn"
+    )
     with pytest.raises(KeyboardInterrupt):
         model.fit(*binary)
     assert not hasattr(model, "network_")
@@ -135,7 +142,9 @@ def test_a_loss_beyond_all_use_is_a_divergence(binary: Table, estimator: type) -
     """Weights that are finite may still predict infinities."""
     X, y = binary
     settings = {"hidden_layer_sizes": (4, 4), "solver": "sgd", "learning_rate_init": 1e4}
-    model = estimator(**settings, activation="identity", max_iter=3, alpha=10.0, random_state=0)
+    model = estimator(
+        preset="sklearn", **settings, activation="identity", max_iter=3, alpha=10.0, random_state=0
+    )
     with pytest.warns(RuntimeWarning, match="became non-finite"):
         model.fit(X.astype(np.float32), y)
     predict = model.predict_proba if estimator is MLPClassifier else model.predict
@@ -155,8 +164,10 @@ def test_interrupted_fit_keeps_the_best_weights_so_far(binary: Table) -> None:
 
     settings = {"hidden_layer_sizes": (8,), "early_stopping": True, "random_state": 0}
     with pytest.warns(UserWarning, match="interrupted"):
-        interrupted = MLPClassifier(**settings, scoring=interrupt).fit(X, y)
-    two = MLPClassifier(**settings, scoring=lambda *_: float(len(calls)), max_iter=2)
+        interrupted = MLPClassifier(**settings, scoring=interrupt, preset="sklearn").fit(X, y)
+    two = MLPClassifier(
+        **settings, scoring=lambda *_: float(len(calls)), max_iter=2, preset="sklearn"
+    )
     calls.clear()
     two.set_params(scoring=lambda *_: calls.append(0) or float(len(calls))).fit(X, y)
     np.testing.assert_array_equal(interrupted.predict_proba(X), two.predict_proba(X))
@@ -166,10 +177,12 @@ def test_interrupted_fit_keeps_the_best_weights_so_far(binary: Table) -> None:
 def test_convergence_warning_exactly_where_epochs_run_out(binary: Table) -> None:
     X, y = binary
     with pytest.warns(ConvergenceWarning, match=r"Maximum iterations \(3\) reached"):
-        MLPClassifier((8,), max_iter=3).fit(X, y)
+        MLPClassifier((8,), max_iter=3, preset="sklearn").fit(X, y)
     settings = {"tol": 1.0, "n_iter_no_change": 2, "random_state": 0}
     for solver in ("adam", "sgd"):  # warnings are errors
-        fitted = MLPClassifier((8,), max_iter=50, solver=solver, **settings).fit(X, y)
+        fitted = MLPClassifier((8,), max_iter=50, solver=solver, **settings, preset="sklearn").fit(
+            X, y
+        )
         assert fitted.n_iter_ < 50
 
 
@@ -185,7 +198,9 @@ def test_gradient_is_clipped_by_its_norm(regression: Table, n_members: int) -> N
     }  # fmt: skip
     moved = []
     for bound in (1e-12, 0.5):  # the first bound is almost no step
-        fitted = MLPRegressor(**settings, max_grad_norm=bound, max_iter=1).fit(X, y)
+        fitted = MLPRegressor(**settings, max_grad_norm=bound, max_iter=1, preset="sklearn").fit(
+            X, y
+        )
         moved.append(fitted.network_.parameters)
     for member in range(n_members):
         square = sum(
@@ -193,8 +208,8 @@ def test_gradient_is_clipped_by_its_norm(regression: Table, n_members: int) -> N
             for before, after in zip(moved[0].views, moved[1].views, strict=True)
         )
         assert np.sqrt(square) == pytest.approx(0.1 * 0.5, rel=1e-9)
-    free = MLPRegressor(**settings, max_iter=1).fit(X, y)
-    loose = MLPRegressor(**settings, max_grad_norm=1e9, max_iter=1).fit(X, y)
+    free = MLPRegressor(**settings, max_iter=1, preset="sklearn").fit(X, y)
+    loose = MLPRegressor(**settings, max_grad_norm=1e9, max_iter=1, preset="sklearn").fit(X, y)
     np.testing.assert_array_equal(free.predict(X), loose.predict(X))
 
 
@@ -202,7 +217,9 @@ def test_gradient_is_clipped_by_its_norm(regression: Table, n_members: int) -> N
 def test_clipping_tames_a_learning_rate_that_diverges(regression: Table) -> None:
     X, y = regression
     settings = {"hidden_layer_sizes": (8,), "normalization": None, "solver": "sgd"}
-    model = MLPRegressor(**settings, learning_rate_init=1.0, max_iter=20, random_state=0)
+    model = MLPRegressor(
+        **settings, learning_rate_init=1.0, max_iter=20, random_state=0, preset="sklearn"
+    )
     _, messages = fit_with_warnings(model, X, y)
     assert messages
     clipped, messages = fit_with_warnings(model.set_params(max_grad_norm=0.1), X, y)
@@ -214,10 +231,12 @@ def test_verbose_prints_loss_and_score_of_each_epoch(
     binary: Table, capsys: pytest.CaptureFixture
 ) -> None:
     X, y = binary
-    fitted = MLPClassifier((4,), max_iter=3, verbose=True, early_stopping=True).fit(X, y)
+    fitted = MLPClassifier(
+        (4,), max_iter=3, verbose=True, early_stopping=True, preset="sklearn"
+    ).fit(X, y)
     printed = capsys.readouterr().out
     for epoch in range(3):
         assert f"Iteration {epoch + 1}, loss = {fitted.loss_curve_[epoch]:.8f}" in printed
         assert f"Validation score: {fitted.validation_scores_[epoch]:f}" in printed
-    MLPClassifier((4,), max_iter=3).fit(X, y)
+    MLPClassifier((4,), max_iter=3, preset="sklearn").fit(X, y)
     assert capsys.readouterr().out == ""

@@ -181,10 +181,12 @@ def check(
     data = table(dtype) if data is None else data
     for place, epochs in (("portable", EPOCHS), ("device1", ON_DEVICE)):
         parameters = settings({"max_iter": epochs, **changed})
-        reference = fitted(kind(**parameters), data, target, "compiled")
+        reference = fitted(kind(preset="sklearn", **parameters), data, target, "compiled")
         assert np.ptp(reference.loss_curve_) > 1e-3
         assert_same_model(
-            fitted(kind(**parameters), data, target, place), reference, TOLERANCE[dtype]
+            fitted(kind(preset="sklearn", **parameters), data, target, place),
+            reference,
+            TOLERANCE[dtype],
         )
 
 
@@ -230,7 +232,9 @@ def test_all_losses_are_compared() -> None:
     fits = [(MLPRegressor, "positive", changed) for changed in REGRESSORS.values()]
     fits += [(MLPClassifier, *each) for each in CLASSIFIERS.values()]
     for kind, target, changed in fits:
-        model = kind(**settings({**changed, "max_iter": 1})).fit(data["X"], data[target])
+        model = kind(preset="sklearn", **settings({**changed, "max_iter": 1})).fit(
+            data["X"], data[target]
+        )
         used.add(type(fitted_of(model).target.loss))
     kinds = [v for v in vars(losses).values() if isinstance(v, type)]
     assert used == {k for k in kinds if issubclass(k, losses.Loss)} - {losses.Loss}

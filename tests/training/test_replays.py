@@ -155,7 +155,7 @@ def fitted(model: Any, backend: Any, rows: int = ROWS) -> Any:
 
 
 def model(changed: dict[str, Any], kind: type = MLPRegressor) -> Any:
-    return kind(**settings({"max_iter": 4, "batch_size": BATCH, **changed}))
+    return kind(preset="sklearn", **settings({"max_iter": 4, "batch_size": BATCH, **changed}))
 
 
 @pytest.fixture

@@ -55,7 +55,9 @@ def run(
     """The training of a small network on some rows."""
     kind = MLPRegressor if target.startswith("number") else MLPClassifier
     settings = {"hidden_layer_sizes": (7,), "max_iter": 14, "batch_size": 16, "random_state": 0}
-    model = kind(**{**settings, "learning_rate_init": 0.05, "tol": 0.0, **changed})
+    model = kind(
+        preset="sklearn", **{**settings, "learning_rate_init": 0.05, "tol": 0.0, **changed}
+    )
     y = TARGETS[target]
     prepared = prepare(model, Given(X[rows], y[rows], None if weight is None else weight[rows]))
     held = HeldOut() if given is None else HeldOut(given[0], y[: len(given[0])])

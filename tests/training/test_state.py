@@ -51,7 +51,9 @@ def task(table: Table, **changed: Any) -> Task:
     """A training run before it runs, the same each time."""
     settings = {"hidden_layer_sizes": (6,), "max_iter": 6, "random_state": 0, "batch_size": 50}
     kind: Any = MLPRegressor if "loss" in changed else MLPClassifier
-    model = kind(**{**settings, "tol": 0.0, "learning_rate_init": 0.02, **changed})
+    model = kind(
+        preset="sklearn", **{**settings, "tol": 0.0, "learning_rate_init": 0.02, **changed}
+    )
     return plan_training(model, prepare(model, Given(*table, WEIGHT)), None, HeldOut())[1]
 
 
@@ -147,7 +149,7 @@ def test_another_process_resumes(tmp_path: Path) -> None:
 def test_what_is_taken_back_has_not_happened(regression: Table) -> None:
     """Also where the optimizer and the schedule have changed since."""
     settings = {"hidden_layer_sizes": (6,), "max_iter": 9, "random_state": 0, "n_members": 2}
-    model: Any = MLPRegressor(**settings, solver="sgd", learning_rate="adaptive")
+    model: Any = MLPRegressor(**settings, solver="sgd", learning_rate="adaptive", preset="sklearn")
     _, made = plan_training(model, prepare(model, Given(*regression)), None, HeldOut())
     made = made.start()
     made.advance(2)

@@ -43,7 +43,7 @@ class Listener(Observer):
 
 def model(kind: type = MLPClassifier, **changed: Any) -> Any:
     settings = {"hidden_layer_sizes": (6,), "max_iter": 6, "random_state": 0, "n_members": 3}
-    return kind(**{**settings, "tol": 0.0, "learning_rate_init": 0.02, **changed})
+    return kind(preset="sklearn", **{**settings, "tol": 0.0, "learning_rate_init": 0.02, **changed})
 
 
 def task(table: Table, kind: type = MLPClassifier, **changed: Any) -> Task:

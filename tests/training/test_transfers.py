@@ -130,7 +130,7 @@ def assert_quiet(traffic: Traffic, uploads: int) -> None:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_an_epoch_sends_rows_and_rates_and_reads_once(traffic: Traffic, name: str) -> None:
-    model = MLPRegressor(**settings(**VARIANTS[name])).fit(*device_table())
+    model = MLPRegressor(**settings(**VARIANTS[name]), preset="sklearn").fit(*device_table())
     assert isinstance(model.network_.backend, CountingBackend)
     assert_quiet(traffic, uploads=2)
 
@@ -140,7 +140,7 @@ def test_an_epoch_sends_rows_and_rates_and_reads_once(traffic: Traffic, name: st
 def test_so_does_an_epoch_with_held_out_rows(traffic: Traffic, name: str, statistics: str) -> None:
     changed = {**VARIANTS[name], "norm_statistics": statistics}
     stopping = {"early_stopping": True, "validation_fraction": 0.25}
-    model = MLPRegressor(**settings(**changed, **stopping)).fit(*device_table())
+    model = MLPRegressor(**settings(**changed, **stopping), preset="sklearn").fit(*device_table())
     assert len(model.validation_scores_) == EPOCHS
     passes = len(model.network_.statistics) if statistics == "population" else 0
     assert_quiet(traffic, uploads=4 + passes)
@@ -150,7 +150,9 @@ def test_classifiers_are_as_quiet(traffic: Traffic) -> None:
     X, y = table()
     labels = np.digitize(y, [-1.0, 1.0])
     stopping = {"early_stopping": True, "validation_fraction": 0.25, "label_smoothing": 0.1}
-    MLPClassifier(**settings(**stopping)).fit(strict.asarray(X, device=DEVICE), labels)
+    MLPClassifier(**settings(**stopping), preset="sklearn").fit(
+        strict.asarray(X, device=DEVICE), labels
+    )
     assert_quiet(traffic, uploads=4)
 
 
@@ -164,7 +166,7 @@ def test_transfers_do_not_grow_with_the_batches(
         with monkeypatch.context() as patch:
             traffic = Traffic(patch)
             changed = {"batch_size": batch_size, "early_stopping": stopping, **VARIANTS[name]}
-            MLPRegressor(**settings(**changed)).fit(*device_table())
+            MLPRegressor(**settings(**changed), preset="sklearn").fit(*device_table())
             counts.append(traffic.epochs)
     assert counts[0][0]["uploads"] > 0
     assert counts[0] == counts[1]
@@ -172,7 +174,7 @@ def test_transfers_do_not_grow_with_the_batches(
 
 @pytest.mark.parametrize("stopping", [False, True])
 def test_the_table_is_uploaded_once(traffic: Traffic, stopping: bool) -> None:
-    MLPRegressor(**settings(early_stopping=stopping)).fit(*table())
+    MLPRegressor(**settings(early_stopping=stopping), preset="sklearn").fit(*table())
     assert sum(phase["uploads of X"] for phase in traffic.phases) == 1
     assert traffic.phases[0]["uploads of X"] == 1
 
@@ -181,14 +183,14 @@ def test_the_table_is_uploaded_once(traffic: Traffic, stopping: bool) -> None:
 def test_a_table_on_the_device_is_not_uploaded(traffic: Traffic, stopping: bool) -> None:
     X, y = device_table()
     traffic.now.clear()
-    MLPRegressor(**settings(early_stopping=stopping)).fit(X, y)
+    MLPRegressor(**settings(early_stopping=stopping), preset="sklearn").fit(X, y)
     assert sum(phase["uploads of X"] for phase in traffic.phases) == 0
 
 
 @pytest.mark.parametrize("return_std", [False, True])
 def test_predictions_stay_on_the_device(traffic: Traffic, return_std: bool) -> None:
     X, y = device_table()
-    model = MLPRegressor(**settings(n_members=2)).fit(X, y)
+    model = MLPRegressor(**settings(n_members=2), preset="sklearn").fit(X, y)
     model.predict(X)  # the first folds the norms
     traffic.now.clear()
     model.predict(X, return_std=return_std)

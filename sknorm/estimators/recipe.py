@@ -1,0 +1,148 @@
+"""What ``"auto"`` stands for: one function of the rows, the columns and the task.
+
+The values are chosen on held-out training rows of development tables; docs/accuracy.md has the
+ablations. What a user sets is never changed.
+"""
+
+from typing import Any, NamedTuple
+
+from sklearn.base import is_classifier
+
+from sknorm.data.splits import is_large
+
+# Presets: a network, or several, that is as accurate as this library knows how to make it; one
+# that takes a fraction of the time; and scikit-learn's values, with whatever norm is asked for.
+PRESETS = ("accurate", "fast", "sklearn")
+PATIENCE = 10
+PLANNED = "_plans_by_recipe"  # attribute of resolved estimators
+_SKLEARN = {
+    "hidden_layer_sizes": (100,),
+    "activation": "relu",
+    "learning_rate": "constant",
+    "learning_rate_init": 1e-3,
+    "max_iter": 200,
+    "n_iter_no_change": PATIENCE,
+    "beta_2": 0.999,
+    "dropout": 0.0,
+    "n_bins": None,
+    "n_members": 1,
+}
+AUTO = tuple(_SKLEARN)  # parameters
+_ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
+_PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
+_WIDEST = 60  # numeric columns of which bins are learned
+_LEAST_TO_HOLD_OUT = 500  # rows of which some are held out
+_TINY = 200  # rows below which nothing is random but the first weights and the order of the rows
+
+
+class Facts(NamedTuple):
+    """What is known of a table when ``"auto"`` is resolved.
+
+    Attributes
+    ----------
+    rows : int or None
+        Training rows that count; None if there are more to come.
+    numbers : int
+        Numeric columns.
+    is_sparse : bool
+    task : {"binary", "multiclass", "regression"}
+    """
+
+    rows: int | None
+    numbers: int
+    is_sparse: bool
+    task: str
+
+
+def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
+    """Values of the parameters that are ``"auto"``, for training on a table.
+
+    ===================  ==========================================  ========================
+    parameter            'accurate'                                  'fast'
+    ===================  ==========================================  ========================
+    ===================  ==========================================  ========================
+
+    Scikit-learn's values stand for ``"auto"`` under ``solver='sgd'`` and ``'lbfgs'``, and in
+    ``partial_fit``, which does not know how many rows are to come.
+    """
+    values = dict(_SKLEARN)
+    plain = estimator.preset == "sklearn" or estimator.solver not in _ADAPTIVE
+    if not plain and facts.rows is not None:
+        values |= _accurate(facts) if estimator.preset == "accurate" else _fast(facts)
+        if estimator.input_dropout > 0 or facts.is_sparse or not 0 < facts.numbers <= _WIDEST:
+            values["n_bins"] = None
+        if facts.rows < _TINY:
+            values |= {"dropout": 0.0, "hidden_layer_sizes": (64, 64)}
+    if not is_auto(estimator.learning_rate):  # patience is that of the schedule
+        values["n_iter_no_change"] = PATIENCE
+    return {name: value for name, value in values.items() if is_auto(getattr(estimator, name))}
+
+
+def _accurate(facts: Facts) -> dict[str, Any]:
+    assert facts.rows is not None
+    return {
+        "hidden_layer_sizes": (256, 256, 256),
+        "activation": "mish",
+        "learning_rate": "cosine",
+        "learning_rate_init": 2e-3 if facts.task == "regression" else 1e-3,
+        "max_iter": 64,
+        "n_iter_no_change": 12,
+        "beta_2": 0.95,
+        "dropout": 0.15,
+        "n_bins": 16,
+        "n_members": 4,
+    }
+
+
+def _fast(facts: Facts) -> dict[str, Any]:
+    assert facts.rows is not None
+    return {
+        "hidden_layer_sizes": (128, 128),
+        "activation": "mish",
+        "learning_rate": "cosine",
+        "learning_rate_init": 2e-3,
+        "max_iter": 24,
+        "n_iter_no_change": 8,
+        "beta_2": 0.95,
+        "dropout": 0.1,
+        "n_bins": 16,
+    }
+
+
+def resolved(estimator: Any, facts: Facts | None = None, known: dict[str, Any] | None = None) -> Any:
+    """A copy of an estimator with values in the place of ``"auto"``.
+
+    Without ``facts`` those of a table of usual size; ``known`` are values of an earlier fit, which
+    training goes on with.
+    """
+    if facts is None:
+        task = "multiclass" if is_classifier(estimator) else "regression"
+        facts = Facts(10_000, 10, is_sparse=False, task=task)
+    values = resolve(estimator, facts)
+    values |= {name: value for name, value in (known or {}).items() if name in values}
+    new: Any = object.__new__(type(estimator))
+    vars(new).update(vars(estimator) | values)
+    # A schedule that somebody has asked for goes on to its end.
+    vars(new)[PLANNED] = "learning_rate" in values
+    return new
+
+
+def resolved_for_parts(estimator: Any, known: dict[str, Any] | None) -> Any:
+    """The same for ``partial_fit``, which plans nothing; it goes on with ``known`` values."""
+    facts = Facts(None, 0, is_sparse=False, task="regression")
+    kept = {name: value for name, value in (known or {}).items() if name not in _PLANS}
+    return resolved(estimator, facts, kept)
+
+
+def stops_early(estimator: Any, rows: int) -> bool:
+    """Whether an estimator without ``"auto"`` holds rows out to choose the epoch by."""
+    if not is_auto(estimator.early_stopping):
+        return bool(estimator.early_stopping)
+    if estimator.preset == "sklearn" or estimator.solver not in _ADAPTIVE:
+        return estimator.solver != "lbfgs" and is_large(rows)
+    return rows >= _LEAST_TO_HOLD_OUT
+
+
+def is_auto(value: Any) -> bool:
+    """Whether a parameter is ``"auto"``; an array is not."""
+    return isinstance(value, str) and value == "auto"
