@@ -16,9 +16,9 @@ from sknorm.kernels.cpu.group_steps import adam_group_step, group_norms, sgd_gro
 from sknorm.kernels.cpu.layer_block import layer_block_backward, layer_block_forward
 from sknorm.kernels.cpu.losses import *  # noqa: F403
 from sknorm.kernels.cpu.moments import column_extremes, column_moments
+from sknorm.kernels.cpu.numbers import number_embedding_backward, number_embedding_forward
 from sknorm.kernels.cpu.products import matmul
 from sknorm.kernels.cpu.regression_losses import *  # noqa: F403
-from sknorm.kernels.cpu.numbers import number_embedding_backward, number_embedding_forward
 from sknorm.kernels.cpu.rows import (
     add,
     copy,

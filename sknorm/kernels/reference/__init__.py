@@ -20,8 +20,8 @@ from sknorm.kernels.reference.categories import (
 from sknorm.kernels.reference.group_steps import adam_group_step, group_norms, sgd_group_step
 from sknorm.kernels.reference.layer_block import layer_block_backward, layer_block_forward
 from sknorm.kernels.reference.losses import *  # noqa: F403
-from sknorm.kernels.reference.regression_losses import *  # noqa: F403
 from sknorm.kernels.reference.numbers import number_embedding_backward, number_embedding_forward
+from sknorm.kernels.reference.regression_losses import *  # noqa: F403
 from sknorm.kernels.reference.rows import (
     add,
     begin_step,
