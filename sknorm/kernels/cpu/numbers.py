@@ -107,10 +107,14 @@ def _spread(width, bins, sums, dtable):
 @shares("low", "gain", "plan")
 @kernel
 def number_embedding_backward(rows, count, low, gain, plan, numbers, dx, sums, dtable):
-    """Gradient of the vectors of the embeddings."""
-    for k in range(dx.shape[0] if rows.size > 0 else 0):
+    """Gradient of the vectors of the embeddings.
+
+    Terms are added in the order of the batch, those of a bin that is full after those in which it
+    is filled.
+    """
+    for k in range(dx.shape[0]):
         r = k % numbers.shape[0]
-        view = rows[r, 0] // count if low.shape[0] > 1 else 0
+        view = rows[r, 0] // count if low.shape[0] > 1 and rows.size > 0 else 0
         for c in range(plan.shape[0]):
             first, width, begin, start, bins = plan[c]
             if width > 0:

@@ -35,8 +35,8 @@ def number_embedding_forward(
 
     Parameters
     ----------
-    rows : array of int64, shape (R, n)
-        Indices of the batch's rows, see :func:`gather`, which tell their view v.
+    rows : array of int64, shape (R, n) or (R, 1)
+        Indices of the batch's rows, see :func:`gather`, of which the first tells their view v.
     count : int
         Rows N of the table.
     low, gain : arrays of float64, shape (V, B)
@@ -81,9 +81,6 @@ def number_embedding_backward(
     dtable: Array,
 ) -> None:
     r"""Write the gradient of the vectors that embeddings of numbers are made of.
-
-    The terms of a vector are added in the order of the batch, those of a bin that is full after
-    those in which it is filled.
 
     Parameters
     ----------
