@@ -18,6 +18,9 @@ STATISTICS_ROWS = 8  # of which the first four are results and the rest scratch
 
 DEVIANCES = ("poisson", "gamma")
 
+# Columns of numbers with several bins, none, one, and several again, in any order.
+NUMBERS = ((3, 3, 0, 3, 5), (2, 0, 0, 0, 0), (0, 2, 21, 8, 1), (6, 4, 27, 0, 3))
+
 
 class Cases(StepCases):
     """Builders of cases; pure outputs are poisoned with NaN."""
@@ -286,6 +289,47 @@ class Cases(StepCases):
         arguments["dtable"] = poison(*table.shape, dtype=dtype)
         return Case("embedding_backward", arguments, 10.0 * np.sqrt(n))
 
+    def number_embedding(
+        self, R: int, K: int, n: int, dtype: type, views: int | None = None,
+        plan: tuple[tuple[int, ...], ...] = NUMBERS,
+    ) -> Case:  # fmt: skip
+        """Numbers below all bins, on edges and beyond, and columns of x that no number has.
+
+        In the last view the first column lacks its last two bins.
+        """
+        N, rng = 50, self.rng
+        V = R if views is None else views
+        rows = np.array(plan, dtype=np.int64).reshape(-1, 5)
+        low, gain = np.zeros((V, rows[:, 4].sum())), np.zeros((V, rows[:, 4].sum()))
+        numbers = rng.normal(size=(R, n, len(plan))).astype(dtype)
+        for column, (*_, start, bins) in enumerate(plan):
+            edges = np.sort(rng.normal(size=(V, bins + 1)).astype(dtype).astype(float), axis=1)
+            own = slice(start, start + bins)
+            low[:, own], gain[:, own] = edges[:, :-1], 1.0 / np.diff(edges, axis=1)
+            on = rng.uniform(size=(R, n)) < 0.4
+            numbers[on, column] = rng.choice(edges.ravel(), on.sum())
+        if plan and plan[0][4] > 2:
+            last = slice(plan[0][3] + plan[0][4] - 2, plan[0][3] + plan[0][4])
+            low[-1, last], gain[-1, last] = np.inf, 0.0
+        view = np.arange(V)[::-1][:R, None]
+        t = ((2 + rows[:, 4]) * rows[:, 1]).sum()
+        m = 2 + np.maximum(rows[:, 1], 1).sum()
+        arguments = {
+            "rows": rng.integers(0, N, (R, n)) + N * view, "count": N, "low": low, "gain": gain,
+            "plan": rows, "numbers": numbers, "table": rng.normal(size=(K, t)).astype(dtype),
+            "sums": poison(K, t, dtype=dtype), "x": rng.normal(size=(K, n, m)).astype(dtype),
+        }  # fmt: skip
+        return Case("number_embedding_forward", arguments, 10.0)
+
+    def number_embedding_backward(
+        self, R: int, K: int, n: int, dtype: type, *args: Any, **kwargs: Any
+    ) -> Case:
+        """The gradient of their vectors."""
+        arguments = self.number_embedding(R, K, n, dtype, *args, **kwargs).arguments
+        table, sums, x = (arguments.pop(name) for name in ("table", "sums", "x"))
+        arguments |= {"dx": x, "sums": sums, "dtable": poison(*table.shape, dtype=dtype)}
+        return Case("number_embedding_backward", arguments, 10.0 * np.sqrt(n))
+
     def moments(self, K: int, n: int, d: int, dtype: type, shared: bool) -> Case:
         """Column moments."""
         z = self.hidden(K, n, d, dtype)["z"]
@@ -358,6 +402,8 @@ class Cases(StepCases):
         yield self.category_rows_backward(K, K, 7, 5, dtype)
         yield self.embedding(K, K, 7, dtype)
         yield self.embedding_backward(K, K, 7, dtype)
+        yield self.number_embedding(K, K, 7, dtype)
+        yield self.number_embedding_backward(K, K, 7, dtype)
         yield self.matmul(K, True, dtype)
         for flag in (False, True):
             yield self.sgd(K, dtype, 0.9, flag)

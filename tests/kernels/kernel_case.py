@@ -10,7 +10,7 @@ from sknorm.kernels.reference import losses, regression_losses
 
 ON_HOST = {"segments", "groups", "plan"}  # for every backend, as they decide what is launched
 LOSSES = [*losses.__all__, *regression_losses.__all__]
-SCRATCH = {"accumulators", "scratch"}
+SCRATCH = {"accumulators", "scratch", "sums"}
 OUTPUTS = {
     "x_out", "y_out", "weight_out", "out", "running", "statistics", "dscale", "dshift", "dout",
     "inverse_std", "moments", "value", "dbias", "parameters", "velocity", "first", "second",
@@ -27,6 +27,8 @@ IN_PLACE = {
     "category_rows_backward": {"dweight"},
     "embedding_forward": {"x"},
     "embedding_backward": {"dtable"},
+    "number_embedding_forward": {"x"},
+    "number_embedding_backward": {"dtable"},
     "sgd_group_step": {"weight"},
     "adam_group_step": {"weight"},
     "singular_value_threshold": {"weight", "norms"},

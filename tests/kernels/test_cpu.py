@@ -226,6 +226,14 @@ def test_categories(cases: Any, dtype: type, R: int, K: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("R", "K", "V"), [(1, 1, 1), (1, 3, 1), (1, 3, 2), (3, 3, 1), (3, 3, 3)])
+def test_numbers(cases: Any, dtype: type, R: int, K: int, V: int) -> None:
+    for n in (1, 2, 7, 33):
+        check(cases.number_embedding(R, K, n, dtype, V))
+        check(cases.number_embedding_backward(R, K, n, dtype, V))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
 def test_rows(cases: Any, dtype: type, K: int) -> None:
     for n, d in SHAPES:
@@ -295,6 +303,13 @@ def test_noise_of_a_member_does_not_depend_on_the_stack(cases: Any) -> None:
 
 def test_mixtures_of_a_member_do_not_depend_on_the_stack(cases: Any) -> None:
     check_alone(cases.mixup(3, 33, 67, np.float32), {"share", "x", "y", "weight"})
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_numbers_of_a_member_do_not_depend_on_the_stack(cases: Any, dtype: type) -> None:
+    for build in (cases.number_embedding, cases.number_embedding_backward):
+        case = build(3, 3, 33, dtype)
+        check_alone(case, set(case.arguments) - {"low", "gain", "plan"})
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -62,6 +62,8 @@ OF_VIEWS = {
     "gather_sparse": ((3, 1, 6, 4, np.float32, np.float32, np.int32), ("offset", "factor")),
     "squash": ((3, 6, 4, np.float32), ("clip", "fill")),
     "take_codes": ((3, 6, (3, 5)), ("places",)),
+    "number_embedding": ((3, 3, 6, np.float32), ("low", "gain", "plan")),
+    "number_embedding_backward": ((3, 3, 6, np.float32), ("low", "gain", "plan")),
 }
 
 
