@@ -67,6 +67,11 @@ INSTANCES: dict[str, list[str]] = {
         *(e for real in REALS for e in instances("softmax", (real,), ("long long", real), HELD)),
         *(e for real in REALS for e in instances("wide_softmax", (real,), ("long long", real))),
     ],
+    "numbers": [
+        *instances("number_embedding_sums", REALS),
+        *instances("number_embedding_forward", REALS),
+        *instances("number_embedding_backward", REALS),
+    ],
     "regression_losses": [
         *instances("terms", REALS, ("AbsoluteError", "Huber", "Pinball", "Poisson", "Gamma")),
         *instances("add_chunks", REALS),

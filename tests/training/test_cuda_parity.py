@@ -49,8 +49,8 @@ SINGLE = [
     "default", "ghost", "layer", "no norm", "no scale and shift", "linear", "absolute_error",
     "huber", "quantile", "poisson", "gamma", "heavy ball", "nesterov", "adamw", "l1",
     "l1 nesterov", "l1 adamw", "l1 layer norm", "group lasso", "group lasso sgd",
-    "group lasso adamw", "dropout", "input dropout", "noise", "mixup", "residual", "cumulative",
-    "population", "clipping", "l0", "lbfgs",
+    "group lasso adamw", "dropout", "input dropout", "noise", "mixup", "residual", "bins",
+    "cumulative", "population", "clipping", "l0", "lbfgs",
 ]  # fmt: skip
 STACKS: dict[str, dict[str, Any]] = {
     "batch": {},

@@ -61,6 +61,8 @@ REGRESSORS: dict[str, dict[str, Any]] = {
     "noise": {"input_noise": 0.3},
     "mixup": {"mixup_alpha": 0.4},
     "residual": {"residual": True, **DEEP},
+    # The offsets of embeddings shift all rows, which the norm cancels: Adam would, as above.
+    "bins": {**SGD, "n_bins": 3},
     "swa": {"swa_fraction": 0.3},
     "cumulative": {"norm_statistics": "cumulative"},
     "population": {"norm_statistics": "population", **DEEP},
@@ -90,6 +92,7 @@ CODED: dict[str, dict[str, Any]] = {
     "mixed": {"mixup_alpha": 0.4},
     "stacked": {"n_members": 2, "normalization": "layer"},
     "held out": {"early_stopping": True, "validation_fraction": 0.25},
+    "bins": {"n_bins": 3, "n_members": 2, "normalization": "layer"},
     "group lasso": GROUP,
     "group lasso sgd": {**SGD, **GROUP},
 }

@@ -16,6 +16,7 @@ from sknorm.kernels.cuda.columns import column_extremes, column_moments
 from sknorm.kernels.cuda.group_steps import adam_group_step, group_norms, sgd_group_step
 from sknorm.kernels.cuda.layer_block import layer_block_backward, layer_block_forward
 from sknorm.kernels.cuda.losses import *  # noqa: F403
+from sknorm.kernels.cuda.numbers import number_embedding_backward, number_embedding_forward
 from sknorm.kernels.cuda.products import matmul
 from sknorm.kernels.cuda.rows import begin_step, dropout, gather, noise, squash
 from sknorm.kernels.cuda.steps import adam_step, clip_gradient, restore_norms, sgd_step
@@ -45,6 +46,8 @@ __all__ = [
     "matmul",
     "mixup",
     "noise",
+    "number_embedding_backward",
+    "number_embedding_forward",
     "restore_norms",
     "sgd_group_step",
     "sgd_step",
