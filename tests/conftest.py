@@ -23,7 +23,7 @@ from sknorm.backends import resolve
 from sknorm.data.dataset import TrainingData
 from sknorm.data.scaling import Scaling
 from sknorm.data.table import CodedRows
-from sknorm.network.architecture import Architecture, Categories
+from sknorm.network.architecture import Architecture, Categories, Embedding
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize
 from sknorm.network.parameters import Parameters, zeros_like
@@ -170,6 +170,13 @@ def coded(
     return CodedRows(X, table), scaling._replace(columns=columns, starts=starts, places=every)
 
 
+def binned(embedding: Embedding, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Lower ends and gains (1, B) of bins among which standardized numbers lie, and beyond them."""
+    edges = [np.sort(rng.normal(0.7, 0.7, count + 1)) for count in embedding.bins]
+    low = np.concatenate([each[:-1] for each in edges])
+    return low[None], 1.0 / np.concatenate([np.diff(each) for each in edges])[None]
+
+
 @pytest.fixture
 def problem() -> Callable[..., Problem]:
     """A builder of problems of 60 rows, with unequal row weights and generic parameters."""
@@ -179,9 +186,10 @@ def problem() -> Callable[..., Problem]:
         activation: str = "tanh", normalization: str | None = "batch", affine: bool = True,
         dropout: float = 0.0, input_dropout: float = 0.0, residual: bool = False, n: int = 60,
         seed: int = 0, categories: Categories | None = None, mixup: bool = False,
+        embedding: Embedding | None = None,
     ) -> Problem:  # fmt: skip
         rng = np.random.default_rng(seed)
-        known = 1e-5, affine, 16, residual, categories
+        known = 1e-5, affine, 16, residual, embedding, categories
         architecture = Architecture(sizes, activation, normalization, *known)
         states = [np.random.RandomState(seed + k) for k in range(members)]
         network = initialize(resolve(np.zeros(1)), architecture, states, np.dtype(np.float64))
@@ -191,13 +199,16 @@ def problem() -> Callable[..., Problem]:
         targets = rng.normal(size=(n, sizes[-1]))
         if classes > 2:
             targets = rng.integers(0, classes, (n, 1))
-        width = architecture.numbers
+        width = len(embedding.bins) if embedding else architecture.numbers
         X: Any = rng.normal(2.0, 3.0, (n, width))
         y = (targets > 0).astype(float) if classes == 2 else targets
         weight = rng.uniform(0.2, 3.0, (1, n))
         scaling = Scaling(rng.normal(size=(1, width)), rng.uniform(0.2, 0.5, (1, width)))
         if categories is not None:
             X, scaling = coded(X, scaling, categories, rng)
+        if embedding is not None:
+            low, gain = binned(embedding, rng)
+            scaling = scaling._replace(low=low, gain=gain)
         data = TrainingData(X, y, weight, scaling)
         rates = np.linspace(0.0, dropout, members + 1)[1:]
         values = dict.fromkeys((each.name for each in fields(Members)), 0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from sknorm.network.architecture import Categories
+from sknorm.network.architecture import Categories, Embedding
 from sknorm.objective.losses import BinaryLogLoss, MulticlassLogLoss, SquaredError
 
 ACTIVATIONS = [
@@ -103,6 +103,32 @@ def test_gradient_with_categories(
 def test_gradient_with_categories_in_other_shapes(problem: Callable, sizes: tuple) -> None:
     """Straight to the outputs, and in layers that are cut into pieces."""
     made = problem(sizes, categories=CATEGORIES["both"], n=3000, members=1)
+    assert_directional_derivative(made, SquaredError(), made.rows[:, :2900])
+
+
+BINS = Embedding((3, 0, 1), 2)  # of three numbers, of which one is an input itself
+
+
+@pytest.mark.parametrize("normalization", NORMS)
+@pytest.mark.parametrize("name", [None, *CATEGORIES])
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_gradient_with_embedded_numbers(
+    problem: Callable, normalization: str | None, name: str | None, members: int, dropout: float
+) -> None:
+    """Alone, and beside rows of weights and vectors of categories."""
+    known = None if name is None else CATEGORIES[name]
+    sizes = (5 + (known.width + known.rows if known else 0), 7, 6, 2)
+    how = {"normalization": normalization, "members": members, "dropout": dropout}
+    made = problem(sizes, embedding=BINS, categories=known, **how)
+    assert made.network.architecture.numbers == 5
+    assert_directional_derivative(made, SquaredError(), made.rows[:, :40])
+
+
+@pytest.mark.parametrize("sizes", [(5, 1), (5, 160, 144, 1)], ids=str)
+def test_gradient_with_embedded_numbers_in_other_shapes(problem: Callable, sizes: tuple) -> None:
+    """Straight to the outputs, and in layers that are cut into pieces."""
+    made = problem(sizes, embedding=BINS, n=3000, members=1)
     assert_directional_derivative(made, SquaredError(), made.rows[:, :2900])
 
 
