@@ -61,11 +61,22 @@ Labels: TypeAlias = Iterable[Any] | HasArray
 LayerSizes: TypeAlias = Literal["auto"] | Integer | Sequence[Integer] | HasArray
 Activation: TypeAlias = Literal[
     "auto",
-    "identity", "logistic", "tanh", "relu", "leaky_relu", "elu", "selu", "gelu", "silu", "mish"
+    "identity",
+    "logistic",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
 ]
 Solver: TypeAlias = Literal["sgd", "adam", "adamw", "lbfgs"]
 BatchSize: TypeAlias = Integer | Literal["auto"]
-LearningRate: TypeAlias = Literal["auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"]
+LearningRate: TypeAlias = Literal[
+    "auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"
+]
 Preset: TypeAlias = Literal["accurate", "fast", "sklearn"]
 Seed: TypeAlias = Integer | RandomState | None
 FlagOrAuto: TypeAlias = Flag | Literal["auto"]

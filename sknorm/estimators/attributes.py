@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
-from sknorm.data.columns import Columns
 from sknorm.estimators.combinations import PLANNED
 from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.fitting import Training

@@ -22,7 +22,6 @@ from sknorm.optim import SGD, Adam, schedules
 from sknorm.training.batches import Batches
 from sknorm.training.plan import Plan
 
-
 _WIDTH = 8  # of the vectors of numbers with bins
 
 

@@ -41,7 +41,7 @@ loss : {_options(LOSSES)} = 'squared_error'
 {_LOSSES}
 hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) or 'auto' = 'auto'
     Widths of the hidden layers. What 'auto' stands for, here and below, is in the notes.
-activation : {_options(['auto', *ACTIVATIONS])} = 'auto'
+activation : {_options(["auto", *ACTIVATIONS])} = 'auto'
     Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
 preset : {{'accurate', 'fast', 'sklearn'}} = 'accurate'
     What 'auto' stands for: a few networks that are as accurate as this library knows how to make
@@ -223,7 +223,15 @@ CONSTRAINTS: dict[str, Any] = {
 }
 # Those that the preparation of a table depends on, before anything is drawn or trained.
 _OF_TARGETS = {"loss", "quantile", "huber_delta", "standardize_target", "class_weight"}
-_OF_COLUMNS = {"preset", "solver", "input_dropout", "scaling", "n_bins", "categorical_features", "min_frequency"}
+_OF_COLUMNS = {
+    "preset",
+    "solver",
+    "input_dropout",
+    "scaling",
+    "n_bins",
+    "categorical_features",
+    "min_frequency",
+}
 PREPARING = _OF_TARGETS | _OF_COLUMNS | {"mixup_alpha", "normalization", "dtype", "backend"}
 # Those that draw something in each step of training unless they are 0.
 RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")

@@ -109,7 +109,9 @@ def _fast(facts: Facts) -> dict[str, Any]:
     }
 
 
-def resolved(estimator: Any, facts: Facts | None = None, known: dict[str, Any] | None = None) -> Any:
+def resolved(
+    estimator: Any, facts: Facts | None = None, known: dict[str, Any] | None = None
+) -> Any:
     """A copy of an estimator with values in the place of ``"auto"``.
 
     Without ``facts`` those of a table of usual size; ``known`` are values of an earlier fit, which

@@ -275,7 +275,9 @@ class Stack(Observer):
         for trial, places in zip(self.trials, self.places, strict=True):
             outcome, network, model = whole.take(places), trial.network, trial.job.candidate.model
             resolved = trial.training.model
-            adopt(network, attributes.of_outcome(resolved, trial.training, outcome, self.whole.rows))
+            adopt(
+                network, attributes.of_outcome(resolved, trial.training, outcome, self.whole.rows)
+            )
             attributes.warn_if_unfinished(resolved, outcome)
             attributes.warn_if_unscored(resolved, outcome)
             if outcome.diverged.any():

@@ -112,13 +112,15 @@ class BatchGradient:
         self.quantities = quantities or Quantities(backend, members)
         self.rows = backend.zeros((batch.held, batch.rows), xp.int64)
         self._allocate(data, batch)
-        self.workspace = [self.x, self.numbers, self.y, self.weight]
+        self.workspace = [self.x, self.y, self.weight]
+        if self.numbers is not self.x:
+            self.workspace.append(self.numbers)
         self.factor = backend.asarray(1.0 / (batch.rows * batch.mean_weight))
         self._lookup = self._look_up(members)
         self._embedding = self._embed(members, data)
         taken = self._take(data)
-        batch = self.numbers, self.y, self.weight
-        augmented = augment(members, self.quantities, backend, batch)
+        changed = self.numbers, self.y, self.weight
+        augmented = augment(members, self.quantities, backend, changed)
         self._loaded = len(taken) + len(augmented)
         self.operations = [*taken, *augmented, *self._compute(members, loss)]
 
