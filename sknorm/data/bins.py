@@ -1,4 +1,4 @@
-"""Bins of numeric columns, by which networks see more of a number than its distance to the middle."""
+"""Bins of numeric columns, between whose edges what networks see of a number is linear."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -58,8 +58,6 @@ def scaling(estimator: Any, X: Any) -> str | None:
         If it needs dense ones.
     """
     asked = estimator.scaling
-    if asked == "auto":
-        return None if estimator.normalization is None else "standard"
     if asked == "robust" and sparse.issparse(whole(X)):
         raise ValueError(
             "scaling='robust' moves zeros, which a sparse table does not store. Set "

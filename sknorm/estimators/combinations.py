@@ -52,7 +52,7 @@ def check_combination(estimator: Any) -> None:
     if estimator.n_bins is not None and estimator.input_dropout > 0:
         raise ValueError(
             f"input_dropout={estimator.input_dropout} drops numbers, and n_bins={estimator.n_bins} "
-            "embeds them, so that none would be a value like others. Set one of them to its default."
+            "embeds them, of which zero would be a value like others. Set either to its default."
         )
     _check_layer_norm(estimator)
     if not PENALTIES[estimator.penalty].takes_l1_ratio and estimator.l1_ratio > 0:

@@ -29,7 +29,6 @@ from sknorm.training.plan import Score
 from sknorm.training.task import Task
 from sknorm.training.validation_loss import HeldOutLoss
 
-_SMALL = 100_000  # values of X under which float64 costs nothing
 _HEADER = ("n_features_in_", "feature_names_in_")
 # Whether fits are those of a regularization path: the weights that one begins with are those of
 # another alpha, and it takes more epochs to leave them than a score has patience for.
@@ -139,7 +138,7 @@ def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Pre
     rows, header = check_rows(estimator, given, previous)
     target = learn_target(estimator, rows, given, previous)
     facts = facts_of(rows, target)
-    model = recipe.resolved(estimator, facts, previous and previous.resolved)
+    model = recipe.resolved(estimator, facts, previous.resolved if previous else None)
     if previous is not None:
         check_continues(model, target, previous)
     dtype = compute_dtype(model, rows.X, previous)
@@ -256,7 +255,7 @@ def compute_dtype(estimator: Any, X: Any, previous: Fitted | None) -> Any:
     if previous is not None:
         return previous.wide_dtype
     if estimator.dtype == "auto":
-        small = np.prod(X.shape) < _SMALL
+        small = recipe.is_small(estimator, *X.shape)
         return np.float64 if "64" in str(X.dtype) and small else np.float32
     return np.dtype(estimator.dtype).type
 
@@ -266,7 +265,7 @@ def plan_training(
 ) -> tuple[Training, Task]:
     """The training run over a prepared table: draw weights, rows to hold out, and orders."""
     continued, on_path = previous is not None, _ON_PATH.get()
-    estimator = recipe.resolved(estimator, prepared.facts, previous and previous.resolved)
+    estimator = recipe.resolved(estimator, prepared.facts, previous.resolved if previous else None)
     states, member_seeds = random_states(estimator)
     network = initial_network(estimator, prepared, states, previous)
     if continued and on_path and estimator.early_stopping:

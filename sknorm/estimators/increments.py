@@ -73,7 +73,7 @@ def train_on(estimator: Any, given: Given) -> None:
     previous = estimator._fitted if estimator.__sklearn_is_fitted__() else None
     before: Increments | None = getattr(estimator, "_increments", None)
     validated = _validate_parameters(estimator, previous, before)
-    model = recipe.resolved_for_parts(estimator, previous and previous.resolved)
+    model = recipe.resolved_for_parts(estimator, previous.resolved if previous else None)
     combinations.check_combination(model)
     combinations.check_incremental(model)
     rows, header = check_rows(estimator, given, previous)

@@ -223,16 +223,10 @@ CONSTRAINTS: dict[str, Any] = {
 }
 # Those that the preparation of a table depends on, before anything is drawn or trained.
 _OF_TARGETS = {"loss", "quantile", "huber_delta", "standardize_target", "class_weight"}
-_OF_COLUMNS = {
-    "preset",
-    "solver",
-    "input_dropout",
-    "scaling",
-    "n_bins",
-    "categorical_features",
-    "min_frequency",
-}
-PREPARING = _OF_TARGETS | _OF_COLUMNS | {"mixup_alpha", "normalization", "dtype", "backend"}
+_OF_COLUMNS = {"scaling", "n_bins", "categorical_features", "min_frequency"}
+_OF_RECIPES = {"preset", "solver", "input_dropout"}
+PREPARING = _OF_TARGETS | _OF_COLUMNS | _OF_RECIPES
+PREPARING |= {"mixup_alpha", "normalization", "dtype", "backend"}
 # Those that draw something in each step of training unless they are 0.
 RANDOM = ("dropout", "input_dropout", "input_noise", "mixup_alpha")
 

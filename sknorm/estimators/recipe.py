@@ -27,9 +27,10 @@ _SKLEARN = {
     "n_bins": None,
     "n_members": 1,
 }
-AUTO = tuple(_SKLEARN)  # parameters
+AUTO = (*_SKLEARN, "scaling")  # parameters
 _ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
 _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
+_SMALL = 100_000  # values of a table under which float64 costs nothing
 _WIDEST = 60  # numeric columns of which bins are learned
 _LEAST_TO_HOLD_OUT = 500  # rows of which some are held out
 _TINY = 200  # rows below which nothing is random but the first weights and the order of the rows
@@ -65,12 +66,12 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
     Scikit-learn's values stand for ``"auto"`` under ``solver='sgd'`` and ``'lbfgs'``, and in
     ``partial_fit``, which does not know how many rows are to come.
     """
-    values = dict(_SKLEARN)
-    plain = estimator.preset == "sklearn" or estimator.solver not in _ADAPTIVE
-    if not plain and facts.rows is not None:
+    values = {**_SKLEARN, "scaling": None if estimator.normalization is None else "standard"}
+    if not is_plain(estimator) and facts.rows is not None:
         values |= _accurate(facts) if estimator.preset == "accurate" else _fast(facts)
         if estimator.input_dropout > 0 or facts.is_sparse or not 0 < facts.numbers <= _WIDEST:
             values["n_bins"] = None
+        values["scaling"] = "standard" if facts.is_sparse else "robust"
         if facts.rows < _TINY:
             values |= {"dropout": 0.0, "hidden_layer_sizes": (64, 64)}
     if not is_auto(estimator.learning_rate):  # patience is that of the schedule
@@ -136,11 +137,28 @@ def resolved_for_parts(estimator: Any, known: dict[str, Any] | None) -> Any:
     return resolved(estimator, facts, kept)
 
 
+def is_plain(estimator: Any) -> bool:
+    """Whether ``"auto"`` is what it is in scikit-learn's MLP, with the norm that is asked for."""
+    return estimator.preset == "sklearn" or estimator.solver not in _ADAPTIVE
+
+
+def is_small(estimator: Any, rows: int, width: int) -> bool:
+    """Whether a table is so small that computing in float64 costs little."""
+    return rows * width < _SMALL if is_plain(estimator) else rows < _TINY
+
+
+def standardizes_target(estimator: Any) -> bool:
+    """Whether a regressor trains on targets in units of their own."""
+    if is_auto(estimator.standardize_target):
+        return estimator.normalization is not None or not is_plain(estimator)
+    return bool(estimator.standardize_target)
+
+
 def stops_early(estimator: Any, rows: int) -> bool:
     """Whether an estimator without ``"auto"`` holds rows out to choose the epoch by."""
     if not is_auto(estimator.early_stopping):
         return bool(estimator.early_stopping)
-    if estimator.preset == "sklearn" or estimator.solver not in _ADAPTIVE:
+    if is_plain(estimator):
         return estimator.solver != "lbfgs" and is_large(rows)
     return rows >= _LEAST_TO_HOLD_OUT
 

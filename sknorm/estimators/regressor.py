@@ -35,6 +35,7 @@ from sknorm.backends import in_kind, resolve
 from sknorm.data.numeric import NumericTarget, check_numbers
 from sknorm.data.rows import Rows
 from sknorm.data.targets import Target
+from sknorm.estimators import recipe
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.fitted import shallow_copy
@@ -296,10 +297,7 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
         return rows.weight
 
     def _learn_target(self, rows: Rows, given: Given) -> Target:
-        standardize = self.standardize_target
-        if standardize == "auto":
-            standardize = self.normalization is not None
-        how = {"standardize": bool(standardize), "partial": given.partial}
+        how = {"standardize": recipe.standardizes_target(self), "partial": given.partial}
         return NumericTarget.learn(rows.y, rows.weights(), self._chosen_loss(), **how)
 
     def _go_on_with(self, target: Any) -> Target:

@@ -274,10 +274,8 @@ class Stack(Observer):
         models, whole = {}, self._settle()
         for trial, places in zip(self.trials, self.places, strict=True):
             outcome, network, model = whole.take(places), trial.network, trial.job.candidate.model
-            resolved = trial.training.model
-            adopt(
-                network, attributes.of_outcome(resolved, trial.training, outcome, self.whole.rows)
-            )
+            training, resolved = trial.training, trial.training.model
+            adopt(network, attributes.of_outcome(resolved, training, outcome, self.whole.rows))
             attributes.warn_if_unfinished(resolved, outcome)
             attributes.warn_if_unscored(resolved, outcome)
             if outcome.diverged.any():
@@ -343,8 +341,8 @@ class Stack(Observer):
                 f"Training became non-finite in epoch {int(outcome.epochs.max())}. Lower "
                 "learning_rate_init, set max_grad_norm, or scale the inputs and targets."
             )
-        resolved = trial.training.model
-        adopt(network, attributes.of_outcome(resolved, trial.training, outcome, self.whole.rows))
+        training, resolved = trial.training, trial.training.model
+        adopt(network, attributes.of_outcome(resolved, training, outcome, self.whole.rows))
         result: dict[str, Any] = {
             "key": trial.job.key,
             "fit_error": None,
