@@ -25,7 +25,12 @@ X, LABELS = make_classification(
 Y = make_regression(300, 8, n_informative=5, n_targets=2, noise=5.0, random_state=0)[1] / 100
 COUNTS = np.random.default_rng(0).poisson(np.exp(X[:, 0] / 2 + 1)).astype(float) + 0.5
 WEIGHT = np.random.default_rng(1).integers(0, 4, 300) * 0.5
-SMALL: dict[str, Any] = {"hidden_layer_sizes": (12, 8), "max_iter": 8, "random_state": 0}
+SMALL: dict[str, Any] = {
+    "preset": "sklearn",
+    "hidden_layer_sizes": (12, 8),
+    "max_iter": 8,
+    "random_state": 0,
+}
 STOP: dict[str, Any] = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 20}
 
 ONE_FACTOR: list[dict[str, Any]] = [

@@ -55,6 +55,7 @@ def sknorm_estimator(job: Job, epochs: int, **overrides: Any) -> Any:
 
     parameters: dict[str, Any] = {
         **_shared_parameters(job, epochs),
+        "preset": "sklearn",
         "normalization": "batch",
         "dropout": DROPOUT,
         "dtype": "float32",

@@ -51,7 +51,7 @@ def peak_over_x(epochs: int, early_stopping: int, gigabytes: float) -> float:
     rng = np.random.default_rng(0)
     model = MLPClassifier(
         hidden_layer_sizes=(32,), batch_size=1024, tol=0.0, random_state=0, max_iter=epochs,
-        n_iter_no_change=epochs, early_stopping=bool(early_stopping),
+        n_iter_no_change=epochs, early_stopping=bool(early_stopping), preset="sklearn",
     )  # fmt: skip
     quiet_fit(model, rng.standard_normal((4096, COLUMNS)), rng.integers(0, 2, 4096))
     before = _resident_bytes()

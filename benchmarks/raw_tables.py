@@ -116,7 +116,9 @@ def _epoch(
     others = [name for name in frame if name not in categories]
 
     def network() -> MLPClassifier:
-        return MLPClassifier(hidden, max_iter=1, random_state=0, early_stopping=False)
+        return MLPClassifier(
+            hidden, preset="sklearn", max_iter=1, random_state=0, early_stopping=False
+        )
 
     def piped() -> None:
         encoder = OneHotEncoder(sparse_output=False, handle_unknown="ignore")
@@ -133,7 +135,7 @@ def _epoch(
 
 
 def _row(frame: pd.DataFrame, y: np.ndarray, repeats: int, clock: str) -> tuple[str, ...]:
-    model = MLPClassifier(max_iter=1, random_state=0).fit(frame, y)
+    model = MLPClassifier(preset="sklearn", max_iter=1, random_state=0).fit(frame, y)
     row = frame.iloc[[5]]
     contenders = [repeated("predict", partial(model.predict, row), 0.05)]
     seconds = interleave(contenders, repeats, clock=clock)["predict"]

@@ -83,7 +83,7 @@ def fit(X: sparse.csr_matrix, y: np.ndarray, epochs: int) -> object:
 
     model = MLPClassifier(
         (WIDTH,), batch_size=BATCH, max_iter=epochs, n_iter_no_change=epochs, tol=0.0,
-        early_stopping=False, random_state=0,
+        early_stopping=False, random_state=0, preset="sklearn",
     )  # fmt: skip
     return quiet_fit(model, X, y)
 

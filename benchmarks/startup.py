@@ -30,7 +30,7 @@ warnings.simplefilter("ignore")
 X, y = load_breast_cancer(return_X_y=True)
 X = StandardScaler().fit_transform(X)
 start = time.perf_counter()
-{estimator}(max_iter={epochs}, random_state=0).fit(X, y)
+{estimator}(max_iter={epochs}, random_state=0{more}).fit(X, y)
 print(time.perf_counter() - start)
 """
 
@@ -69,8 +69,9 @@ def import_times(repeats: int) -> tuple[float, float]:
 
 def first_fits(estimator: str, repeats: int, epochs: int = 10) -> tuple[float, float, float]:
     """Seconds of the first fit: scikit-learn's, and this library's with a warm and a cold cache."""
-    peer = FIT.format(package="sklearn.neural_network", estimator=estimator, epochs=epochs)
-    own = FIT.format(package="sknorm", estimator=estimator, epochs=epochs)
+    peer = FIT.format(package="sklearn.neural_network", estimator=estimator, epochs=epochs, more="")
+    more = ', preset="sklearn"'
+    own = FIT.format(package="sknorm", estimator=estimator, epochs=epochs, more=more)
     with tempfile.TemporaryDirectory() as folder:
         (cold,) = run(own, NUMBA_CACHE_DIR=folder)
         pairs = [(run(peer)[0], run(own, NUMBA_CACHE_DIR=folder)[0]) for _ in range(repeats)]
