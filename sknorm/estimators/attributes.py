@@ -232,8 +232,8 @@ def _of_numbers(fitted: Fitted, table: Any, weight: np.ndarray) -> np.ndarray:
         first, width, begin, _, count = row
         added, spread = weight[:, first : first + max(1, width)], np.eye(1)
         if width and bins is not None:
-            own = vectors[:, begin : begin + (2 + count) * width].reshape(-1, 2 + count, width)
-            added, spread = own[:, 1:] @ added, bins.covariances[j]
+            own = vectors[:, begin : begin + (1 + count) * width].reshape(-1, 1 + count, width)
+            added, spread = own @ added, bins.covariances[j]
         if not columns.constant[j]:  # else its weights were never used
             found[:, feature] = np.einsum("kio,ij,kjo->k", added, spread, added, optimize=True)
     return np.maximum(found, 0.0)  # of rounding errors

@@ -77,8 +77,8 @@ class Embedding:
 
     @property
     def table_size(self) -> int:
-        """Numbers in the table of vectors: two of each column with bins, and one of each bin."""
-        return sum((2 + count) * self.width for count in self.bins if count)
+        """Numbers in the table of vectors: one of each column with bins, and one of each bin."""
+        return sum((1 + count) * self.width for count in self.bins if count)
 
     @property
     def plan(self) -> np.ndarray:
@@ -87,7 +87,7 @@ class Embedding:
         for count, inputs in zip(self.bins, self.widths, strict=True):
             width = self.width if count else 0
             made.append((first, width, begin, start, count))
-            first, begin, start = first + inputs, begin + (2 + count) * width, start + count
+            first, begin, start = first + inputs, begin + (1 + count) * width, start + count
         return np.array(made, dtype=np.int64).reshape(-1, 5)
 
 

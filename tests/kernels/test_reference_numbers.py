@@ -27,13 +27,13 @@ def bins(arguments: dict[str, Any], k: int, column: int) -> tuple[np.ndarray, np
 
 
 def inputs(arguments: dict[str, Any], k: int, column: int) -> np.ndarray:
-    """What the vectors of a member's column count, (n, 2 + bins)."""
+    """What the vectors of a member's column count, (n, 1 + bins)."""
     numbers, count = arguments["numbers"], arguments["plan"][column][4]
     z = numbers[k % len(numbers), :, column].astype(float)
     filled = np.zeros((len(z), count))
     for t, (low, high) in enumerate(zip(*bins(arguments, k, column), strict=True)):
         filled[:, t] = np.interp(z, [low, high], [0.0, 1.0])
-    return np.column_stack([np.ones_like(z), z, filled])
+    return np.column_stack([z, filled])
 
 
 @KERNELS
@@ -47,7 +47,7 @@ def test_embeddings(cases: Any, kernels: Any, R: int, K: int, V: int) -> None:
             if width == 0:
                 want[:, first] = a["numbers"][k % R, :, column]
                 continue
-            vectors = a["table"][k, begin : begin + (2 + count) * width].reshape(-1, width)
+            vectors = a["table"][k, begin : begin + (1 + count) * width].reshape(-1, width)
             want[:, first : first + width] = inputs(a, k, column) @ vectors
         np.testing.assert_allclose(got[k], want, rtol=1e-9, atol=1e-9)
         np.testing.assert_array_equal(got[k, :, -2:], a["x"][k, :, -2:])
@@ -63,7 +63,7 @@ def test_gradients(cases: Any, kernels: Any, R: int, K: int, V: int) -> None:
             (inputs(a, k, column).T @ a["dx"][k, :, first : first + width]).ravel()
             for column, (first, width, *_) in enumerate(a["plan"])
         ]
-        sizes = [(2 + count) * width for _, width, _, _, count in a["plan"]]
+        sizes = [(1 + count) * width for _, width, _, _, count in a["plan"]]
         assert np.sum(sizes) == got.shape[1]
         for (_, _, begin, *_), size, want in zip(a["plan"], sizes, parts, strict=True):
             np.testing.assert_allclose(got[k, begin : begin + size], want, rtol=1e-9, atol=1e-9)
@@ -113,8 +113,8 @@ def test_bins_are_filled_one_after_the_other(kernels: Any, dtype: type, missing:
     """None below its lower end, whole from its upper end on, and linear between them."""
     z = np.sort(np.concatenate([EDGES, np.linspace(-3.0, 8.0, 200), [-1e30, 1e30]])).astype(dtype)
     for t, (low, high) in enumerate(pairwise(EDGES)):
-        table = np.zeros(5 + missing, dtype)
-        table[2 + t] = 1.0
+        table = np.zeros(4 + missing, dtype)
+        table[1 + t] = 1.0
         got = of_one_column(z, table, missing).run(kernels)["x"][0, :, 0]
         np.testing.assert_array_equal(got[z <= low], 0.0)
         np.testing.assert_array_equal(got[z >= high], 1.0)
@@ -126,7 +126,7 @@ def test_bins_are_filled_one_after_the_other(kernels: Any, dtype: type, missing:
 @DTYPES
 def test_embeddings_are_continuous(kernels: Any, dtype: type) -> None:
     """Beside an edge they are what they are on it, but for the slopes of a step so small."""
-    table = np.random.default_rng(0).normal(size=5).astype(dtype)
+    table = np.random.default_rng(0).normal(size=4).astype(dtype)
     on = EDGES.astype(dtype)
     sides = [np.nextafter(on, dtype(side)) for side in (-np.inf, np.inf)]
     at, below, above = (
@@ -136,17 +136,17 @@ def test_embeddings_are_continuous(kernels: Any, dtype: type) -> None:
     np.testing.assert_allclose(below, at, rtol=ulps, atol=ulps)
     np.testing.assert_allclose(above, at, rtol=ulps, atol=ulps)
     np.testing.assert_allclose(
-        at, table[0] + table[1] * on + np.cumsum([0.0, *table[2:]]), rtol=ulps, atol=ulps
+        at, table[0] * on + np.cumsum([0.0, *table[1:]]), rtol=ulps, atol=ulps
     )
 
 
 @KERNELS
 @DTYPES
 def test_linear_at_first(kernels: Any, dtype: type) -> None:
-    """Without bends, a number has its offset and slope."""
+    """Without bends, a number has its slope."""
     z = np.linspace(-3.0, 8.0, 50).astype(dtype)
-    got = of_one_column(z, np.array([0.5, 2.0, 0.0, 0.0, 0.0], dtype)).run(kernels)["x"]
-    np.testing.assert_array_equal(got[0, :, 0], dtype(0.5) + dtype(2.0) * z)
+    got = of_one_column(z, np.array([2.0, 0.0, 0.0, 0.0], dtype)).run(kernels)["x"]
+    np.testing.assert_array_equal(got[0, :, 0], dtype(2.0) * z)
 
 
 @KERNELS
@@ -154,7 +154,7 @@ def test_numbers_are_compared_in_float64(kernels: Any) -> None:
     """A lower end that float32 would round to the number is still above it."""
     z = np.ones(1, np.float32)
     for low, want in ((1.0 + 1e-12, 0.0), (1.0 - 1e-12, 1.0)):
-        case = of_one_column(z, np.array([0.0, 0.0, 1.0, 0.0, 0.0], np.float32))
+        case = of_one_column(z, np.array([0.0, 1.0, 0.0, 0.0], np.float32))
         case.arguments["low"][...] = [[low, 2.0, 3.0]]
         case.arguments["gain"][...] = [[1e12, 1.0, 1.0]]
         np.testing.assert_allclose(case.run(kernels)["x"], want, atol=1e-3)

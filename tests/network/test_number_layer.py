@@ -41,9 +41,9 @@ def dense_inputs(problem: Any, member: int, view: int = 0) -> np.ndarray:
         if count == 0:
             parts.append(value[:, None])
             continue
-        size = (2 + count) * own.width
-        offset, slope, *bends = table[begin : begin + size].reshape(-1, own.width)
-        part = offset + value[:, None] * slope
+        size = (1 + count) * own.width
+        slope, *bends = table[begin : begin + size].reshape(-1, own.width)
+        part = value[:, None] * slope
         for bend in bends:
             filled = (value - scaling.low[view, start]) * scaling.gain[view, start]
             part += np.clip(filled, 0.0, 1.0)[:, None] * bend
@@ -151,8 +151,8 @@ def test_each_member_has_the_bins_of_its_view(problem: Callable) -> None:
 
 
 def test_plan_of_embeddings() -> None:
-    np.testing.assert_array_equal(BINS.plan, [[0, 2, 0, 0, 3], [2, 0, 10, 3, 0], [3, 2, 10, 3, 1]])
-    assert BINS.widths == [2, 1, 2] and BINS.table_size == 16
+    np.testing.assert_array_equal(BINS.plan, [[0, 2, 0, 0, 3], [2, 0, 8, 3, 0], [3, 2, 8, 3, 1]])
+    assert BINS.widths == [2, 1, 2] and BINS.table_size == 12
 
 
 @pytest.mark.parametrize(
@@ -200,17 +200,16 @@ def test_layers_in_order(problem: Callable) -> None:
 
 
 def test_embeddings_start_as_lines() -> None:
-    """Of offsets and slopes in [-1, 1], with no bends."""
+    """Of slopes in [-1, 1], with no bends."""
     embedding = Embedding((9, 0, 9), 1000)
     architecture = Architecture((2001, 4, 1), "tanh", "batch", 1e-5, True, 0, embedding=embedding)
     layer = numbers(architecture)
     assert layer is not None
     drawn = layer.draw(np.random.RandomState(0))["table"]
-    assert drawn.shape == (22_000,)
-    for vectors in drawn.reshape(2, 11, 1000):
-        np.testing.assert_array_equal(vectors[2:], 0.0)
-        for vector in vectors[:2]:
-            assert -1.0 <= vector.min() < -0.98 and 0.98 < vector.max() <= 1.0
-            assert abs(vector.mean()) < 0.1 and abs(vector.var() - 1.0 / 3.0) < 0.05
+    assert drawn.shape == (20_000,)
+    for slope, *bends in drawn.reshape(2, 10, 1000):
+        np.testing.assert_array_equal(bends, 0.0)
+        assert -1.0 <= slope.min() < -0.98 and 0.98 < slope.max() <= 1.0
+        assert abs(slope.mean()) < 0.1 and abs(slope.var() - 1.0 / 3.0) < 0.05
     again = layer.draw(np.random.RandomState(1))["table"]
     assert not np.array_equal(again, drawn)

@@ -9,13 +9,12 @@ U = np.uint64  # an unsigned index needs no check for counting from the end
 
 @helper
 def _sum_up(table, width, sums):
-    """Sums of the first vector and of those of all bins below each, behind the slope."""
+    """For each bin, the sum of the vectors of those below; none in the place of the slope."""
     for j in range(U(width)):
-        sums[j] = table[j]
-        sums[U(width) + j] = table[U(width) + j]
+        sums[j] = 0
+        sums[U(width) + j] = 0
     for place in range(U(2 * width), U(table.size)):
-        before = U(place - 2 * width) if place < 3 * width else U(place - width)
-        sums[place] = table[place] + sums[before]
+        sums[place] = sums[U(place - width)] + table[U(place - width)]
 
 
 @scalar
@@ -40,10 +39,9 @@ def _embed(low, gain, numbers, column, width, table, sums, x, first):
         z = numbers[i, U(column)]
         found = _bins_from(low, np.float64(z))
         share = kind(_share(low, gain, found, np.float64(z)))
-        below = U((found if found > 1 else 0) * width)  # the sum of those before its own
-        own = U((found + 1 if found > 0 else 1) * width)
+        own = U(found * width)  # below all bins the slope's: it has no share, and no sum
         for j in range(U(width)):
-            x[i, U(first) + j] = sums[below + j] + z * table[U(width) + j] + share * table[own + j]
+            x[i, U(first) + j] = sums[own + j] + z * table[j] + share * table[own + j]
 
 
 @helper
@@ -64,7 +62,7 @@ def number_embedding_forward(rows, count, low, gain, plan, numbers, table, sums,
             if width == 0:
                 _copy_column(numbers[r], c, x[k], first)
                 continue
-            own, part = slice(start, start + bins), slice(begin, begin + (2 + bins) * width)
+            own, part = slice(start, start + bins), slice(begin, begin + (1 + bins) * width)
             _sum_up(table[k, part], width, sums[k, part])
             ends = low[view, own], gain[view, own]
             _embed(*ends, numbers[r], c, width, table[k, part], sums[k, part], x[k], first)
@@ -81,11 +79,11 @@ def _unembed(low, gain, numbers, column, width, dx, first, sums, dtable):
         z = numbers[i, U(column)]
         found = _bins_from(low, np.float64(z))
         share = kind(_share(low, gain, found, np.float64(z)))
-        own = U((found + 1 if found > 0 else 0) * width)
+        own = U(found * width)
         for j in range(U(width)):
             value = dx[i, U(first) + j]
             sums[own + j] += value
-            dtable[U(width) + j] += z * value
+            dtable[j] += z * value
         if found > 0:
             for j in range(U(width)):
                 dtable[own + j] += share * dx[i, U(first) + j]
@@ -93,15 +91,12 @@ def _unembed(low, gain, numbers, column, width, dx, first, sums, dtable):
 
 @helper
 def _spread(width, bins, sums, dtable):
-    """Add those sums to the bins below, and all of them to the first vector."""
-    for t in range(bins - 1, -1, -1):
-        own, above = U((t + 2) * width), U((t + 3) * width)
+    """Add those sums to the bins below."""
+    for t in range(bins - 1, 0, -1):
+        own, above = U(t * width), U((t + 1) * width)
         for j in range(U(width)):
-            if t < bins - 1:
-                dtable[own + j] += sums[above + j]
-                sums[own + j] += sums[above + j]
-    for j in range(U(width)):
-        dtable[j] = sums[j] + sums[U(2 * width) + j]
+            dtable[own + j] += sums[above + j]
+            sums[own + j] += sums[above + j]
 
 
 @shares("low", "gain", "plan")
@@ -118,7 +113,7 @@ def number_embedding_backward(rows, count, low, gain, plan, numbers, dx, sums, d
         for c in range(plan.shape[0]):
             first, width, begin, start, bins = plan[c]
             if width > 0:
-                own, part = slice(start, start + bins), slice(begin, begin + (2 + bins) * width)
+                own, part = slice(start, start + bins), slice(begin, begin + (1 + bins) * width)
                 ends = low[view, own], gain[view, own]
                 place = sums[k, part], dtable[k, part]
                 _unembed(*ends, numbers[r], c, width, dx[k], first, *place)

@@ -81,5 +81,5 @@ def _inputs(plan: bytes) -> tuple[np.ndarray, int]:
         for number, (first, width, begin, start, bins) in enumerate(rows)
         for j in range(max(1, width))
     ]
-    most = max((2 + bins for _, width, _, _, bins in rows if width > 0), default=0)
+    most = max((1 + bins for _, width, _, _, bins in rows if width > 0), default=0)
     return np.array(columns, dtype=np.int64).reshape(-1, 6), most

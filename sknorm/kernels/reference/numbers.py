@@ -4,8 +4,9 @@ A number z of a column with T bins, from :math:`l_t` on and of width :math:`1 / 
 
 .. math:: e_t(z) = \min(\max((z - l_t) g_t, 0), 1)
 
-and has the embedding :math:`c + u z + \sum_t e_t(z) w_t` [1]_, with vectors c, u and w that are
-learned. As all bins below its own are full, and those above it empty, it takes the sum of the
+and has the embedding :math:`u z + \sum_t e_t(z) w_t` [1]_, with vectors u and w that are learned.
+It has no offset, as the first layer's norm would cancel it, and without a norm that layer's bias
+does the same. As all bins below its own are full, and those above it empty, it takes the sum of the
 vectors below, which is made once for all rows, and a share of one: its cost does not depend on T.
 
 References
@@ -45,8 +46,8 @@ def number_embedding_forward(
         infinite, with a gain of 0.
     plan : array of int64, shape (d, 5)
         On the host. For each column of numbers: the first of its columns of x, the width of its
-        vectors, 0 if the number itself is its only input, where its vectors c, u and w begin in
-        the table, where its bins begin, and their number, which is not 0 where it has vectors.
+        vectors, 0 if the number itself is its only input, where its vectors u and w begin in the
+        table, where its bins begin, and their number, which is not 0 where it has vectors.
     numbers : array of T, shape (R, n, d)
         Finite numbers z, as networks see them; R is 1 or K.
     table : array of T, shape (K, t)
@@ -61,11 +62,10 @@ def number_embedding_forward(
         if width == 0:
             x[:, :, first] = z + xp.zeros_like(x[:, :, first])
             continue
-        size = (2 + bins) * width
-        vectors = xp.reshape(table[:, begin : begin + size], (-1, 2 + bins, width))
+        size = (1 + bins) * width
+        vectors = xp.reshape(table[:, begin : begin + size], (-1, 1 + bins, width))
         filled = _filled(rows, count, low, gain, z, start, bins)
-        one = xp.ones_like(z)[:, :, None]
-        inputs = xp.concat([one, z[:, :, None], filled], axis=2)
+        inputs = xp.concat([z[:, :, None], filled], axis=2)
         x[:, :, first : first + width] = xp.matmul(inputs, vectors)
 
 
@@ -98,9 +98,9 @@ def number_embedding_backward(
             continue
         z = numbers[:, :, column]
         filled = _filled(rows, count, low, gain, z, start, bins)
-        inputs = xp.concat([xp.ones_like(z)[:, :, None], z[:, :, None], filled], axis=2)
+        inputs = xp.concat([z[:, :, None], filled], axis=2)
         gradient = xp.matmul(inputs.mT, dx[:, :, first : first + width])
-        size = (2 + bins) * width
+        size = (1 + bins) * width
         dtable[:, begin : begin + size] = xp.reshape(gradient, (-1, size))
 
 

@@ -13,9 +13,10 @@ from sknorm.network.layers.base import Buffer, Layer, Work
 class NumberLayer(Layer):
     """Writes vectors in the place of numbers into the inputs.
 
-    A number z that fills its bins to e_t has the vector :math:`c + u z + \\sum_t e_t w_t`
-    (Gorishniy et al., 2022, On embeddings for numerical features in tabular deep learning), which
-    starts as a linear one: w is zero at first, as in TabM (Gorishniy et al., 2024).
+    A number z that fills its bins to e_t has the vector :math:`u z + \\sum_t e_t w_t` (Gorishniy et
+    al., 2022, On embeddings for numerical features in tabular deep learning), which starts as a
+    linear one: w is zero at first, as in TabM (Gorishniy et al., 2024). There is no offset: the
+    first layer's norm would cancel it, and Adam make steps of the rounding of its gradient.
     """
 
     @property
@@ -36,10 +37,10 @@ class NumberLayer(Layer):
         return {"table": (self.own.table_size,)}
 
     def draw(self, random_state: RandomState) -> dict[str, np.ndarray]:
-        """Offsets and slopes uniform in [-1, 1], no bends."""
+        """Slopes uniform in [-1, 1], no bends."""
         table = np.zeros(self.own.table_size)
         for _, width, begin, _, _ in self.own.plan.tolist():
-            table[begin : begin + 2 * width] = random_state.uniform(-1.0, 1.0, 2 * width)
+            table[begin : begin + width] = random_state.uniform(-1.0, 1.0, width)
         return {"table": table}
 
     def buffers(self, rows: int, keeps_masks: bool) -> dict[str, Buffer]:

@@ -44,17 +44,15 @@ struct Filled {
         share = static_cast<T>(part < 1.0 ? part : 1.0);
     }
 
-    // What vector v of the number counts: the first is added as it is, the second times the number,
-    // and those of the bins follow.
+    // What vector v of the number counts: the first is the slope, and those of the bins follow.
     __device__ __forceinline__ T factor(int v, T number) const {
-        if (v == 1) return number;
-        return v < own + 2 ? T(1) : v == own + 2 ? share : T(0);
+        if (v == 0) return number;
+        return v <= own ? T(1) : v == own + 1 ? share : T(0);
     }
 };
 
-// Sums of the first vector and those of all bins below each but the first, where the vector of the
-// last of them stands in the table. A grid of blocks over `count` columns of the input, and of
-// members.
+// Sums of the vectors of all bins below each but the first, where the vector of the last of them
+// stands in the table. A grid of blocks over `count` columns of the input, and of members.
 template <typename T>
 __global__ void __launch_bounds__(ROW_THREADS) number_embedding_sums(
     const long long *__restrict__ inputs, const T *__restrict__ table, long long count,
@@ -64,10 +62,10 @@ __global__ void __launch_bounds__(ROW_THREADS) number_embedding_sums(
     const Input input(inputs + j * INPUT_FIELDS);
     if (input.width == 0) return;
     const T *vector = table + blockIdx.y * t + input.begin;
-    T *to = sums + blockIdx.y * t + input.begin, sum = vector[0];
-    for (int bin = 0; bin < input.bins - 1; ++bin) {
-        sum += vector[(bin + 2) * input.width];
-        to[(bin + 2) * input.width] = sum;
+    T *to = sums + blockIdx.y * t + input.begin, sum = 0;
+    for (int bin = 1; bin < input.bins; ++bin) {
+        sum += vector[bin * input.width];
+        to[bin * input.width] = sum;
     }
 }
 
@@ -92,12 +90,12 @@ __global__ void __launch_bounds__(ROW_THREADS) number_embedding_forward(
     const long long bins = view_of(rows + r * length, table_rows, views > 1) * edges + input.start;
     table += k * t + input.begin;
     sums += k * t + input.begin;
-    const T first = table[0], slope = table[input.width];
+    const T slope = table[0];
     for (long long i = turns.first; i < n; i += turns.stride) {
         const T number = numbers[i * d];
         const Filled<T> filled(low + bins, gain + bins, input.bins, number);
-        const long long below = (filled.own + 1) * input.width;
-        T value = (filled.own > 0 ? sums[below] : first) + number * slope;
+        const long long below = filled.own * input.width;
+        T value = (filled.own > 0 ? sums[below] : T(0)) + number * slope;
         if (filled.own >= 0) value += filled.share * table[below + input.width];
         x[i * m] = value;
     }
@@ -118,7 +116,7 @@ __global__ void __launch_bounds__(ROW_THREADS) number_embedding_backward(
     const long long k = blockIdx.y, r = k % batches;
     const long long column = static_cast<long long>(blockIdx.z) * WARP + lane;
     const Input input(inputs + smaller(column, count - 1) * INPUT_FIELDS);
-    const int vectors = column < count && input.width > 0 ? input.bins + 2 : 0;
+    const int vectors = column < count && input.width > 0 ? input.bins + 1 : 0;
     const int first = blockIdx.x * VECTORS;
     T sums[VECTORS] = {};
     if (first < vectors && n > 0) {
