@@ -61,8 +61,7 @@ REGRESSORS: dict[str, dict[str, Any]] = {
     "noise": {"input_noise": 0.3},
     "mixup": {"mixup_alpha": 0.4},
     "residual": {"residual": True, **DEEP},
-    # The offsets of embeddings shift all rows, which the norm cancels: Adam would, as above.
-    "bins": {**SGD, "n_bins": 3},
+    "bins": {"n_bins": 3},
     "swa": {"swa_fraction": 0.3},
     "cumulative": {"norm_statistics": "cumulative"},
     "population": {"norm_statistics": "population", **DEEP},
