@@ -228,8 +228,8 @@ def _of_numbers(fitted: Fitted, table: Any, weight: np.ndarray) -> np.ndarray:
     if bins is not None:
         plan = fitted.network.architecture.embedding.plan.tolist()  # type: ignore[union-attr]
         vectors = fitted.network.backend.to_numpy(table).astype(np.float64)
-    for j, (feature, row) in enumerate(zip(columns.kinds.numeric, plan, strict=True)):
-        first, width, begin, _, count = row
+    for j, feature in enumerate(columns.kinds.numeric):  # none where the table has zeros instead
+        first, width, begin, _, count = plan[j]
         added, spread = weight[:, first : first + max(1, width)], np.eye(1)
         if width and bins is not None:
             own = vectors[:, begin : begin + (1 + count) * width].reshape(-1, 1 + count, width)
