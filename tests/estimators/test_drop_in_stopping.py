@@ -121,8 +121,9 @@ def test_weights_of_one_do_not_change_early_stopping(
 ) -> None:
     X, y = make_regression(100, 2, random_state=42)
     y = (y > 0).astype(float)
-    settings = {"early_stopping": True, "tol": 1e-2, "batch_size": 10, "random_state": 42}
+    settings = {"preset": "sklearn", "early_stopping": True, "tol": 1e-2, "random_state": 42}
     settings |= {"normalization": normalization, "hidden_layer_sizes": 10, "max_iter": 50}
+    settings |= {"batch_size": 10}
     weighted = estimator(**settings).fit(X, y, sample_weight=np.ones(100))
     plain = estimator(**settings).fit(X, y, sample_weight=None)
     np.testing.assert_allclose(weighted.predict(X), plain.predict(X), rtol=1e-9)
@@ -133,10 +134,10 @@ def printed_by(package: Any, capsys: pytest.CaptureFixture, call: str = "fit", *
     """What a fit of two small estimators prints; ours as scikit-learn would train it."""
     X, y = make_classification(60, 4, n_informative=4, n_redundant=0, random_state=0)
     if package is sknorm:
-        extra |= {"normalization": None, "scoring": None}
+        extra |= {"preset": "sklearn", "normalization": None, "scoring": None}
         extra |= {"alpha": extra.get("alpha", 1e-4) / 20}
     settings = {"hidden_layer_sizes": 3, "random_state": 0, "verbose": True, "batch_size": 20}
-    model = package.MLPClassifier(**{**settings, "max_iter": 8, **extra}, preset="sklearn")
+    model = package.MLPClassifier(**{**settings, "max_iter": 8, **extra})
     if call == "fit":
         model.fit(X, y)
     else:
@@ -181,7 +182,7 @@ def test_running_out_of_iterations_warns(digits: Table, estimator: type, solver:
         solver, "Stochastic Optimizer: Maximum iterations (2) reached and the optimization hasn't"
     )
     with pytest.warns(ConvergenceWarning, match=re.escape(message)):
-        assert estimator(**settings).fit(*digits).n_iter_ == 2
+        assert estimator(preset="sklearn", **settings).fit(*digits).n_iter_ == 2
 
 
 @each_estimator
@@ -191,4 +192,5 @@ def test_evaluations_limit_the_iterations_of_lbfgs(
 ) -> None:
     settings = {"solver": "lbfgs", "max_fun": 10, "tol": 0.0, "normalization": normalization}
     with pytest.warns(ConvergenceWarning):
-        assert estimator(**settings, random_state=1).fit(*digits).n_iter_ <= 10
+        model = estimator(preset="sklearn", **settings, random_state=1)
+        assert model.fit(*digits).n_iter_ <= 10

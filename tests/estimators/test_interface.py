@@ -10,6 +10,7 @@ from sklearn import neural_network
 from sklearn.utils._param_validation import Interval, Options
 
 import sknorm
+from sknorm.estimators import recipe
 
 Table = tuple[np.ndarray, np.ndarray]
 
@@ -19,12 +20,18 @@ each_name = pytest.mark.parametrize("name", ["MLPClassifier", "MLPRegressor"])
 
 def pair(name: str, **settings: Any) -> tuple[Any, Any]:
     """Ours and scikit-learn's estimator."""
-    return getattr(sknorm, name)(**settings), getattr(neural_network, name)(**settings)
+    ours = getattr(sknorm, name)(preset="sklearn", **settings)
+    return ours, getattr(neural_network, name)(**settings)
 
 
 @each_name
 def test_parameters_have_the_defaults_of_scikit_learn(name: str) -> None:
-    ours, theirs = (estimator.get_params() for estimator in pair(name))
+    """Those that are "auto" have them under the preset, the others as they are."""
+    mine, other = pair(name)
+    theirs, facts = other.get_params(), recipe.Facts(240, 6, is_sparse=False, task="binary")
+    resolved = recipe.resolve(mine, facts)
+    assert set(resolved) == set(recipe.AUTO)
+    ours = mine.get_params() | resolved
     assert set(theirs) <= set(ours)
     assert {key for key in theirs if ours[key] != theirs[key]} == {"early_stopping"}
 

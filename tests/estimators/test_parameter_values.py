@@ -22,14 +22,15 @@ BAD: dict[str, list[Any]] = {
     "loss": ["cubic", None],
     "hidden_layer_sizes": [0, -3, 2.5, "wide", (8, 0), (8, -1), (8, 2.5), (8, "x"), ((8,),), True,
         (8, True), 8.0, (8.0,), 10**20],
-    "activation": ["RELU", None, 3],
+    "activation": ["RELU", "AUTO", None, 3],
+    "preset": ["slow", "auto", None, True],
     "solver": ["newton", None],
     "alpha": [-1e-9, NAN, INF, "strong", None],
     "batch_size": [0, -5, 2.5, "all"],
-    "learning_rate": ["linear", 0.1, None],
-    "learning_rate_init": [0, -0.1, NAN, INF],
+    "learning_rate": ["linear", "Auto", 0.1, None],
+    "learning_rate_init": [0, -0.1, NAN, INF, "large", None],
     "power_t": [-0.5, NAN, INF],
-    "max_iter": [0, -1, 2.5, INF],
+    "max_iter": [0, -1, 2.5, INF, "long", None],
     "shuffle": ["yes", None, 2],
     "random_state": ["seed", -1, 0.5],
     "tol": [-1e-9, NAN, INF],
@@ -39,10 +40,11 @@ BAD: dict[str, list[Any]] = {
     "early_stopping": ["yes", None, 0.5],
     "validation_fraction": [1, -0.1, 1.5, 10, NAN],
     "beta_1": [-0.1, 1.0, NAN],
-    "beta_2": [-0.1, 1.0, NAN],
+    "beta_2": [-0.1, 1.0, NAN, "none", None],
     "epsilon": [0, -1e-8, INF],
-    "n_iter_no_change": [0, -1, 2.5, -INF, NAN],
+    "n_iter_no_change": [0, -1, 2.5, -INF, NAN, "long", None],
     "scaling": ["minmax", True, "none"],
+    "n_bins": [1, 0, -2, True, 2.5, 16.0, NAN, INF, "quantiles"],
     "categorical_features": ["all", 2.5],
     "min_frequency": [0, -1, 1.5, 0.0, NAN],
     "normalization": ["instance", True, "none"],
@@ -51,14 +53,14 @@ BAD: dict[str, list[Any]] = {
     "norm_affine": ["yes", None],
     "norm_statistics": ["batch", None],
     "ghost_batch_size": [1, 0, 2.5, None],
-    "dropout": [-0.1, 1.0, NAN, None],
+    "dropout": [-0.1, 1.0, NAN, "half", None],
     "input_dropout": [-0.1, 1.0, NAN, None],
     "l1_ratio": [-0.1, 1.1, NAN, None],
     "class_weight": ["equal", 2.0],
     "standardize_target": ["yes", None],
     "scoring": ["precise", 3],
     "max_grad_norm": [0, -1.0, NAN, INF],
-    "n_members": [0, -1, 2.5, None, 10**20],
+    "n_members": [0, -1, 2.5, None, 10**20, "several"],
     "dtype": ["float16", None, np.float32],
     "backend": ["jax", None, "CuPy"],
     "matmul_precision": ["medium", None, "HIGH"],
@@ -75,15 +77,16 @@ BAD: dict[str, list[Any]] = {
 }  # fmt: skip
 BORDER: dict[str, list[Any]] = {
     "loss": [name for name in LOSSES if name != "gamma"],
-    "hidden_layer_sizes": [1, 5, [3], (), (2, 3, 2), np.array([3, 2])],
-    "activation": list(ACTIVATIONS),
+    "hidden_layer_sizes": ["auto", 1, 5, [3], (), (2, 3, 2), np.array([3, 2])],
+    "activation": ["auto", *ACTIVATIONS],
+    "preset": ["accurate", "fast", "sklearn"],
     "solver": ["sgd", "adam", "adamw", "lbfgs"],
     "alpha": [0, 10],
     "batch_size": ["auto", 2, 240, np.int64(50)],
-    "learning_rate": ["constant", "invscaling", "adaptive", "cosine", "one_cycle"],
-    "learning_rate_init": [1e-12, np.float32(0.1)],
+    "learning_rate": ["auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"],
+    "learning_rate_init": ["auto", 1e-12, np.float32(0.1)],
     "power_t": [0, 3, 200.0, 1e300],
-    "max_iter": [1],
+    "max_iter": ["auto", 1],
     "shuffle": [False, np.True_],
     "random_state": [None, 0, 2**32 - 1, np.random.RandomState(0)],
     "tol": [0],
@@ -93,9 +96,9 @@ BORDER: dict[str, list[Any]] = {
     "early_stopping": [True, False, "auto"],
     "validation_fraction": [0.01, 0.9],
     "beta_1": [0],
-    "beta_2": [0],
+    "beta_2": ["auto", 0],
     "epsilon": [1e-300, 1],
-    "n_iter_no_change": [1, INF],
+    "n_iter_no_change": ["auto", 1, INF],
     "normalization": ["batch", "ghost", "layer", None],
     "norm_momentum": [1, 1e-6],
     "norm_epsilon": [1e-12, 1],
@@ -103,16 +106,17 @@ BORDER: dict[str, list[Any]] = {
     "norm_statistics": ["running", "cumulative", "population"],
     "ghost_batch_size": [2, 10_000],
     "scaling": ["auto", "robust", "standard", None],
+    "n_bins": ["auto", None, 2, np.int64(7), 10**9],
     "categorical_features": ["from_dtype", None, [], [0]],
     "min_frequency": [1, 1e-9, 0.999, 10**9],
-    "dropout": [0, 0.99],
+    "dropout": ["auto", 0, 0.99],
     "input_dropout": [0, 0.99],
     "l1_ratio": [0, 1],
     "class_weight": ["balanced", None, {}, {0: 0.5}],
     "standardize_target": ["auto", True, False],
     "scoring": ["loss", None, "neg_mean_squared_error"],
     "max_grad_norm": [None, 1e-12, 1e12],
-    "n_members": [1, 2],
+    "n_members": ["auto", 1, 2],
     "dtype": ["auto", "float32", "float64"],
     "backend": ["auto", "numpy"],
     "matmul_precision": ["highest", "high"],
@@ -153,9 +157,9 @@ def test_tables_name_every_parameter(estimator: type) -> None:
 
 @pytest.mark.parametrize(("estimator", "name", "value"), accepting(BAD))
 def test_value_out_of_range_is_named(binary: Table, estimator: type, name: str, value: Any) -> None:
-    settings = {"hidden_layer_sizes": (3,), "max_iter": 1, name: value}
+    settings = {"preset": "sklearn", "hidden_layer_sizes": (3,), "max_iter": 1, name: value}
     with pytest.raises((ValueError, TypeError)) as error:
-        estimator(preset="sklearn", **settings).fit(*binary)
+        estimator(**settings).fit(*binary)
     assert name in str(error.value)
     assert "must be" in str(error.value)
     found = value if np.isscalar(value) or value is None or isinstance(value, type) else value[-1]
@@ -165,12 +169,13 @@ def test_value_out_of_range_is_named(binary: Table, estimator: type, name: str, 
 @pytest.mark.parametrize(("estimator", "name", "value"), accepting(BORDER))
 def test_value_on_the_border_works(binary: Table, estimator: type, name: str, value: Any) -> None:
     X, y = binary
-    settings = {"hidden_layer_sizes": (3,), "max_iter": 1, "early_stopping": True, name: value}
+    settings = {"preset": "sklearn", "hidden_layer_sizes": (3,), "max_iter": 1}
+    settings |= {"early_stopping": True, name: value}
     if name == "activation":  # in front of a norm, each would be compiled anew
         settings["normalization"] = None
     if name in ("batch_size", "max_iter", "ghost_batch_size"):
         settings["early_stopping"] = False
-    fitted = estimator(preset="sklearn", **settings).fit(X, y)
+    fitted = estimator(**settings).fit(X, y)
     result = fitted.predict(X)
     assert result.shape == y.shape and np.isfinite(result).all()
 

@@ -61,7 +61,8 @@ def pair(name: str, settings: dict[str, Any], divided_by: float = BATCH) -> tupl
     """Ours and scikit-learn's estimator, which divides its alpha by the size of a batch."""
     theirs = getattr(neural_network, name)(alpha=ALPHA * divided_by, **settings)
     kind = MLPClassifier if name == "MLPClassifier" else MLPRegressor
-    return kind(alpha=ALPHA, normalization=None, dtype="float64", **settings), theirs
+    ours = {"preset": "sklearn", "normalization": None, "dtype": "float64"}
+    return kind(alpha=ALPHA, **ours, **settings), theirs
 
 
 def fitted_pair(name: str, table: Table, settings: dict[str, Any]) -> tuple[Any, Any]:

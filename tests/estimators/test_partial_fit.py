@@ -105,7 +105,7 @@ def test_without_a_norm_calls_are_those_of_scikit_learn(
     settings = {"hidden_layer_sizes": (8,), "random_state": 0, "shuffle": False, **settings}
     kind = MLPClassifier if name == "MLPClassifier" else MLPRegressor
     batch_size = 60 if rows == "the same" else "auto"
-    mine = kind(alpha=0.01, batch_size=batch_size, normalization=None, **settings)
+    mine = kind(alpha=0.01, batch_size=batch_size, normalization=None, preset="sklearn", **settings)
     other = getattr(neural_network, name)(batch_size=batch_size, **settings)
     extra = {"classes": [0, 1]} if kind is MLPClassifier else {}
     for _ in range(30):

@@ -131,7 +131,7 @@ def test_what_needs_the_whole_of_training_is_refused(
     extra = {"classes": [0, 1]} if estimator is MLPClassifier else {}
     for model in (
         estimator(preset="sklearn", **SMALL, **settings),
-        estimator(**SMALL, max_iter=1).fit(X, y),
+        estimator(**SMALL, max_iter=1, preset="sklearn").fit(X, y),
     ):
         with pytest.raises(ValueError, match=message):
             model.set_params(**settings).partial_fit(X, y, **extra)

@@ -29,7 +29,9 @@ def plain_outputs(fitted: Any, X: np.ndarray, member: int | None = None) -> np.n
         if member is not None:
             weight, bias = weight[member], bias[member]
         last = layer == len(fitted.coefs_) - 1
-        h = FUNCTIONS[fitted.out_activation_ if last else fitted.activation](h @ weight + bias)
+        h = FUNCTIONS[fitted.out_activation_ if last else fitted.resolved_params_["activation"]](
+            h @ weight + bias
+        )
     return h
 
 

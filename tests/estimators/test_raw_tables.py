@@ -413,4 +413,4 @@ def test_missing_targets_are_refused(table: Any) -> None:
         series[5] = pd.NA
         for kind in (MLPClassifier, MLPRegressor):
             with pytest.raises(ValueError, match="y"):
-                kind(**SMALL).fit(frame, series)
+                kind(**SMALL, preset="sklearn").fit(frame, series)

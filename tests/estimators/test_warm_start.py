@@ -23,9 +23,9 @@ each_solver = pytest.mark.parametrize("solver", ["sgd", "adam", "adamw", "lbfgs"
 def small(estimator: type, **settings: Any) -> Any:
     """Two narrow layers, trained for six epochs a fit."""
     sizes = {"hidden_layer_sizes": (8, 6), "max_iter": 6, "random_state": 0, "warm_start": True}
-    return estimator(
-        preset="sklearn", **{**sizes, "learning_rate_init": 0.02, "tol": 0.0, **settings}
-    )
+    if estimator in (MLPClassifier, MLPRegressor):  # else it is scikit-learn's
+        sizes["preset"] = "sklearn"
+    return estimator(**{**sizes, "learning_rate_init": 0.02, "tol": 0.0, **settings})
 
 
 def outputs(fitted: Any, X: Any) -> np.ndarray:

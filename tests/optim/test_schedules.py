@@ -111,7 +111,7 @@ def test_planned_schedules_use_up_their_epochs_without_a_warning(
     X, y = binary
     fitted = estimator(
         hidden_layer_sizes=(4,), solver=solver, learning_rate=name, max_iter=25, tol=1.0,
-        random_state=0,
+        random_state=0, preset="sklearn",
     ).fit(X, y)  # fmt: skip
     assert fitted.n_iter_ == 25 and len(fitted.loss_curve_) == 25
     rates = fitted.history_["learning_rate"]
