@@ -32,7 +32,7 @@ _ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
 _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
 _SMALL = 100_000  # values of a table under which float64 costs nothing
 _WIDEST = 60  # numeric columns of which bins are learned
-_LEAST_TO_HOLD_OUT = 500  # rows of which some are held out
+_LEAST_TO_HOLD_OUT = 500, 1_000  # rows of which some are held out: classes, and numbers
 _TINY = 200  # rows below which nothing is random but the first weights and the order of the rows
 
 
@@ -160,7 +160,7 @@ def stops_early(estimator: Any, rows: int) -> bool:
         return bool(estimator.early_stopping)
     if is_plain(estimator):
         return estimator.solver != "lbfgs" and is_large(rows)
-    return rows >= _LEAST_TO_HOLD_OUT
+    return rows >= _LEAST_TO_HOLD_OUT[0 if is_classifier(estimator) else 1]
 
 
 def is_auto(value: Any) -> bool:
