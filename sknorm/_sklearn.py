@@ -27,6 +27,7 @@ from sklearn.utils._param_validation import (  # what parameters may be, declare
     Interval,
     Options,
     StrOptions,
+    validate_parameter_constraints,
 )
 from sklearn.utils.multiclass import _check_partial_fit_first_call  # errors about `classes`
 from sklearn.utils.validation import (
@@ -78,4 +79,5 @@ __all__ = [
     "check_same_namespace",
     "has_callbacks",
     "scorers_by_name",
+    "validate_parameter_constraints",
 ]

@@ -1,6 +1,6 @@
 """Types of parameters, arguments and results that several signatures share."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
@@ -85,6 +85,7 @@ ValidationFraction: TypeAlias = (
 )
 Normalization: TypeAlias = Literal["batch", "ghost", "layer"] | None
 Scaling: TypeAlias = Literal["auto", "robust", "standard"] | None
+MemberSpace: TypeAlias = Mapping[str, Any] | Literal["default"] | None
 NumberOfBins: TypeAlias = Integer | Literal["auto"] | None
 CategoricalFeatures: TypeAlias = (
     Literal["from_dtype"] | Sequence[Integer | np.bool_ | str] | HasArray | None

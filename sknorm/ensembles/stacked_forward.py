@@ -65,6 +65,8 @@ def _signature(member: Any, place: int) -> Hashable:
     if not isinstance(member, BaseMLP) or has_own_code(member):
         return place
     network, columns = member.network_, fitted_of(member).columns
+    if fitted_of(member).weights:  # of which a mean of all knows nothing
+        return place
     if network.parameters.flat.shape[0] >= _LARGE * network.members:
         return place
     architecture = network.architecture

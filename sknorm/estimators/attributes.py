@@ -11,6 +11,7 @@ from sknorm._warnings import warn
 from sknorm.estimators.combinations import PLANNED
 from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.fitting import Training
+from sknorm.estimators.members import select
 from sknorm.estimators.scoring import scoring_name
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
@@ -34,8 +35,13 @@ def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) 
     if scores and not watched:
         best_score = max(filter(np.isfinite, scores), default=np.nan)
     lowest = min(filter(np.isfinite, [best, *losses]), default=np.nan)
+    fitted = training.fitted.having(outcome.network)
+    if training.selecting is not None:
+        data, rows_to_select_by = training.selecting
+        loss = fitted.target.loss
+        fitted = fitted.chosen(select(outcome.network, loss, data, rows_to_select_by))
     return {
-        **training.attributes(outcome.network),
+        **training.attributes_of(fitted),
         "n_iter_": epochs,
         "t_": (estimator.t_ if continued else 0) + epochs * rows,
         "history_": history,

@@ -138,6 +138,20 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         return dict(fitted_of(self).resolved)
 
     @property
+    def member_weights_(self) -> np.ndarray:
+        """Shares of the members in predictions, (n_members,)."""
+        fitted = fitted_of(self)
+        count = fitted.network.members
+        return np.array(fitted.weights) if fitted.weights else np.full(count, 1.0 / count)
+
+    @property
+    def member_params_(self) -> list[dict[str, float]]:
+        """What each member has drawn from ``member_space``, a list of dicts."""
+        fitted = fitted_of(self)
+        members = range(fitted.network.members)
+        return [{name: values[k] for name, values in fitted.drawn.items()} for k in members]
+
+    @property
     def network_(self) -> Network:
         """The fitted stack: weights as trained, and the statistics of its norms."""
         return fitted_of(self).network

@@ -13,6 +13,7 @@ from sknorm.data.table import whole
 from sknorm.data.targets import Target
 from sknorm.estimators import recipe
 from sknorm.estimators.combinations import PLANNED, hidden_sizes
+from sknorm.estimators.members import DIFFERING, draw
 from sknorm.network.architecture import Architecture, Categories, Embedding
 from sknorm.network.members import Members
 from sknorm.network.network import Network
@@ -104,10 +105,13 @@ def dropout_seeds(random_states: list[RandomState]) -> np.ndarray:
 
 
 def members(estimator: Any, seed: np.ndarray) -> Members:
-    """The same hyperparameters for all members, and a key of the masks (K,) for each."""
-    names = [each.name for each in fields(Members) if each.name != "seed"]
-    values = {name: float(getattr(estimator, name, 0.0)) for name in names}
-    return Members(**{k: np.full(len(seed), value) for k, value in values.items()}, seed=seed)
+    """Hyperparameters of all members, each with a key of its masks (K,).
+
+    They are the same, but for those that ``member_space`` has each member draw by its key.
+    """
+    values = {name: float(getattr(estimator, name, 0.0)) for name in DIFFERING}
+    same = {name: np.full(len(seed), value) for name, value in values.items()}
+    return Members(**{**same, **draw(estimator, seed)}, seed=seed)
 
 
 def plan(

@@ -23,6 +23,7 @@ from sknorm._typing import (
     Labels,
     LayerSizes,
     LearningRate,
+    MemberSpace,
     Normalization,
     NormStatistics,
     Number,
@@ -143,6 +144,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         scoring: Scoring = "loss",
         max_grad_norm: Number | None = None,
         n_members: IntegerOrAuto = "auto",
+        member_space: MemberSpace = None,
         backend: BackendName = "auto",
         matmul_precision: Precision = "highest",
         dtype: ComputeDtype = "auto",
@@ -194,6 +196,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         self.scoring = scoring
         self.max_grad_norm = max_grad_norm
         self.n_members = n_members
+        self.member_space = member_space
         self.backend = backend
         self.matmul_precision = matmul_precision
         self.dtype = dtype

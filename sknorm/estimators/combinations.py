@@ -7,6 +7,7 @@ import numpy as np
 
 from sknorm._warnings import warn
 from sknorm.estimators import recipe
+from sknorm.estimators.members import check_space
 from sknorm.estimators.parameters import RANDOM
 from sknorm.objective.penalties import PENALTIES
 
@@ -61,6 +62,12 @@ def check_combination(estimator: Any) -> None:
             f"under penalty={estimator.penalty!r}."
         )
     _check_patience(estimator)
+    check_space(estimator)
+    if estimator.member_space is not None and estimator.warm_start:
+        raise ValueError(
+            "warm_start=True cannot go on with members that member_space has selected. Set one of "
+            "them to its default."
+        )
     penalty = PENALTIES[estimator.penalty].of(estimator.alpha, estimator.l1_ratio)
     if refusal := penalty.refusal(estimator.solver):
         raise ValueError(refusal)
@@ -79,6 +86,7 @@ def check_incremental(estimator: Any) -> None:
         ("learning_rate", estimator.learning_rate in PLANNED),
         ("swa_fraction", estimator.swa_fraction > 0),
         ("norm_statistics", estimator.norm_statistics == "population"),
+        ("member_space", estimator.member_space is not None),
     ):
         if reason:
             raise ValueError(

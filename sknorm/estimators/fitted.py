@@ -25,7 +25,7 @@ class Fitted:
     network : Network
     columns : Columns
     target : Target
-    dropout, input_dropout : float
+    dropout, input_dropout : float or tuple of K float
         Rates of training, for Monte-Carlo samples.
     mask_seeds : tuple of K int
         Keys of the dropout masks.
@@ -33,16 +33,42 @@ class Fitted:
         Seeds with which each member alone would become the same; empty for a single one.
     resolved : dict
         Values of the parameters that may be ``"auto"``.
+    weights : tuple of K float
+        Shares of the members in predictions; empty if they are equal.
+    drawn : dict of str to tuple of K float
+        Values of the parameters in which the members differ.
     """
 
     network: Network
     columns: Columns
     target: Target
-    dropout: float
-    input_dropout: float
+    dropout: Any
+    input_dropout: Any
     mask_seeds: tuple[int, ...]
     member_seeds: tuple[int, ...] = ()
     resolved: dict[str, Any] = field(default_factory=dict)
+    weights: tuple[float, ...] = ()
+    drawn: dict[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def chosen(self, weights: np.ndarray) -> "Fitted":
+        """The members of positive weight (K,), which they have in predictions."""
+        places = np.flatnonzero(weights).tolist()
+
+        def of(values: Any) -> Any:
+            return (
+                tuple(values[k] for k in places) if isinstance(values, tuple) and values else values
+            )
+
+        return replace(
+            self,
+            network=self.network.take(places),
+            dropout=of(self.dropout),
+            input_dropout=of(self.input_dropout),
+            mask_seeds=of(self.mask_seeds),
+            member_seeds=of(self.member_seeds),
+            weights=tuple(weights[places].tolist()),
+            drawn={name: of(values) for name, values in self.drawn.items()},
+        )
 
     def having(self, network: Network) -> "Fitted":
         """The same with another network."""

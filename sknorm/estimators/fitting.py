@@ -21,8 +21,10 @@ from sknorm.data.table import View, engine_table, move_table, numbers, resolve_t
 from sknorm.data.targets import Target
 from sknorm.estimators import build, recipe
 from sknorm.estimators.fitted import Fitted, fitted_attributes, shallow_copy
+from sknorm.estimators.members import space_of
 from sknorm.estimators.scoring import HeldOutScore
 from sknorm.network.layers import draw
+from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize, revive
 from sknorm.training.batches import Batches
 from sknorm.training.plan import Score
@@ -110,17 +112,23 @@ class Training(NamedTuple):
         With the network that training starts from.
     continued : bool
         Whether it goes on from an earlier fit.
+    selecting : pair of TrainingData and int64 array of shape (n,), or None
+        Rows held out by all members, by which members are to be selected.
     """
 
     prepared: Prepared
     model: Any
     fitted: Fitted
     continued: bool
+    selecting: tuple[TrainingData, np.ndarray] | None = None
 
     def attributes(self, network: Network) -> dict[str, Any]:
         """What makes an estimator one that is fitted so far."""
-        header, like = self.prepared.header, self.prepared.like
-        return fitted_attributes(self.fitted.having(network), header, like)
+        return self.attributes_of(self.fitted.having(network))
+
+    def attributes_of(self, fitted: Fitted) -> dict[str, Any]:
+        """The same of what is known at the end."""
+        return fitted_attributes(fitted, self.prepared.header, self.prepared.like)
 
 
 @contextmanager
@@ -272,9 +280,11 @@ def plan_training(
         revive(network, states)
     seeds = build.dropout_seeds(states)
     members = build.members(estimator, seeds)
-    fitted = fitted_model(estimator, network, prepared, (seeds, member_seeds))
+    fitted = fitted_model(estimator, network, prepared, (seeds, member_seeds), members)
     training = Training(prepared, estimator, fitted, continued)
-    rows, score = _validation(estimator, training, _split_states(estimator, states, previous), held)
+    splits_of = _split_states(estimator, states, previous)
+    rows, score, selecting = _validation(estimator, training, splits_of, held)
+    training = training._replace(selecting=selecting)
     plan = build.plan(estimator, prepared.target.loss, continued=continued, on_path=on_path)
     steps = estimator.solver != "lbfgs"
     size = build.rows_per_batch(estimator, rows.shape[1]) if steps else rows.shape[1]
@@ -287,11 +297,19 @@ def plan_training(
 
 
 def fitted_model(
-    estimator: Any, network: Network, prepared: Prepared, seeds: tuple[np.ndarray, tuple[int, ...]]
+    estimator: Any,
+    network: Network,
+    prepared: Prepared,
+    seeds: tuple[np.ndarray, tuple[int, ...]],
+    differing: Members | None = None,
 ) -> Fitted:
     """What predictions need; the seeds are those of the dropout masks, and of the members."""
     masks, members = seeds
-    rates = float(estimator.dropout), float(estimator.input_dropout)
+    rates: tuple[Any, Any] = float(estimator.dropout), float(estimator.input_dropout)
+    drawn = {}
+    if differing is not None and (space := space_of(estimator)):
+        drawn = {name: tuple(getattr(differing, name).tolist()) for name in sorted(space)}
+        rates = drawn.get("dropout", rates[0]), drawn.get("input_dropout", rates[1])
     return Fitted(
         network,
         prepared.columns,
@@ -300,6 +318,7 @@ def fitted_model(
         tuple(masks.tolist()),
         members,
         {name: getattr(estimator, name) for name in recipe.AUTO},
+        drawn=drawn,
     )
 
 
@@ -348,21 +367,30 @@ def _split_states(
 
 def _validation(
     estimator: Any, training: Training, states: list[RandomState], given: HeldOut
-) -> tuple[np.ndarray, Score | None]:
-    """Training rows (K, n), and how a stack is scored after an epoch, if it is."""
+) -> tuple[np.ndarray, Score | None, tuple[TrainingData, np.ndarray] | None]:
+    """Training rows (K, n), how a stack is scored after an epoch, if it is, and who selects."""
     prepared, rows = training.prepared, training.prepared.rows
     everything = build.all_rows(estimator, len(rows))
+    selects = estimator.member_space is not None and estimator.n_members > 1
     if given.X is not None:
-        return everything, _given_score(estimator, training, given)
+        data, own = _given_data(estimator, training, given)
+        held = build.all_rows(estimator, len(own))
+        selecting = (data, held[0]) if selects else None
+        return everything, _score(estimator, training, data, own, held), selecting
     if not recipe.stops_early(estimator, len(rows)):
-        return everything, None
+        return everything, None, None
     how = estimator.validation_fraction
-    trained, held = splits.split(rows, how, prepared.target, states)
-    return trained, _score(estimator, training, prepared.data, rows, held)
+    if not selects:
+        trained, held = splits.split(rows, how, prepared.target, states)
+        return trained, _score(estimator, training, prepared.data, rows, held), None
+    trained, held = splits.split(rows, how, prepared.target, states[:1])  # one for all
+    trained, held = (np.repeat(each, len(states), axis=0) for each in (trained, held))
+    score = _score(estimator, training, prepared.data, rows, held)
+    return trained, score, (prepared.data, held[0])
 
 
-def _given_score(estimator: Any, training: Training, given: HeldOut) -> Score:
-    """Scores on held-out rows that ``fit`` was given."""
+def _given_data(estimator: Any, training: Training, given: HeldOut) -> tuple[TrainingData, Rows]:
+    """Held-out rows that ``fit`` was given."""
     prepared, columns = training.prepared, training.prepared.columns
     checked = shallow_copy(estimator, **prepared.header)
     X = move_table(given.X, estimator.backend)
@@ -377,7 +405,7 @@ def _given_score(estimator: Any, training: Training, given: HeldOut) -> Score:
     rows = Rows(X, y, None, None, None, int(X.shape[0])).weighted(weight, 1)
     encoded = prepared.target.encode(rows.y, prepared.dtype, "y_val")
     data = TrainingData.encode(prepared.backend, rows, encoded, columns, prepared.dtype)
-    return _score(estimator, training, data, rows, build.all_rows(estimator, len(rows)))
+    return data, rows
 
 
 def _score(

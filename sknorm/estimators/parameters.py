@@ -182,6 +182,12 @@ max_grad_norm : float > 0 or None = None
     Euclidean norm to which the gradient is clipped.
 n_members : int in [1, 2**20] or 'auto' = 'auto'
     Number of differently seeded networks that are trained together and averaged.
+member_space : dict or 'default' or None = None
+    Distributions of scipy.stats, or lists of values, by the names of parameters of which each
+    member draws its own; 'default' is a space around what 'auto' stands for. All members then
+    hold out the same rows, if any, by which members and their weights are selected (Caruana et
+    al., 2004, Ensemble selection from libraries of models): ``member_weights_``,
+    ``member_params_``.
 backend : {_options(NAMES)} = 'auto'
     Where to compute: where X is, with the kernels of its array library ('auto'), on the host, or
     with CuPy on a CUDA device, to which tables of the host are uploaded once a call. CuPy also

@@ -75,22 +75,23 @@ def predictive(
     inference, table = folded(fitted.network, backend), columns.engine_table(backend, X)
     scaling = columns.scaling(backend, X)
     dtype = backend.dtype(X.dtype)
-    count = 0
+    count = 0.0
     mean: Any = 0.0
     squares: Any = 0.0
     for sample in range(n_samples or 1):
         noise = None if n_samples is None else _noise(fitted, backend, sample)
         raw = inference.raw(table, scaling, noise)
         values = loss.inverse_link(xp.astype(raw, dtype, copy=False), xp)
-        if n_samples is None and not with_std:
+        if n_samples is None and not with_std and not fitted.weights:
             mean = values[0, ...] if values.shape[0] == 1 else xp.mean(values, axis=0)
             break
-        for member in range(values.shape[0]):  # Welford's update: few arrays are held at once
+        for member in range(values.shape[0]):  # West's update: few arrays are held at once
             value = values[member, ...]
-            count += 1
+            weight = fitted.weights[member] if fitted.weights else 1.0
+            count += weight
             delta = value - mean
-            mean = mean + delta / count
-            squares = squares + delta * (value - mean)
+            mean = mean + delta * (weight / count)
+            squares = squares + weight * delta * (value - mean)
     return Predictive(mean, xp.sqrt(squares / count) if with_std else None)
 
 
@@ -118,17 +119,17 @@ def warn_if_infinite(estimator: Any, X: Any) -> None:
 
 
 def _noise(fitted: Fitted, backend: Backend, sample: int) -> Noise:
-    members, rates = fitted.network.members, (fitted.dropout, fitted.input_dropout)
-    dropout, input_dropout = (backend.asarray(np.full(members, float(rate))) for rate in rates)
+    one, given = np.ones(fitted.network.members), (fitted.dropout, fitted.input_dropout)
+    dropout, input_dropout = (backend.asarray(np.asarray(rate) * one) for rate in given)
     seed = backend.asarray(np.array(fitted.mask_seeds, dtype=np.uint32))
-    return Noise(dropout, input_dropout, seed, sample, fitted.input_dropout > 0)
+    return Noise(dropout, input_dropout, seed, sample, bool(np.any(fitted.input_dropout)))
 
 
 def _check(fitted: Fitted, n_samples: Integer | None, with_std: bool) -> None:
     if n_samples is not None:
         if not isinstance(n_samples, int | np.integer) or n_samples < 1:
             raise ValueError(f"n_samples must be a positive integer or None, got {n_samples!r}.")
-        if not (fitted.dropout or fitted.input_dropout):
+        if not (np.any(fitted.dropout) or np.any(fitted.input_dropout)):
             raise ValueError(
                 f"n_samples={n_samples} asks for predictions under dropout, but the model was "
                 "trained without. Set dropout or input_dropout and fit it anew, or use n_members "

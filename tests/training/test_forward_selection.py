@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, log_loss
 
-from sknorm.ensembles.forward_selection import forward_selection
+from sknorm.training.forward_selection import forward_selection
 
 Score = Callable[[np.ndarray], float]
 ROWS, CANDIDATES = 30, 6

@@ -74,7 +74,7 @@ def forward_selection(
     Two candidates that err in opposite directions, and one that is far off:
 
     >>> import numpy as np
-    >>> from sknorm.ensembles.forward_selection import forward_selection
+    >>> from sknorm.training.forward_selection import forward_selection
     >>> y = np.array([1.0, 2.0, 3.0])
     >>> candidates = [y + 0.1, y - 0.2, y + 3.0]
     >>> forward_selection(candidates, lambda mean: -np.mean((mean - y) ** 2)).round(3).tolist()

@@ -1,0 +1,135 @@
+"""Members that differ: hyperparameters drawn for each, and the choice of those that predict."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.random import RandomState
+from scipy import stats
+from sklearn.base import is_classifier
+
+from sknorm._sklearn import validate_parameter_constraints
+from sknorm.data.dataset import TrainingData
+from sknorm.estimators.parameters import PARAMETERS
+from sknorm.network.batch import gathered, rows_at_once
+from sknorm.network.folding import fold
+from sknorm.network.members import Members
+from sknorm.network.network import Network
+from sknorm.objective.losses import Loss
+from sknorm.training.forward_selection import forward_selection
+
+DIFFERING = [each.name for each in fields(Members) if each.name != "seed"]
+_SAMPLES = 10  # of the held-out rows
+_ROUNDS, _PATIENCE = 30, 5  # of a selection by one of them
+
+
+def space_of(estimator: Any) -> Mapping[str, Any]:
+    """Distributions by the names of parameters, of a resolved estimator."""
+    space = estimator.member_space
+    if space is None:
+        return {}
+    if space == "default":
+        rate = float(estimator.learning_rate_init)
+        return {
+            "alpha": stats.loguniform(1e-6, 1e-3),
+            "dropout": stats.uniform(0.0, 0.2 if not is_classifier(estimator) else 0.4),
+            "learning_rate_init": stats.loguniform(rate / 2.0, 2.0 * rate),
+        }
+    return dict(space)
+
+
+def check_space(estimator: Any) -> None:
+    """Raise a ValueError if members cannot differ as ``member_space`` says."""
+    space = estimator.member_space
+    if space is None or space == "default":
+        return
+    taken = [name for name in DIFFERING if hasattr(estimator, name)]
+    for name, values in space.items():
+        if name not in taken:
+            raise ValueError(
+                f"member_space names {name!r}, in which members of one stack cannot differ. They "
+                f"can in {', '.join(taken)}."
+            )
+        if not hasattr(values, "rvs") and (not np.iterable(values) or len(list(values)) == 0):
+            raise ValueError(
+                f"member_space[{name!r}] must be a distribution of scipy.stats or a list of "
+                f"values, got {values!r}."
+            )
+
+
+def draw(estimator: Any, seeds: np.ndarray) -> dict[str, np.ndarray]:
+    """Values (K,) of the parameters in which members differ, each from its own seed alone.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of the range of its parameter.
+    """
+    space = space_of(estimator)
+    drawn = {name: np.empty(len(seeds)) for name in space}
+    for k, seed in enumerate(seeds.tolist()):
+        random_state = RandomState(seed)
+        for name in sorted(space):
+            drawn[name][k] = _draw(name, space[name], random_state, estimator)
+    return drawn
+
+
+def _draw(name: str, values: Any, random_state: RandomState, estimator: Any) -> float:
+    if hasattr(values, "rvs"):
+        value = values.rvs(random_state=random_state)
+    else:
+        values = list(values)
+        value = values[random_state.randint(len(values))]
+    constraints = {name: PARAMETERS[name].constraints}
+    where = f"{type(estimator).__name__} (drawn from member_space)"
+    validate_parameter_constraints(constraints, {name: value}, caller_name=where)
+    return float(value)
+
+
+def select(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> np.ndarray:
+    """Weights (K,) of the members whose mean has little loss on rows (n,) held out by all.
+
+    By greedy forward selection with replacement (Caruana et al., 2004, Ensemble selection from
+    libraries of models), averaged over selections by bootstrap samples of the rows: a single one
+    takes what is best on few rows by chance.
+    """
+    predictions, y, weight = _predictions(network, loss, data, rows)
+    total, random_state = np.zeros(len(predictions)), RandomState(0)
+    for _ in range(_SAMPLES):
+        taken = np.sort(random_state.choice(len(y), len(y)))
+        targets, own = y[taken], weight[taken]
+
+        def score(mean: np.ndarray, y: np.ndarray = targets, weight: np.ndarray = own) -> float:
+            return -loss.value_and_gradient(_raw(loss, mean), y, weight)[0]
+
+        parts = [each[taken] for each in predictions]
+        total += forward_selection(parts, score, max_rounds=_ROUNDS, patience=_PATIENCE)
+    return total / _SAMPLES
+
+
+def _predictions(
+    network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """Predictions of each member, targets and weights, on the host."""
+    backend, xp, inference = network.backend, network.backend.xp, fold(network)
+    made, targets, weights = [], [], []
+    at_once = rows_at_once(backend, network.members, max(network.architecture.sizes))
+    for start in range(0, len(rows), at_once):
+        inputs, y, weight = gathered(network, data, rows[None, start : start + at_once])
+        raw = xp.astype(inference.forward(inputs), xp.float64)
+        made.append(backend.to_numpy(loss.inverse_link(raw, xp)))
+        targets.append(backend.to_numpy(y)[0])
+        weights.append(backend.to_numpy(weight)[0])
+    values = np.concatenate(made, axis=1)
+    return list(values), np.concatenate(targets), np.concatenate(weights).astype(np.float64)
+
+
+def _raw(loss: Loss, mean: np.ndarray) -> np.ndarray:
+    """Raw outputs for which a network would predict a mean of predictions."""
+    least = np.finfo(np.float64).tiny
+    if loss.output_activation == "identity":
+        return mean
+    if loss.output_activation == "logistic":
+        return np.log(np.maximum(mean, least)) - np.log(np.maximum(1.0 - mean, least))
+    return np.log(np.maximum(mean, least))
