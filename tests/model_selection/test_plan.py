@@ -56,11 +56,11 @@ OTHERS: dict[str, Any] = {
     "max_grad_norm": 0.5, "n_members": 2, "backend": "numpy", "matmul_precision": "high",
     "dtype": "float32", "loss": "huber", "quantile": 0.25, "huber_delta": 0.5,
     "standardize_target": False, "scaling": "robust", "categorical_features": [0],
-    "min_frequency": 5,
+    "min_frequency": 5, "preset": "fast", "n_bins": 5,
 }  # fmt: skip
 PREPARING = {"normalization", "mixup_alpha", "backend", "dtype", "class_weight", "loss", "quantile",
              "huber_delta", "standardize_target", "scaling", "categorical_features",
-             "min_frequency"}  # fmt: skip
+             "min_frequency", "preset", "solver", "input_dropout", "n_bins"}  # fmt: skip
 PARAMETERS = [(make, name) for make in (classifier, regressor) for name in make().get_params()]
 
 

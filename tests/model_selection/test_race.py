@@ -87,8 +87,8 @@ def test_the_worst_leave_first() -> None:
 
 def test_between_epochs_with_two_folds() -> None:
     search = StackedGridSearchCV(
-        MLPClassifier((8,), max_iter=10, random_state=0, early_stopping=False, preset="sklearn"), GRID, cv=2,
-        racing=True, n_jobs=2,
+        MLPClassifier((8,), max_iter=10, random_state=0, early_stopping=False, preset="sklearn"),
+        GRID, cv=2, racing=True, n_jobs=2,
     ).fit(X, y)  # fmt: skip
     left = search.cv_results_["left_epoch"]
     assert np.ma.getmaskarray(left).sum() == 3
