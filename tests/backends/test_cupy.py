@@ -93,8 +93,8 @@ def test_numpy_has_one_precision(cupy: Cupy) -> None:
 def test_predictions_run_under_the_estimators_precision(
     cupy: Cupy, estimator: type, precision: str
 ) -> None:
-    settings = {"max_iter": 2, "matmul_precision": precision, "early_stopping": False}
-    model = estimator(preset="sklearn", (3,), **settings) if estimator is MLPClassifier else estimator(**settings)
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 2, "early_stopping": False}
+    model = estimator(preset="sklearn", matmul_precision=precision, **settings)
     with pytest.warns(match="hasn't converged"):
         model.fit(TABLE, [0, 1, 0, 1])
     assert cupy.cuda.cublas.history == []  # on the host

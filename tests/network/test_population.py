@@ -66,7 +66,8 @@ def test_fitted_statistics_are_those_of_the_final_weights(
     X, y = binary
     fitted = MLPClassifier(
         (8,), max_iter=4, random_state=0, norm_statistics="population", n_members=n_members,
-        early_stopping=early_stopping, scoring=lambda m, X_held, y_held: -X_held.sum() * 1e-9, preset="sklearn"
+        early_stopping=early_stopping, scoring=lambda m, X_held, y_held: -X_held.sum() * 1e-9,
+        preset="sklearn",
     ).fit(X, y)  # fmt: skip
     z = (X - fitted.input_mean_) / fitted.input_scale_ @ fitted.network_.parameters.weights[0]
     for member in range(n_members):

@@ -38,7 +38,8 @@ def test_diverging_regressor_stops_with_finite_weights(
     X, y = regression
     model = MLPRegressor(
         hidden_layer_sizes=(8,), normalization=None, solver="sgd", learning_rate_init=1e6,
-        random_state=0, dtype=dtype, early_stopping=early_stopping, scoring=scoring, preset="sklearn"
+        random_state=0, dtype=dtype, early_stopping=early_stopping, scoring=scoring,
+        preset="sklearn",
     )  # fmt: skip
     fitted, messages = fit_with_warnings(model, X, y)
     assert assert_divergence(messages) == fitted.n_iter_ <= 3
