@@ -28,6 +28,7 @@ _SKLEARN = {
     "n_members": 1,
 }
 AUTO = (*_SKLEARN, "scaling")  # parameters
+_DROPOUT = {"binary": 0.3, "multiclass": 0.15, "regression": 0.05}
 _ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
 _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
 _SMALL = 100_000  # values of a table under which float64 costs nothing
@@ -89,7 +90,7 @@ def _accurate(facts: Facts) -> dict[str, Any]:
         "max_iter": 64,
         "n_iter_no_change": 12,
         "beta_2": 0.95,
-        "dropout": 0.05 if facts.task == "regression" else 0.15,
+        "dropout": _DROPOUT[facts.task],
         "n_bins": 16,
         "n_members": 4,
     }
