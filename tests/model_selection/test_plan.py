@@ -56,7 +56,7 @@ OTHERS: dict[str, Any] = {
     "max_grad_norm": 0.5, "n_members": 2, "backend": "numpy", "matmul_precision": "high",
     "dtype": "float32", "loss": "huber", "quantile": 0.25, "huber_delta": 0.5,
     "standardize_target": False, "scaling": "robust", "categorical_features": [0],
-    "min_frequency": 5, "preset": "fast", "n_bins": 5,
+    "min_frequency": 5, "preset": "fast", "n_bins": 5, "member_space": "default",
 }  # fmt: skip
 PREPARING = {"normalization", "mixup_alpha", "backend", "dtype", "class_weight", "loss", "quantile",
              "huber_delta", "standardize_target", "scaling", "categorical_features",
