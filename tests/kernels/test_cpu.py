@@ -234,6 +234,15 @@ def test_numbers(cases: Any, dtype: type, R: int, K: int, V: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [127, 128, 129, 300])
+def test_numbers_of_many_rows(cases: Any, dtype: type, n: int) -> None:
+    """Rows are taken 128 at a time, ends of bins by fours, and widths by the lanes of vectors."""
+    plan = ((0, 8, 0, 0, 16), (8, 37, 136, 16, 7), (45, 16, 432, 23, 2), (61, 1, 480, 25, 1))
+    check(cases.number_embedding(2, 2, n, dtype, plan=plan))
+    check(cases.number_embedding_backward(2, 2, n, dtype, plan=plan))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("K", STACKS)
 def test_rows(cases: Any, dtype: type, K: int) -> None:
     for n, d in SHAPES:
@@ -308,8 +317,9 @@ def test_mixtures_of_a_member_do_not_depend_on_the_stack(cases: Any) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_numbers_of_a_member_do_not_depend_on_the_stack(cases: Any, dtype: type) -> None:
     for build in (cases.number_embedding, cases.number_embedding_backward):
-        case = build(3, 3, 33, dtype)
-        check_alone(case, set(case.arguments) - {"low", "gain", "plan"})
+        for n in (33, 131):
+            case = build(3, 3, n, dtype)
+            check_alone(case, set(case.arguments) - {"low", "gain", "plan"})
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

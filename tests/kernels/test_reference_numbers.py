@@ -161,6 +161,25 @@ def test_numbers_are_compared_in_float64(kernels: Any) -> None:
 
 
 @KERNELS
+@pytest.mark.parametrize(
+    "low", [1.0, 0.1, -0.1, 1.0 - 2.0**-53, 1.0 + 2.0**-52, 0.0, 1e-60, -1e-60, 1e300, -1e300]
+)
+def test_lower_ends_that_float32_cannot_hold(kernels: Any, low: float) -> None:
+    """A number beside such an end is in the bin or below it as it is in float64."""
+    largest = np.finfo(np.float32).max
+    near = np.float32(np.clip(low, -largest, largest))
+    beside = np.nextafter(near, np.float32([-largest, largest]))
+    z = np.concatenate([[near, -near, 0.0, -largest, largest], beside]).astype(np.float32)
+    case = of_one_column(z, np.array([0.0, 1.0, 0.0, 0.0], np.float32))
+    case.arguments["low"][...] = [[low, np.inf, np.inf]]
+    case.arguments["gain"][...] = [[1e6, 0.0, 0.0]]
+    value = z.astype(float)
+    want = np.where(value >= low, np.minimum((value - low) * 1e6, 1.0), 0.0)
+    got = case.run(kernels)["x"][0, :, 0]
+    np.testing.assert_array_equal(got, want.astype(np.float32))
+
+
+@KERNELS
 @pytest.mark.parametrize("rows", [0, 1])
 def test_no_rows(cases: Any, kernels: Any, rows: int) -> None:
     """A batch without rows has no inputs and a gradient of 0, whether its view is known or not."""
