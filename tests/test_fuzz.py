@@ -35,14 +35,15 @@ TOLD = (
 )
 SHARED: dict[str, list[Any]] = {
     "hidden_layer_sizes": [(), (1,), (3,), (4, 4), 5],
-    "activation": ["relu", "tanh"],
+    "activation": ["auto", "relu", "tanh"],
+    "preset": ["sklearn", "fast", "accurate"],
     "solver": ["adam", "adam", "adamw", "sgd", "sgd", "lbfgs"],
     "alpha": [0.0, 1e-4, 0.1, 10.0],
     "l1_ratio": [0.0, 0.0, 0.5, 1.0],
     "penalty": ["elasticnet", *PENALTIES],
     "batch_size": ["auto", 2, 7, 1000],
-    "learning_rate": ["constant", "invscaling", "adaptive", "cosine", "one_cycle"],
-    "learning_rate_init": [1e-3, 0.05, 1e3],
+    "learning_rate": ["auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"],
+    "learning_rate_init": ["auto", 1e-3, 0.05, 1e3],
     "max_iter": [1, 2, 3],
     "shuffle": [True, False],
     "tol": [0.0, 1e-4, 1.0],
@@ -50,20 +51,22 @@ SHARED: dict[str, list[Any]] = {
     "nesterovs_momentum": [True, False],
     "early_stopping": ["auto", "auto", False, True],
     "validation_fraction": [0.1, 0.3],
-    "n_iter_no_change": [1, 10, np.inf],
+    "n_iter_no_change": ["auto", 1, 10, np.inf],
     "normalization": ["batch", "batch", "ghost", "layer", None],
     "norm_statistics": ["running", "running", "cumulative", "population"],
     "norm_affine": [True, False],
     "ghost_batch_size": [2, 16],
-    "dropout": [0.0, 0.0, 0.3],
+    "dropout": ["auto", 0.0, 0.0, 0.3],
     "input_dropout": [0.0, 0.0, 0.2],
+    "n_bins": ["auto", None, 2, 5, 5],  # refused with some of the others, tables and calls
+    "scaling": ["auto", "standard", "robust", None],
     "input_noise": [0.0, 0.0, 0.1],
     "mixup_alpha": [0.0, 0.0, 0.3],
     "residual": [False, True],
     "swa_fraction": [0.0, 0.0, 0.5],
     "max_grad_norm": [None, None, 1.0],
     "scoring": ["loss", "loss", None],
-    "n_members": [1, 1, 2],
+    "n_members": ["auto", 1, 1, 2],
     "dtype": ["auto", "float32", "float64"],
     "warm_start": [False, False, True],
 }
@@ -80,6 +83,7 @@ WRONG: dict[str, Any] = {
     "alpha": -1.0, "dropout": 1.0, "max_iter": 0, "solver": "none", "hidden_layer_sizes": (0,),
     "normalization": "group", "n_members": 0, "momentum": 2.0, "learning_rate_init": 0.0,
     "batch_size": "all", "dtype": "float16", "validation_fraction": "half",
+    "preset": "auto", "n_bins": 1,
 }  # fmt: skip
 
 
@@ -144,7 +148,8 @@ class Session:
         self.kind: type = MLPClassifier if rng.random() < 0.5 else MLPRegressor
         self.task = Task(rng, self.kind)
         base = {"hidden_layer_sizes": (4,), "max_iter": 2, "random_state": seed}
-        self.model = self.kind(preset="sklearn", **{**base, **settings(rng, self.kind, 0.35)})
+        base["preset"] = "sklearn"
+        self.model = self.kind(**{**base, **settings(rng, self.kind, 0.35)})
         self.probe = self.task.rows()[0]
         self.predicted: np.ndarray | None = None
 
@@ -226,7 +231,12 @@ class Session:
             assert set(model.predict(self.probe)) <= set(self.task.labels)
         else:
             assert seen.shape[0] == n and seen.size % (n * self.task.targets) == 0
-        assert model.n_features_in_ == self.task.width == model.coefs_[0].shape[-2]
+        assert model.n_features_in_ == self.task.width
+        embedding = model.network_.architecture.embedding
+        widths = [1] * self.task.width if embedding is None else embedding.widths
+        assert model.coefs_[0].shape[-2] == sum(widths) and len(widths) == self.task.width
+        values = model.resolved_params_.values()
+        assert not any(isinstance(value, str) and value == "auto" for value in values)
         assert {len(rows) for rows in model.history_.values()} <= {len(model.loss_curve_)}
         assert model.t_ > 0 or model.solver == "lbfgs"  # which may have nothing to do
         assert len(model.feature_importances_) == self.task.width

@@ -35,73 +35,33 @@ def score(estimator: MLPClassifier, X: np.ndarray, y: np.ndarray) -> float:
 
 # Parameters: Python's numbers and NumPy's, strings, sequences
 
-quick = MLPClassifier((8,), max_iter=2, learning_rate="cosine", random_state=0, preset="sklearn")
-MLPClassifier(
-    8, "gelu", solver="adamw", alpha=np.float64(1e-3), batch_size=np.int64(32), preset="sklearn"
-)
-MLPClassifier(
-    [8, 4], alpha=np.float32(1e-3), random_state=RandomState(0), verbose=1, preset="sklearn"
-)
-MLPClassifier(
-    np.array([8, 4]), batch_size="auto", early_stopping="auto", max_grad_norm=1, preset="sklearn"
-)
-MLPClassifier(
-    early_stopping=True, scoring=None, normalization=None, n_iter_no_change=np.inf, preset="sklearn"
-)
-MLPClassifier(
-    early_stopping=False,
-    scoring="roc_auc",
-    normalization="ghost",
-    max_grad_norm=0.5,
-    preset="sklearn",
-)
-MLPClassifier(
-    early_stopping=np.bool_(True),
-    scoring=score,
-    n_members=np.int32(2),
-    residual=True,
-    preset="sklearn",
-)
-MLPClassifier(
-    validation_fraction=KFold(3), class_weight="balanced", penalty="group_lasso", preset="sklearn"
-)
-MLPClassifier(
-    validation_fraction=StratifiedKFold(3),
-    class_weight={0: 1, 1: 2.5},
-    dtype="float32",
-    preset="sklearn",
-)
-MLPClassifier(
-    validation_fraction=[0, 1, 2], class_weight={"no": 1.0}, backend="numpy", preset="sklearn"
-)
-MLPClassifier(
-    validation_fraction=np.arange(20), random_state=None, matmul_precision="high", preset="sklearn"
-)
-MLPClassifier(
-    validation_fraction=KFold(3).split(table), label_smoothing=0.1, mixup_alpha=0, preset="sklearn"
-)
-MLPRegressor(
-    "huber", (8,), "silu", huber_delta=1, standardize_target="auto", shuffle=False, preset="sklearn"
-)
-MLPRegressor(
-    "quantile", quantile=[0.1, 0.5, 0.9], standardize_target=False, penalty="l0", preset="sklearn"
-)
-MLPRegressor(
-    loss="quantile", quantile=np.array([0.1, 0.9]), norm_statistics="population", preset="sklearn"
-)
-MLPRegressor(
-    swa_fraction=0.5, input_dropout=0.1, dropout=0.2, input_noise=0.1, l1_ratio=1, preset="sklearn"
-)
+quick = MLPClassifier((8,), preset="sklearn", max_iter=2, learning_rate="cosine", random_state=0)
+MLPClassifier("auto", "auto", learning_rate="auto", learning_rate_init="auto", max_iter="auto")
+MLPClassifier(preset="accurate", beta_2="auto", n_iter_no_change="auto", dropout="auto")
+MLPRegressor(preset="fast", n_bins="auto", n_members="auto", scaling="auto")
+MLPRegressor(n_bins=np.int64(8), member_space={"dropout": [0.0, 0.2]}, scaling=None)
+MLPRegressor(n_bins=None, member_space="default", n_members=3)
+MLPClassifier(8, "gelu", solver="adamw", alpha=np.float64(1e-3), batch_size=np.int64(32))
+MLPClassifier([8, 4], alpha=np.float32(1e-3), random_state=RandomState(0), verbose=1)
+MLPClassifier(np.array([8, 4]), batch_size="auto", early_stopping="auto", max_grad_norm=1)
+MLPClassifier(early_stopping=True, scoring=None, normalization=None, n_iter_no_change=np.inf)
+MLPClassifier(early_stopping=False, scoring="roc_auc", normalization="ghost", max_grad_norm=0.5)
+MLPClassifier(early_stopping=np.bool_(True), scoring=score, n_members=np.int32(2), residual=True)
+MLPClassifier(validation_fraction=KFold(3), class_weight="balanced", penalty="group_lasso")
+MLPClassifier(validation_fraction=StratifiedKFold(3), class_weight={0: 1, 1: 2.5}, dtype="float32")
+MLPClassifier(validation_fraction=[0, 1, 2], class_weight={"no": 1.0}, backend="numpy")
+MLPClassifier(validation_fraction=np.arange(20), random_state=None, matmul_precision="high")
+MLPClassifier(validation_fraction=KFold(3).split(table), label_smoothing=0.1, mixup_alpha=0)
+MLPRegressor("huber", (8,), "silu", huber_delta=1, standardize_target="auto", shuffle=False)
+MLPRegressor("quantile", quantile=[0.1, 0.5, 0.9], standardize_target=False, penalty="l0")
+MLPRegressor(loss="quantile", quantile=np.array([0.1, 0.9]), norm_statistics="population")
+MLPRegressor(swa_fraction=0.5, input_dropout=0.1, dropout=0.2, input_noise=0.1, l1_ratio=1)
 depth: tuple[int, ...] = (8,) * 2
-MLPRegressor(
-    hidden_layer_sizes=depth, solver="lbfgs", max_fun=10, norm_affine=False, preset="sklearn"
-)
+MLPRegressor(hidden_layer_sizes=depth, solver="lbfgs", max_fun=10, norm_affine=False)
 
 # The classifier: chains, predictions, fitted attributes
 
-predicted: np.ndarray = (
-    MLPClassifier((8,), max_iter=2, learning_rate="cosine", preset="sklearn").fit(X, y).predict(X)
-)
+predicted: np.ndarray = MLPClassifier((8,), preset="fast", max_iter=2).fit(X, y).predict(X)
 model = quick.set_params(dropout=0.2).fit(table, labels, weights, X_val=table, y_val=labels)
 probability: np.ndarray = model.predict_proba(table)
 logarithm: np.ndarray = model.predict_log_proba(table)
@@ -120,10 +80,13 @@ shapes = [coef.shape for coef in model.coefs_] + [bias.shape for bias in model.i
 units: np.ndarray = (table - model.input_mean_) / model.input_scale_
 activation: str = model.out_activation_.upper()
 seconds: float = sum(model.history_["seconds"])
+rate: float = model.resolved_params_["learning_rate_init"]
+votes: np.ndarray = model.member_weights_
+drawn_values: dict[str, float] = model.member_params_[0]
 members: int = model.network_.members
 seeds: np.ndarray = quick.set_params(n_members=2).fit(X, y).member_seeds_
 model.set_callbacks().fit(table, labels)
-step: MLPClassifier = MLPClassifier(8, preset="sklearn").partial_fit(table, labels, classes=[0, 1])
+step: MLPClassifier = MLPClassifier(8).partial_fit(table, labels, classes=[0, 1])
 step.partial_fit(table, labels, sample_weight=weights).partial_fit(table, labels)
 names: np.ndarray | None = getattr(model, "feature_names_in_", None)
 
@@ -153,24 +116,18 @@ shallow: bool = Shallow((4,)).fit_briefly(table, labels).briefly_
 
 # The regressor
 
-regressor = MLPRegressor(
-    hidden_layer_sizes=8, max_iter=2, learning_rate="cosine", n_members=2, preset="sklearn"
-)
+regressor = MLPRegressor(hidden_layer_sizes=8, preset="fast", max_iter=2, n_members=2)
 regressor.fit(table, target, sample_weight=[1.0] * 120, groups=np.arange(120))
 middle, around = regressor.predict(table, return_std=True)
 flat: np.ndarray = regressor.predict(table).reshape(-1) * regressor.target_scale_
 same: np.ndarray = spread(regressor, table, True) + regressor.target_mean_
 better: MLPRegressor = best_of([regressor], table)
 error: float = abs(regressor.score(table, target))
-MLPRegressor(hidden_layer_sizes=8, preset="sklearn").partial_fit(X, y).partial_fit(
-    X, y, sample_weight=[1.0] * 150
-)
+MLPRegressor(hidden_layer_sizes=8).partial_fit(X, y).partial_fit(X, y, sample_weight=[1.0] * 150)
 
 # Searches, scikit-learn's and ours
 
-pipeline = make_pipeline(
-    StandardScaler(), MLPClassifier((4,), max_iter=2, learning_rate="cosine", preset="sklearn")
-)
+pipeline = make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=2, learning_rate="cosine"))
 GridSearchCV(pipeline, {"mlpclassifier__alpha": [1e-4, 1e-2]}, cv=2).fit(X, y)
 grid = {"alpha": np.logspace(-4, -3, 2), "activation": ["relu"], "hidden_layer_sizes": [(4,), 8]}
 search = StackedGridSearchCV(quick, grid, cv=2, scoring="accuracy", racing=False).fit(X, y)
@@ -194,8 +151,7 @@ shares: np.ndarray = several.ensemble_weights_ * several.ensemble_score_
 # Ensembles
 
 ensemble = EnsembleClassifier(
-    [quick, MLPClassifier((8,), max_iter=2, learning_rate="cosine", preset="sklearn")],
-    weights=[2, 1],
+    [quick, MLPClassifier((8,), max_iter=2, learning_rate="cosine")], weights=[2, 1]
 ).fit(X, y)
 voted: np.ndarray = ensemble.predict(X) + ensemble.predict_proba(X).argmax(axis=1)
 EnsembleClassifier((quick,), weights=np.array([1.0]))
@@ -207,11 +163,7 @@ first: np.ndarray = both.estimators_[0].predict(table)
 # The path
 
 sparse = MLPRegressor(
-    hidden_layer_sizes=4,
-    penalty="group_lasso",
-    learning_rate="cosine",
-    max_iter=3,
-    preset="sklearn",
+    hidden_layer_sizes=4, penalty="group_lasso", learning_rate="cosine", max_iter=3
 )
 path: RegularizationPath = regularization_path(
     sparse, table, target, alphas=np.array([0.3, 0.1]), sample_weight=weights
@@ -261,14 +213,10 @@ costs: list[float] = [
 # Metadata requests
 
 with config_context(enable_metadata_routing=True):
-    asking = MLPClassifier(preset="sklearn").set_fit_request(
-        sample_weight=True, groups="clusters", X_val=None
-    )
+    asking = MLPClassifier().set_fit_request(sample_weight=True, groups="clusters", X_val=None)
     asking.set_score_request(sample_weight=True).set_predict_proba_request(return_std=False)
     asking.set_partial_fit_request(classes=True).set_params(alpha=0.1).get_metadata_routing()
-    wondering = (
-        MLPRegressor(preset="sklearn").set_predict_request(return_std=True).set_score_request()
-    )
+    wondering = MLPRegressor().set_predict_request(return_std=True).set_score_request()
     wondering.set_partial_fit_request(sample_weight=True).set_fit_request(y_val=True)
     EnsembleRegressor([wondering]).set_fit_request(sample_weight=True).set_score_request()
     metrics.roc_auc_scorer.set_score_request(sample_weight=True)

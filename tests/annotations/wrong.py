@@ -15,46 +15,58 @@ from sknorm.model_selection import (
 
 X: np.ndarray = np.zeros((40, 3))
 y: np.ndarray = np.arange(40) % 2
-model = MLPClassifier((8,), preset="sklearn")
-regressor = MLPRegressor(hidden_layer_sizes=(8,), preset="sklearn")
+model = MLPClassifier((8,))
+regressor = MLPRegressor(hidden_layer_sizes=(8,))
 
 # Parameters
 
-MLPClassifier(hidden_layers=(8,), preset="sklearn")  # error: no such parameter
-MLPClassifier(drop_out=0.1, preset="sklearn")  # error
-MLPRegressor(class_weight="balanced", preset="sklearn")  # error
-MLPClassifier((8,), "relu", "adam", preset="sklearn")  # error: the rest by name only
-MLPClassifier((8.5,), preset="sklearn")  # error
-MLPClassifier("8", preset="sklearn")  # error
-MLPClassifier(activation="rely", preset="sklearn")  # error
-MLPClassifier(solver="Adam", preset="sklearn")  # error
-MLPClassifier(alpha="1e-3", preset="sklearn")  # error
-MLPClassifier(alpha=None, preset="sklearn")  # error
-MLPClassifier(batch_size=0.5, preset="sklearn")  # error
-MLPClassifier(batch_size="all", preset="sklearn")  # error
-MLPClassifier(learning_rate=1e-3, preset="sklearn")  # error
-MLPClassifier(learning_rate="onecycle", preset="sklearn")  # error
-MLPClassifier(max_iter=20.0, preset="sklearn")  # error
-MLPClassifier(shuffle="yes", preset="sklearn")  # error
-MLPClassifier(random_state="0", preset="sklearn")  # error
-MLPClassifier(random_state=np.random.default_rng(0), preset="sklearn")  # error
-MLPClassifier(early_stopping="yes", preset="sklearn")  # error
-MLPClassifier(validation_fraction="0.1", preset="sklearn")  # error
-MLPClassifier(normalization="batchnorm", preset="sklearn")  # error
-MLPClassifier(norm_statistics="exact", preset="sklearn")  # error
-MLPClassifier(dropout=[0.1], preset="sklearn")  # error
-MLPClassifier(penalty="l1", preset="sklearn")  # error
-MLPClassifier(class_weight="equal", preset="sklearn")  # error
-MLPClassifier(scoring=1, preset="sklearn")  # error
-MLPClassifier(max_grad_norm="1", preset="sklearn")  # error
-MLPClassifier(n_members=2.0, preset="sklearn")  # error
-MLPClassifier(backend="cuda", preset="sklearn")  # error
-MLPClassifier(matmul_precision="low", preset="sklearn")  # error
-MLPClassifier(dtype=np.float32, preset="sklearn")  # error
-MLPRegressor("l2", preset="sklearn")  # error
-MLPRegressor((8,), preset="sklearn")  # error: the loss comes first
-MLPRegressor(quantile="0.5", preset="sklearn")  # error
-MLPRegressor(standardize_target="yes", preset="sklearn")  # error
+MLPClassifier(hidden_layers=(8,))  # error: no such parameter
+MLPClassifier(drop_out=0.1)  # error
+MLPRegressor(class_weight="balanced")  # error
+MLPClassifier((8,), "relu", "adam")  # error: the rest by name only
+MLPClassifier((8.5,))  # error
+MLPClassifier("8")  # error
+MLPClassifier(activation="rely")  # error
+MLPClassifier(activation="Auto")  # error
+MLPClassifier(preset="slow")  # error
+MLPClassifier(preset=None)  # error
+MLPClassifier(n_bins="quantiles")  # error
+MLPClassifier(n_bins=8.5)  # error
+MLPClassifier(n_members=None)  # error
+MLPClassifier(n_members="several")  # error
+MLPClassifier(member_space="wide")  # error
+MLPClassifier(dropout="half")  # error
+MLPClassifier(beta_2=None)  # error
+MLPClassifier(learning_rate_init="large")  # error
+MLPClassifier(max_iter="long")  # error
+MLPClassifier(solver="Adam")  # error
+MLPClassifier(alpha="1e-3")  # error
+MLPClassifier(alpha=None)  # error
+MLPClassifier(batch_size=0.5)  # error
+MLPClassifier(batch_size="all")  # error
+MLPClassifier(learning_rate=1e-3)  # error
+MLPClassifier(learning_rate="onecycle")  # error
+MLPClassifier(max_iter=20.0)  # error
+MLPClassifier(shuffle="yes")  # error
+MLPClassifier(random_state="0")  # error
+MLPClassifier(random_state=np.random.default_rng(0))  # error
+MLPClassifier(early_stopping="yes")  # error
+MLPClassifier(validation_fraction="0.1")  # error
+MLPClassifier(normalization="batchnorm")  # error
+MLPClassifier(norm_statistics="exact")  # error
+MLPClassifier(dropout=[0.1])  # error
+MLPClassifier(penalty="l1")  # error
+MLPClassifier(class_weight="equal")  # error
+MLPClassifier(scoring=1)  # error
+MLPClassifier(max_grad_norm="1")  # error
+MLPClassifier(n_members=2.0)  # error
+MLPClassifier(backend="cuda")  # error
+MLPClassifier(matmul_precision="low")  # error
+MLPClassifier(dtype=np.float32)  # error
+MLPRegressor("l2")  # error
+MLPRegressor((8,))  # error: the loss comes first
+MLPRegressor(quantile="0.5")  # error
+MLPRegressor(standardize_target="yes")  # error
 
 # Methods
 
@@ -88,6 +100,7 @@ best: float = model.best_loss_  # error: None with early stopping
 means: np.ndarray = model.target_mean_ + 1  # error: the regressor's
 labels_of: list[int] = regressor.classes_.tolist()  # error: the classifier's
 number: int = model.history_.loss  # error
+chosen_for: str = model.resolved_params_.n_bins  # error
 
 # Searches, ensembles, the path
 
