@@ -95,12 +95,11 @@ def _edges(values: np.ndarray, weight: np.ndarray | None, count: int) -> np.ndar
         distinct = np.unique(values)
     if len(distinct) <= count + 1:
         return distinct if len(distinct) > 2 else distinct[:0]
-    levels = tuple(np.arange(1, count) / count)
     if weight is None:
-        places = [int(np.ceil(level * len(values))) - 1 for level in levels]
+        places = [-(-k * len(values) // count) - 1 for k in range(1, count)]
         inner = np.partition(values, places)[places]
     else:
-        inner = quantiles(values[:, None], weight, levels)[:, 0]
+        inner = quantiles(values[:, None], weight, [k / count for k in range(1, count)])[:, 0]
     return np.array([values.min(), *inner, values.max()])
 
 
