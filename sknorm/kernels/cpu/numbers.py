@@ -47,8 +47,8 @@ def _take(low, gain, numbers, column, z, own, share):
         for i in range(U(numbers.shape[0])):
             own[i] += int(z[i] >= a) + int(z[i] >= b) + int(z[i] >= c) + int(z[i] >= d)
     for i in range(U(numbers.shape[0])):
-        t = U(max(own[i] - 1, 0))
-        part = min((np.float64(z[i]) - low[t]) * gain[t], 1.0)
+        here = U(max(own[i] - 1, 0))
+        part = min((np.float64(z[i]) - low[here]) * gain[here], 1.0)
         share[i] = part if own[i] > 0 else 0.0
 
 
