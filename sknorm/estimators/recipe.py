@@ -28,7 +28,8 @@ _SKLEARN = {
     "n_members": 1,
 }
 AUTO = (*_SKLEARN, "scaling")  # parameters
-_DROPOUT = {"binary": 0.3, "multiclass": 0.15, "regression": 0.05}
+_DEEP_FROM = 3_000  # rows of several classes, which networks of three layers need
+_DROPOUT = {"binary": 0.35, "multiclass": 0.15, "regression": 0.05}
 _ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
 _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
 _SMALL = 100_000  # values of a table under which float64 costs nothing
@@ -82,12 +83,13 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
 
 def _accurate(facts: Facts) -> dict[str, Any]:
     assert facts.rows is not None
+    shallow = facts.task == "multiclass" and facts.rows < _DEEP_FROM
     return {
-        "hidden_layer_sizes": (256, 256, 256),
+        "hidden_layer_sizes": (256, 256) if shallow else (256, 256, 256),
         "activation": "mish",
         "learning_rate": "cosine",
         "learning_rate_init": 4e-3 if facts.task == "regression" else 1e-3,
-        "max_iter": 64,
+        "max_iter": 32 if shallow else 64,
         "n_iter_no_change": 12,
         "beta_2": 0.95,
         "dropout": _DROPOUT[facts.task],
