@@ -30,9 +30,13 @@ penalty that is not smooth, the incoming weights of each normalized unit are the
 their initial norm (those of the whole layer under layer norm), and the penalty decides how that
 norm is shared out between the inputs: its strength is stable, and it selects.
 
-With a norm, inputs are standardized too (weighted mean and deviation of the training rows;
-columns of two values become 0 and 1): columns of any scale train alike.
-``normalization=None`` takes them as they are.
+Inputs are scaled by the statistics of the training rows (see ``scaling``), so that columns of any
+scale train alike.
+
+**What 'auto' stands for** is a function of the rows, the numeric columns and the task, by one of
+three rules (``preset``). ``resolved_params_`` has the values, and the user guide the rules. Values
+that are set stay as they are, and the others keep their rule. ``solver='sgd'`` and ``'lbfgs'``, and
+``partial_fit``, go by the rule of 'sklearn'.
 """
 
 ATTRIBUTES = """
@@ -77,6 +81,12 @@ input_mean_, input_scale_ : ndarray of shape (n_features,)
     What inputs are shifted by and divided by: mean and deviation, or lower value and
     difference of a column of two values; median and interquartile range under
     ``scaling='robust'``; zeros and ones without scaling; NaN for categories.
+resolved_params_ : dict
+    Values of the parameters that may be 'auto'.
+member_weights_ : ndarray of shape (n_members,)
+    Shares of the members in predictions.
+member_params_ : list of dict
+    What each member has drawn from ``member_space``.
 member_seeds_ : ndarray of shape (n_members,)
     ``random_state`` with which each member alone would become the same network; only with
     several members.

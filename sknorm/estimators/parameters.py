@@ -40,7 +40,7 @@ TABLE = f"""
 loss : {_options(LOSSES)} = 'squared_error'
 {_LOSSES}
 hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) or 'auto' = 'auto'
-    Widths of the hidden layers. What 'auto' stands for, here and below, is in the notes.
+    Widths of the hidden layers. What 'auto' stands for, here and below, is said above.
 activation : {_options(["auto", *ACTIVATIONS])} = 'auto'
     Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
 preset : {{'accurate', 'fast', 'sklearn'}} = 'accurate'
@@ -84,8 +84,8 @@ nesterovs_momentum : bool = True
     Whether that is Nesterov's.
 early_stopping : bool or 'auto' = 'auto'
     Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
-    improves, and to keep the weights of the best epoch. 'auto' does so above 2,000 rows, rounded
-    to hundreds.
+    improves, and to keep the weights of the best epoch. 'auto' does so from 500 rows on, or 1,000
+    for regression; under preset='sklearn' above 2,000 rows, rounded to hundreds.
 validation_fraction : float in [0, 1) or CV splitter or iterable = 0.1
     Share of rows held out, whole ``groups`` at a time where ``fit`` was given some; or a
     splitter; or the held-out rows as indices or as a mask, or (training, held-out) pairs of
@@ -99,16 +99,16 @@ epsilon : float > 0 = 1e-8
     Numerical stability of Adam.
 n_iter_no_change : int >= 1 or inf or 'auto' = 'auto'
     Epochs without improvement before a network has converged; ``numpy.inf`` never ends training.
-    'cosine' and 'one_cycle' go on to ``max_iter`` all the same.
+    'cosine' and 'one_cycle' go on to ``max_iter`` all the same, unless 'auto' has chosen them.
 max_fun : int >= 1 = 15000
     Largest number of evaluations of the objective by 'lbfgs'.
 scaling : {{'auto', 'robust', 'standard'}} or None = 'auto'
     What numbers become before the network sees them: the distance to the median in interquartile
     ranges (in half the range where that is zero), pulled in smoothly to stay within 3
     ('robust'); mean 0 and deviation 1, or 0 and 1 in columns of two values ('standard'); or
-    themselves. 'auto' is 'standard' with a norm, and none without. Missing numbers become the
-    median, or the mean where scaling is not robust, and columns that miss some in training have
-    an indicator of it.
+    themselves. 'auto' is 'robust', but 'standard' for sparse tables; under preset='sklearn' it is
+    'standard' with a norm, and none without. Missing numbers become the median, or the mean where
+    scaling is not robust, and columns that miss some in training have an indicator of it.
 n_bins : int >= 2 or 'auto' or None = 'auto'
     Most bins of a numeric column, between quantiles of its values. A number of a column with
     several is embedded: it enters the network as a vector of 8 that is learned and piecewise linear
@@ -168,7 +168,7 @@ standardize_target : bool or 'auto' = 'auto'
     Whether to train on targets in units of their own, so that step sizes and alpha mean the
     same in any unit: of weighted mean 0 and deviation 1, or of median 0 and normalized
     interquartile range 1 under the losses that are robust against outliers, or of mean 1
-    under those with a log link. 'auto' does so with a norm, not without.
+    under those with a log link. 'auto' does so, but under preset='sklearn' not without a norm.
 quantile : float or list of float = 0.5
     Level or increasing levels in (0, 1) that ``loss='quantile'`` estimates; several at once
     share the network, and add an axis to the predictions.
@@ -198,8 +198,8 @@ matmul_precision : {_options(PRECISIONS)} = 'highest'
     'high', of operands rounded to TF32 (10 bits after the first), for which newer devices have
     faster units. Without effect on float64 and on the host.
 dtype : {{'auto', 'float32', 'float64'}} = 'auto'
-    Precision of training and prediction. 'auto' is float32, but float64 where X is float64
-    and holds fewer than 100,000 values, so that it costs nothing.
+    Precision of training and prediction. 'auto' is float32, but float64 where X is float64 and has
+    fewer than 200 rows; under preset='sklearn' where it holds fewer than 100,000 values.
 """
 
 CONSTRAINTS: dict[str, Any] = {
