@@ -171,6 +171,11 @@ def facts_of(rows: Rows, target: Target, *, partial: bool = False) -> recipe.Fac
 
 def check_continues(model: Any, target: Target, previous: Fitted) -> None:
     """Raise a ValueError if a model cannot go on training under its parameters now."""
+    if previous.columns.bins is not None and model.input_dropout > 0:
+        raise ValueError(
+            f"input_dropout={model.input_dropout} drops numbers, which the model to go on with "
+            "embeds (n_bins). Set it to 0, or fit a new estimator (warm_start=False)."
+        )
     architecture = build.architecture(model, target, previous.columns)
     build.check_continues(previous.network, architecture, model.n_members)
 

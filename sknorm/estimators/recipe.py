@@ -32,6 +32,7 @@ _DEEP_FROM = 3_000  # rows of several classes, which networks of three layers ne
 _DROPOUT = {"binary": 0.35, "multiclass": 0.15, "regression": 0.05}
 _ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
 _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
+_SHAPE = ("hidden_layer_sizes", "activation", "n_bins", "n_members", "scaling")  # of networks
 _SMALL = 100_000  # values of a table under which float64 costs nothing
 _WIDEST = 60  # numeric columns of which bins are learned
 _LEAST_TO_HOLD_OUT = 500, 1_000  # rows of which some are held out: classes, and numbers
@@ -116,13 +117,15 @@ def resolved(
     """A copy of an estimator with values in the place of ``"auto"``.
 
     Without ``facts`` those of a table of usual size; ``known`` are values of an earlier fit, which
-    training goes on with.
+    training goes on with. Where scikit-learn's values stand for ``"auto"`` now, these are what its
+    networks are like alone.
     """
     if facts is None:
         task = "multiclass" if is_classifier(estimator) else "regression"
         facts = Facts(10_000, 10, is_sparse=False, task=task)
     values = resolve(estimator, facts)
-    values |= {name: value for name, value in (known or {}).items() if name in values}
+    kept = _SHAPE if is_plain(estimator) else AUTO
+    values |= {n: value for n, value in (known or {}).items() if n in values and n in kept}
     new: Any = object.__new__(type(estimator))
     vars(new).update(vars(estimator) | values)
     # A schedule that somebody has asked for goes on to its end.
