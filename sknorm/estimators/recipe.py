@@ -30,6 +30,7 @@ _SKLEARN = {
 AUTO = (*_SKLEARN, "scaling")  # parameters
 _DEEP_FROM = 3_000  # rows of several classes, which networks of three layers need
 _DROPOUT = {"binary": 0.35, "multiclass": 0.15, "regression": 0.05}
+_DROPOUT_OF_FAST = {"binary": 0.25, "multiclass": 0.1, "regression": 0.0}
 _ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
 _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
 _SHAPE = ("hidden_layer_sizes", "activation", "n_bins", "n_members", "scaling")  # of networks
@@ -97,16 +98,16 @@ def _accurate(facts: Facts) -> dict[str, Any]:
 
 
 def _fast(facts: Facts) -> dict[str, Any]:
-    assert facts.rows is not None
+    numbers = facts.task == "regression"
     return {
-        "hidden_layer_sizes": (128, 128),
+        "hidden_layer_sizes": (128, 128, 128) if numbers else (128, 128),
         "activation": "mish",
         "learning_rate": "cosine",
-        "learning_rate_init": 2e-3,
+        "learning_rate_init": 5e-3 if numbers else 2e-3,
         "max_iter": 24,
         "n_iter_no_change": 8,
         "beta_2": 0.95,
-        "dropout": 0.1,
+        "dropout": _DROPOUT_OF_FAST[facts.task],
         "n_bins": 16,
     }
 
