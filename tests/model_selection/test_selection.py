@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.ensembles.forward_selection import forward_selection
 from sknorm.model_selection import EnsembleClassifier, EnsembleRegressor, StackedGridSearchCV
+from sknorm.training.forward_selection import forward_selection
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
