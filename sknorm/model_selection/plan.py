@@ -45,7 +45,7 @@ class Candidate:
 
     @property
     def epochs(self) -> int:
-        """Largest number of epochs of its training in a fold."""
+        """Largest number of epochs of its training in a fold, on a table of usual size."""
         if self.fault is not None:
             return 0
         if not self.alone:  # else it may have methods of its own, and any parameters

@@ -114,7 +114,7 @@ def _by_epochs(context: Context, candidates: Candidates, metric: Any) -> Iterato
     begun = parallel(delayed(begin)(context, unit) for unit in planned)
     lost = [result for _, failed in begun for result in failed.values()]
     stacks = [Stack(context, part) for parts, _ in begun for part in parts]
-    epochs = max(candidate.epochs for candidate in candidates)
+    epochs = max((each.epochs for each in stacks), default=0)
     running, left = {candidate.number for candidate in candidates}, {}
     for leg, share in enumerate(_EPOCHS, 1):
         epoch = int(epochs * share)

@@ -139,7 +139,8 @@ def left_epochs(results: Results, candidates: Candidates, folds: int) -> np.ma.M
     for result in results:
         number, epochs = result["key"][0], result.get("left")
         done[number] += 1
-        left[number] += candidates[number].epochs if epochs is None else epochs
+        whole = result.get("max_iter", candidates[number].epochs)
+        left[number] += whole if epochs is None else epochs
     early = {each["key"][0] for each in results if each.get("left") is not None}
     stayed = (done == folds) & ~np.isin(np.arange(count), list(early))
     return np.ma.MaskedArray(left, stayed)

@@ -220,6 +220,11 @@ class Stack(Observer):
         with self._working():
             self._join([trial.task for trial in trials if trial.task is not None])
 
+    @property
+    def epochs(self) -> int:
+        """Largest number of epochs of a trial."""
+        return max(int(trial.training.model.max_iter) for trial in self.trials)
+
     def advance(self, until: int | None = None) -> None:
         """Train until this many epochs are done, or all.
 
@@ -346,6 +351,7 @@ class Stack(Observer):
         result: dict[str, Any] = {
             "key": trial.job.key,
             "fit_error": None,
+            "max_iter": int(resolved.max_iter),
             "unfinished": attributes.is_unfinished(resolved, outcome),
             "unscored": attributes.missing_scores(resolved, outcome),
         }

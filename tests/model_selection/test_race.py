@@ -114,6 +114,22 @@ def test_scores_between_epochs_are_those_of_shorter_training() -> None:
     )
 
 
+@pytest.mark.parametrize("cv", [2, 3])
+def test_epochs_are_those_that_auto_stands_for(cv: int) -> None:
+    """Which depend on the table: small ones of several classes take fewer."""
+    digits, labels = make_classification(
+        150, 6, n_informative=4, n_redundant=0, n_classes=3, random_state=0
+    )
+    estimator = MLPClassifier(hidden_layer_sizes=(4,), n_members=1, random_state=0)
+    search = StackedGridSearchCV(estimator, GRID, cv=cv, racing=True).fit(digits, labels)
+    epochs = search.best_estimator_.resolved_params_["max_iter"]
+    left = search.cv_results_["left_epoch"]
+    gone = set(left[~np.ma.getmaskarray(left)].tolist())
+    between_epochs = {2 * int(0.2 * epochs), 2 * int(0.5 * epochs)}  # of both folds
+    between_folds = {epochs, 2 * epochs}
+    assert gone == (between_epochs if cv == 2 else between_folds)
+
+
 def test_multimetric_ranks_by_the_refitted_score() -> None:
     A, b = make_friedman1(90, random_state=0)
     scoring = ["r2", "neg_mean_absolute_error"]
