@@ -11,7 +11,7 @@ from sknorm.estimators.members import check_space
 from sknorm.estimators.parameters import RANDOM
 from sknorm.objective.penalties import PENALTIES
 
-PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
+PLANNED = recipe.SCHEDULES
 _WIDEST = 1 << 31
 
 

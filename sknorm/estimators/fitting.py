@@ -11,6 +11,7 @@ from numpy.random import RandomState
 from scipy import sparse
 from sklearn.utils import check_random_state
 
+from sknorm._warnings import warn
 from sknorm.backends import Backend, keeps_kind
 from sknorm.data import checks, splits
 from sknorm.data.columns import Columns, Reading, column_labels
@@ -152,6 +153,8 @@ def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Pre
     dtype = compute_dtype(model, rows.X, previous)
     encoded = target.encode(rows.y, dtype)
     columns = learn_columns(model, rows, previous)
+    if previous is None and not recipe.is_auto(estimator.n_bins):
+        warn_if_clipped(estimator.n_bins, columns)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
     data = TrainingData.encode(backend, rows, encoded, columns, dtype)
     like = given.X.like if isinstance(given.X, View) else given.X
@@ -257,6 +260,14 @@ def learn_columns(
         keeps_unused=partial,
     )
     return Columns.learn(rows.X, rows.weight, rows.names, how)
+
+
+def warn_if_clipped(n_bins: int | None, columns: Columns) -> None:
+    """Warn of more bins than any column has."""
+    most = max(columns.bins.counts) if columns.bins else 0
+    if n_bins is not None and columns.kinds.numeric and n_bins > most:
+        what = f"it is clipped to {most}" if most else "numbers are taken as they are"
+        warn(f"n_bins={n_bins} is more than any column has different values for; {what}.")
 
 
 def _header(checked: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sknorm.data.splits import is_large
 # that takes a fraction of the time; and scikit-learn's values, with whatever norm is asked for.
 PRESETS = ("accurate", "fast", "sklearn")
 PATIENCE = 10
+SCHEDULES = ("cosine", "one_cycle")  # that are meant to use up max_iter
 PLANNED = "_plans_by_recipe"  # attribute of resolved estimators
 _SKLEARN = {
     "hidden_layer_sizes": (100,),
@@ -78,6 +79,8 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
             values |= {"dropout": 0.0, "hidden_layer_sizes": (64, 64)}
     if not is_auto(estimator.learning_rate):  # patience is that of the schedule
         values["n_iter_no_change"] = PATIENCE
+        if estimator.learning_rate not in SCHEDULES:  # which ends where training no longer gains
+            values["max_iter"] = _SKLEARN["max_iter"]
     return {name: value for name, value in values.items() if is_auto(getattr(estimator, name))}
 
 

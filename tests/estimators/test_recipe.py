@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 from typing import Any
 
 import joblib
@@ -369,7 +370,7 @@ def test_a_warm_start_under_the_values_of_scikit_learn(
     """It keeps the networks; to train them as before, L-BFGS would meet with random dropout."""
     model = estimator(preset=preset, hidden_layer_sizes=(4,), max_iter=2, random_state=0)
     before = model.set_params(warm_start=True).fit(*binary).resolved_params_
-    assert before["dropout"] > 0
+    assert before["beta_2"] == 0.95
     model.set_params(**changed).fit(*binary)
     shape = {n: before[n] for n in ("hidden_layer_sizes", "activation", "n_members", "n_bins")}
     shape |= {"max_iter": 2, "scaling": "robust"}
@@ -430,3 +431,23 @@ def test_searches_with_all_features(binary: Table, n_jobs: int) -> None:
     search = StackedGridSearchCV(model, grid, cv=3, racing=True, n_jobs=n_jobs, refit="ensemble")
     search.fit(X, y)
     assert np.isfinite(search.predict_proba(X)).all() and search.score(X, y) > 0.5
+
+
+def test_a_schedule_without_an_end_has_the_epochs_of_scikit_learn() -> None:
+    facts = recipe.Facts(5_000, 5, is_sparse=False, task="binary")
+    for learning_rate, most in (("constant", 200), ("adaptive", 200), ("cosine", 64)):
+        values = recipe.resolve(MLPClassifier(learning_rate=learning_rate), facts)
+        assert values["max_iter"] == most
+
+
+def test_more_bins_than_values_are_clipped_with_a_word(binary: Table) -> None:
+    X, y = np.round(binary[0]), binary[1]
+    most = max(len(np.unique(column)) for column in X.T) - 1
+    small: dict[str, Any] = {"preset": "sklearn", "hidden_layer_sizes": (3,), "max_iter": 1}
+    with pytest.warns(UserWarning, match=f"n_bins=1000 .* clipped to {most}"):
+        MLPClassifier(n_bins=1000, **small).fit(X, y)
+    with pytest.warns(UserWarning, match="n_bins=4 .* numbers are taken as they are"):
+        MLPClassifier(n_bins=4, **small).fit(X > 0, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MLPClassifier(preset="fast", max_iter=1).fit(np.asarray(X > 0, dtype=float), y)
