@@ -162,7 +162,7 @@ def test_in_ensembles_the_weights_count() -> None:
         ({"learning_rate_init": loguniform(1e-3, 1e-2), "l1_ratio": randint(2, 3)}, "l1_ratio"),
         ({"label_smoothing": [0.1]}, "'label_smoothing'"),
     ],
-    ids=str,
+    ids=["sizes", "empty", "number", "beyond", "integers", "of classifiers"],
 )
 def test_spaces_that_are_none(space: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
