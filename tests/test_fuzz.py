@@ -30,7 +30,7 @@ TOLD = (
     (RuntimeWarning, "non-finite|not finite|overflow|reaches"),
     (
         UserWarning,
-        "larger than the|acts with penalty|never a finite number|one_cycle|cosine",
+        "larger than the|more than any|acts with penalty|never a finite number|one_cycle|cosine",
     ),
 )
 SHARED: dict[str, list[Any]] = {

@@ -193,6 +193,7 @@ TABLES: dict[str, Any] = {
 SCALED = [(n, s) for n in TABLES for s in ("standard", "robust", None) if s or "huge" not in n]
 
 
+@pytest.mark.filterwarnings("ignore:n_bins=10000 is more than any column")
 @pytest.mark.parametrize(("name", "scaling"), SCALED)
 @pytest.mark.parametrize("n_bins", [2, 5, 10_000])
 def test_estimators_on_columns_of_any_kind(name: str, scaling: Any, n_bins: int) -> None:
