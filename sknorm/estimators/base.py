@@ -176,10 +176,11 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         """Weights of the equivalent plain network, a list of (fan_in, fan_out) arrays.
 
         Norms and the scaling of inputs and targets are folded in, so that the usual forward
-        pass over ``coefs_``, ``intercepts_``, ``activation`` and ``out_activation_`` gives
-        the predictions. Under layer norm, which does not fold, the weights as trained; with
-        categories, and under ``scaling='robust'``, those of the first layer are for inputs as the
-        network sees them. With several members, arrays of shape (n_members, fan_in, fan_out).
+        pass over ``coefs_``, ``intercepts_``, ``resolved_params_["activation"]`` and
+        ``out_activation_`` gives the predictions. Under layer norm, which does not fold, the
+        weights as trained; with categories, with embedded numbers, and under ``scaling='robust'``,
+        those of the first layer are for inputs as the network sees them. With several members,
+        arrays of shape (n_members, fan_in, fan_out).
         """
         return attributes.plain_network(fitted_of(self))[0]
 

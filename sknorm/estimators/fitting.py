@@ -179,6 +179,12 @@ def check_continues(model: Any, target: Target, previous: Fitted) -> None:
             f"input_dropout={model.input_dropout} drops numbers, which the model to go on with "
             "embeds (n_bins). Set it to 0, or fit a new estimator (warm_start=False)."
         )
+    before = previous.resolved.get("n_bins", model.n_bins)
+    if before != model.n_bins:
+        raise ValueError(
+            f"n_bins={model.n_bins!r}, but the model to go on with was trained under {before!r}. "
+            "Keep it, or fit a new estimator (warm_start=False)."
+        )
     architecture = build.architecture(model, target, previous.columns)
     build.check_continues(previous.network, architecture, model.n_members)
 
@@ -393,7 +399,7 @@ def _validation(
         held = build.all_rows(estimator, len(own))
         selecting = (data, held[0]) if selects else None
         return everything, _score(estimator, training, data, own, held), selecting
-    if not recipe.stops_early(estimator, len(rows)):
+    if not recipe.stops_early(estimator, len(rows), prepared.facts.task):
         return everything, None, None
     how = estimator.validation_fraction
     if not selects:

@@ -37,7 +37,8 @@ _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
 _SHAPE = ("hidden_layer_sizes", "activation", "n_bins", "n_members", "scaling")  # of networks
 _SMALL = 100_000  # values of a table under which float64 costs nothing
 _WIDEST = 60  # numeric columns of which bins are learned
-_LEAST_TO_HOLD_OUT = 500, 1_000  # rows of which some are held out: classes, and numbers
+# Rows of which some are held out: fewer cannot spare any.
+_LEAST_TO_HOLD_OUT = {"binary": 500, "multiclass": 1_500, "regression": 1_000}
 _TINY = 200  # rows below which nothing is random but the first weights and the order of the rows
 
 
@@ -162,13 +163,13 @@ def standardizes_target(estimator: Any) -> bool:
     return bool(estimator.standardize_target)
 
 
-def stops_early(estimator: Any, rows: int) -> bool:
+def stops_early(estimator: Any, rows: int, task: str) -> bool:
     """Whether an estimator without ``"auto"`` holds rows out to choose the epoch by."""
     if not is_auto(estimator.early_stopping):
         return bool(estimator.early_stopping)
     if is_plain(estimator):
         return estimator.solver != "lbfgs" and is_large(rows)
-    return rows >= _LEAST_TO_HOLD_OUT[0 if is_classifier(estimator) else 1]
+    return rows >= _LEAST_TO_HOLD_OUT[task]
 
 
 def is_auto(value: Any) -> bool:

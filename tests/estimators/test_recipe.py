@@ -377,7 +377,7 @@ def test_a_warm_start_under_the_values_of_scikit_learn(
     assert model.resolved_params_ == {**PLAIN, **shape}
 
 
-@pytest.mark.parametrize("n_bins", ["auto", None, 16])
+@pytest.mark.parametrize("n_bins", ["auto", 16])
 @pytest.mark.parametrize("call", ["fit", "partial_fit"])
 def test_numbers_that_are_embedded_are_not_dropped_later(
     regression: Table, n_bins: Any, call: str
@@ -451,3 +451,11 @@ def test_more_bins_than_values_are_clipped_with_a_word(binary: Table) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         MLPClassifier(preset="fast", max_iter=1).fit(np.asarray(X > 0, dtype=float), y)
+
+
+def test_a_warm_start_keeps_its_bins(regression: Table) -> None:
+    model = MLPRegressor(**TINY, preset="fast", warm_start=True).fit(*regression)
+    for n_bins in (None, 4):
+        with pytest.raises(ValueError, match=f"n_bins={n_bins}, but the model .* under 16"):
+            model.set_params(n_bins=n_bins).fit(*regression)
+    model.set_params(n_bins=16).fit(*regression)
