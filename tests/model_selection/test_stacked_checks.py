@@ -21,7 +21,8 @@ from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchC
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 SMALL: dict[str, Any] = {
-    "hidden_layer_sizes": (16,), "max_iter": 15, "learning_rate_init": 0.1, "random_state": 0
+    "preset": "sklearn", "hidden_layer_sizes": (16,), "max_iter": 15, "learning_rate_init": 0.1,
+    "random_state": 0,
 }  # fmt: skip
 MODELS = [MLPClassifier, MLPRegressor]
 COMMON: dict[str, Any] = {"cv": 2, "error_score": "raise"}
@@ -59,9 +60,7 @@ def test_other_searches_pass_checks(estimator: Any, check: Any) -> None:
 
 
 def test_what_fails_for_scikit_learns_search_too() -> None:
-    search = GridSearchCV(
-        MLPClassifier(**SMALL, preset="sklearn"), {"alpha": [1e-4, 1e-2]}, **COMMON
-    )
+    search = GridSearchCV(MLPClassifier(**SMALL), {"alpha": [1e-4, 1e-2]}, **COMMON)
     with pytest.raises(AssertionError, match="sample_weight"):
         getattr(estimator_checks, FAILING)("GridSearchCV", search)
 
