@@ -39,7 +39,8 @@ _SMALL = 100_000  # values of a table under which float64 costs nothing
 _WIDEST = 60  # numeric columns of which bins are learned
 # Rows of which some are held out: fewer cannot spare any.
 _LEAST_TO_HOLD_OUT = {"binary": 500, "multiclass": 1_500, "regression": 1_000}
-_TINY = 200  # rows below which nothing is random but the first weights and the order of the rows
+_TINY = 200  # rows below which networks are small
+_LEAST_TO_DROP = 100  # rows; with fewer, a row of weight two counts as two rows
 
 
 class Facts(NamedTuple):
@@ -64,9 +65,9 @@ class Facts(NamedTuple):
 def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
     """Values of the parameters that are ``"auto"``, for training on a table.
 
-    Under 'accurate' and 'fast', tables of fewer than 200 rows have two layers of 64 and no dropout,
-    so that a row of weight two counts as two rows; sparse tables, those of more than 60 numeric
-    columns, and those with ``input_dropout`` have no bins. Scikit-learn's values stand for
+    Under 'accurate' and 'fast', tables of fewer than 200 rows have two layers of 64, and those of
+    fewer than 100 no dropout, so that a row of weight two counts as two rows; sparse tables, those
+    of more than 60 numeric columns, and those with ``input_dropout`` have no bins. Scikit-learn's values stand for
     ``"auto"`` under ``solver='sgd'`` and ``'lbfgs'``, and in ``partial_fit``, which does not know
     how many rows are to come.
     """
@@ -77,7 +78,9 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
             values["n_bins"] = None
         values["scaling"] = "standard" if facts.is_sparse else "robust"
         if facts.rows < _TINY:
-            values |= {"dropout": 0.0, "hidden_layer_sizes": (64, 64)}
+            values |= {"hidden_layer_sizes": (64, 64)}
+            values["max_iter"] = 48 if estimator.preset == "accurate" else values["max_iter"]
+            values["dropout"] = 0.3 if facts.rows >= _LEAST_TO_DROP else 0.0
     if not is_auto(estimator.learning_rate):  # patience is that of the schedule
         values["n_iter_no_change"] = PATIENCE
         if estimator.learning_rate not in SCHEDULES:  # which ends where training no longer gains
