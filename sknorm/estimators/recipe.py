@@ -67,9 +67,9 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
 
     Under 'accurate' and 'fast', tables of fewer than 200 rows have two layers of 64, and those of
     fewer than 100 no dropout, so that a row of weight two counts as two rows; sparse tables, those
-    of more than 60 numeric columns, and those with ``input_dropout`` have no bins. Scikit-learn's values stand for
-    ``"auto"`` under ``solver='sgd'`` and ``'lbfgs'``, and in ``partial_fit``, which does not know
-    how many rows are to come.
+    of more than 60 numeric columns, and those with ``input_dropout`` have no bins. Scikit-learn's
+    values stand for ``"auto"`` under ``solver='sgd'`` and ``'lbfgs'``, and in ``partial_fit``,
+    which does not know how many rows are to come.
     """
     values = {**_SKLEARN, "scaling": None if estimator.normalization is None else "standard"}
     if not is_plain(estimator) and facts.rows is not None:
