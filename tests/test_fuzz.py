@@ -20,7 +20,7 @@ from sknorm import MLPClassifier, MLPRegressor
 from sknorm.objective.losses import LOSSES
 from sknorm.objective.penalties import PENALTIES
 
-SEQUENCES, PARTS, CALLS = 320, 16, 7
+SEQUENCES, PARTS, CALLS = 160, 16, 7
 
 Rng = np.random.Generator
 

@@ -103,7 +103,7 @@ def plain(value: Any) -> Any:
     return float(np.float32(value)) if isinstance(value, float) else value
 
 
-@settings(max_examples=300, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(frames(), st.data())
 def test_frames_stand_for_what_was_put_in(
     case: tuple[str, list[tuple[str, list[Any], Any]]], data: Any

@@ -21,7 +21,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.model_selection import StackedGridSearchCV
 
-TABLES, PARTS, SEARCHED = 560, 14, 10  # of the tables, every tenth is searched over
+TABLES, PARTS, SEARCHED = 280, 14, 10  # of the tables, every tenth is searched over
 
 Rng = np.random.Generator
 
