@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends import resolve
-from sknorm.data.table import column, numbers
+from sknorm.data.quantiles import present
+from sknorm.data.table import numbers
 from sknorm.objective.units import quantiles
 
 _GLANCE = 1024  # values that tell of most columns that they have many
@@ -58,8 +59,8 @@ def learn(
     found: list[Any] = [None] * width
 
     def look(j: int) -> None:
-        values = np.array(column(X, j), dtype=np.float64)
-        found[j] = _of_column(values, weight, count, lambda z: scale(z, j))
+        values, own = present(X, weight, j)
+        found[j] = _of_column(values, own, count, lambda z: scale(z, j))
 
     resolve(np.zeros(0)).run(look, [(j,) for j in range(width)])
     counts = tuple(len(gain) for _, gain, _ in found)
@@ -76,13 +77,9 @@ def _of_column(
     scale: Callable[[np.ndarray], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Lower ends and gains of the bins of a column, and the covariance of its inputs."""
-    own = weight
-    if np.isnan(values.sum()):
-        here = ~np.isnan(values)
-        values, own = values[here], None if weight is None else weight[here]
-    low, gain = _between(scale(_edges(values, own, count)))
+    low, gain = _between(scale(_edges(values, weight, count)))
     step = -(-max(1, len(values)) // _SAMPLE)
-    sample, own = scale(values[::step]), None if own is None else own[::step]
+    sample, own = scale(values[::step]), None if weight is None else weight[::step]
     with np.errstate(invalid="ignore"):  # of bins that no value reaches
         filled = np.where(sample[:, None] < low, 0.0, np.minimum((sample[:, None] - low) * gain, 1))
     return low, gain, _covariance(np.concatenate([sample[:, None], filled], axis=1), own)

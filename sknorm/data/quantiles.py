@@ -20,15 +20,21 @@ def quartiles(X: Any, weight: np.ndarray | None) -> np.ndarray:
     found = np.zeros((5, int(numbers(X).shape[1])))
 
     def look(j: int) -> None:
-        values, own = np.array(column(X, j), dtype=np.float64), weight
-        if np.isnan(values.sum()):
-            here = ~np.isnan(values)
-            values, own = values[here], None if own is None else own[here]
+        values, own = present(X, weight, j)
         if len(values):
             found[:, j] = _of_equal(values) if own is None else _of_weighted(values, own)
 
     resolve(np.zeros(0)).run(look, [(j,) for j in range(found.shape[1])])
     return found
+
+
+def present(X: Any, weight: np.ndarray | None, j: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """A copy of the values of a column that are not missing, on the host, and their weights."""
+    values = np.array(column(X, j), dtype=np.float64)
+    if not np.isnan(values.sum()):
+        return values, weight
+    here = ~np.isnan(values)
+    return values[here], None if weight is None else weight[here]
 
 
 def _of_equal(values: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from sknorm._warnings import warn
-from sknorm.estimators.combinations import PLANNED
+from sknorm.estimators import recipe
 from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.fitting import Training
 from sknorm.estimators.members import select
@@ -37,9 +37,8 @@ def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) 
     lowest = min(filter(np.isfinite, [best, *losses]), default=np.nan)
     fitted = training.fitted.having(outcome.network)
     if training.selecting is not None:
-        data, rows_to_select_by = training.selecting
         loss = fitted.target.loss
-        fitted = fitted.chosen(select(outcome.network, loss, data, rows_to_select_by))
+        fitted = fitted.chosen(select(outcome.network, loss, *training.selecting))
     return {
         **training.attributes_of(fitted),
         "n_iter_": epochs,
@@ -55,7 +54,7 @@ def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) 
 
 def is_unfinished(estimator: Any, outcome: Outcome) -> bool:
     """Whether a network used up its epochs, and was not meant to."""
-    meant = estimator.learning_rate in PLANNED or estimator.swa_fraction
+    meant = estimator.learning_rate in recipe.PLANNED or estimator.swa_fraction
     return outcome.exhausted and not meant
 
 

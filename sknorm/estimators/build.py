@@ -12,7 +12,7 @@ from sknorm.data.columns import Columns
 from sknorm.data.table import whole
 from sknorm.data.targets import Target
 from sknorm.estimators import recipe
-from sknorm.estimators.combinations import PLANNED, hidden_sizes
+from sknorm.estimators.combinations import hidden_sizes
 from sknorm.estimators.members import DIFFERING, draw
 from sknorm.network.architecture import Architecture, Categories, Embedding
 from sknorm.network.members import Members
@@ -141,14 +141,14 @@ def plan(
         watches_start=continued and not on_path,
         until_loss=on_path,
         rows_before=estimator.t_ if continued else 0,
-        ends_planned=getattr(estimator, recipe.PLANNED, False),
+        ends_planned=getattr(estimator, recipe.MAY_END, False),
         incremental=incremental,
     )
 
 
 def schedule(estimator: Any, members: Members, batches: Batches) -> schedules.Schedule:
     """The learning rates, over ``max_iter`` epochs where they are planned."""
-    planned = estimator.learning_rate in PLANNED and estimator.solver != "lbfgs"
+    planned = estimator.learning_rate in recipe.PLANNED and estimator.solver != "lbfgs"
     acts = estimator.solver == "sgd" or planned
     name = estimator.learning_rate if acts else "constant"
     total = estimator.max_iter * batches.per_epoch

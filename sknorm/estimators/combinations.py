@@ -11,7 +11,6 @@ from sknorm.estimators.members import check_space
 from sknorm.estimators.parameters import RANDOM
 from sknorm.objective.penalties import PENALTIES
 
-PLANNED = recipe.SCHEDULES
 _WIDEST = 1 << 31
 
 
@@ -83,7 +82,7 @@ def check_incremental(estimator: Any) -> None:
             "to False or 'auto', and score the model between calls."
         )
     for parameter, reason in (
-        ("learning_rate", estimator.learning_rate in PLANNED),
+        ("learning_rate", estimator.learning_rate in recipe.PLANNED),
         ("swa_fraction", estimator.swa_fraction > 0),
         ("norm_statistics", estimator.norm_statistics == "population"),
         ("member_space", estimator.member_space is not None),
@@ -99,7 +98,9 @@ def _check_patience(estimator: Any) -> None:
     """Warn of patience that somebody asked for, where it ends nothing."""
     patience, longest = estimator.n_iter_no_change, estimator.max_iter
     asked_for = estimator.early_stopping is True or patience != recipe.PATIENCE
-    ends_nothing = estimator.learning_rate in PLANNED and not getattr(estimator, recipe.PLANNED)
+    ends_nothing = estimator.learning_rate in recipe.PLANNED and not getattr(
+        estimator, recipe.MAY_END
+    )
     if ends_nothing and asked_for and patience < longest:
         warn(
             f"n_iter_no_change={patience} ends nothing under learning_rate="

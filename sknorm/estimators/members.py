@@ -12,12 +12,11 @@ from sklearn.base import is_classifier
 from sknorm._sklearn import validate_parameter_constraints
 from sknorm.data.dataset import TrainingData
 from sknorm.estimators.parameters import PARAMETERS
-from sknorm.network.batch import gathered, rows_at_once
-from sknorm.network.folding import fold
 from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
 from sknorm.training.forward_selection import forward_selection
+from sknorm.training.validation_loss import outputs
 
 DIFFERING = [each.name for each in fields(Members) if each.name != "seed"]
 _SAMPLES = 10  # of the held-out rows
@@ -101,7 +100,7 @@ def select(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -
         targets, own = y[taken], weight[taken]
 
         def score(mean: np.ndarray, y: np.ndarray = targets, weight: np.ndarray = own) -> float:
-            return -loss.value_and_gradient(_raw(loss, mean), y, weight)[0]
+            return -loss.value_and_gradient(loss.link(mean), y, weight)[0]
 
         parts = [each[taken] for each in predictions]
         total += forward_selection(parts, score, max_rounds=_ROUNDS, patience=_PATIENCE)
@@ -112,24 +111,11 @@ def _predictions(
     network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
     """Predictions of each member, targets and weights, on the host."""
-    backend, xp, inference = network.backend, network.backend.xp, fold(network)
+    xp, to_numpy = network.backend.xp, network.backend.to_numpy
     made, targets, weights = [], [], []
-    at_once = rows_at_once(backend, network.members, max(network.architecture.sizes))
-    for start in range(0, len(rows), at_once):
-        inputs, y, weight = gathered(network, data, rows[None, start : start + at_once])
-        raw = xp.astype(inference.forward(inputs), xp.float64)
-        made.append(backend.to_numpy(loss.inverse_link(raw, xp)))
-        targets.append(backend.to_numpy(y)[0])
-        weights.append(backend.to_numpy(weight)[0])
+    for raw, y, weight in outputs(network, data, rows[None, :]):
+        made.append(to_numpy(loss.inverse_link(xp.astype(raw, xp.float64), xp)))
+        targets.append(to_numpy(y)[0])
+        weights.append(to_numpy(weight)[0])
     values = np.concatenate(made, axis=1)
     return list(values), np.concatenate(targets), np.concatenate(weights).astype(np.float64)
-
-
-def _raw(loss: Loss, mean: np.ndarray) -> np.ndarray:
-    """Raw outputs for which a network would predict a mean of predictions."""
-    least = np.finfo(np.float64).tiny
-    if loss.output_activation == "identity":
-        return mean
-    if loss.output_activation == "logistic":
-        return np.log(np.maximum(mean, least)) - np.log(np.maximum(1.0 - mean, least))
-    return np.log(np.maximum(mean, least))

@@ -16,6 +16,7 @@ from sklearn.metrics import get_scorer_names
 
 from sknorm._sklearn import HasMethods, Interval, Options, StrOptions
 from sknorm.backends import NAMES, PRECISIONS
+from sknorm.estimators.recipe import PRESETS
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.architecture import NORMALIZATIONS
 from sknorm.objective.losses import LOSSES
@@ -43,7 +44,7 @@ hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) or 'auto' =
     Widths of the hidden layers. What 'auto' stands for, here and below, is said above.
 activation : {_options(["auto", *ACTIVATIONS])} = 'auto'
     Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
-preset : {{'accurate', 'fast', 'sklearn'}} = 'accurate'
+preset : {_options(PRESETS)} = 'accurate'
     What 'auto' stands for: a few networks that are as accurate as this library knows how to make
     them, one small network, or the values of scikit-learn's MLP (with the norm that is asked for).
 solver : {{'sgd', 'adam', 'adamw', 'lbfgs'}} = 'adam'

@@ -82,8 +82,8 @@ def predictive(
         noise = None if n_samples is None else _noise(fitted, backend, sample)
         raw = inference.raw(table, scaling, noise)
         values = loss.inverse_link(xp.astype(raw, dtype, copy=False), xp)
-        if n_samples is None and not with_std and not fitted.weights:
-            mean = values[0, ...] if values.shape[0] == 1 else xp.mean(values, axis=0)
+        if n_samples is None and not with_std:
+            mean = _mean(values, fitted.weights, backend)
             break
         for member in range(values.shape[0]):  # West's update: few arrays are held at once
             value = values[member, ...]
@@ -116,6 +116,16 @@ def warn_if_infinite(estimator: Any, X: Any) -> None:
             "rows overflow. Use a norm, scale the inputs, or lower learning_rate_init.",
             RuntimeWarning,
         )
+
+
+def _mean(values: Any, weights: tuple[float, ...], backend: Backend) -> Any:
+    """The mean over members, whose shares may differ."""
+    if values.shape[0] == 1:
+        return values[0, ...]
+    if not weights:
+        return backend.xp.mean(values, axis=0)
+    shares = backend.asarray(np.array(weights), dtype=values.dtype)
+    return backend.xp.tensordot(shares, values, axes=1)
 
 
 def _noise(fitted: Fitted, backend: Backend, sample: int) -> Noise:

@@ -14,8 +14,8 @@ from sknorm.data.splits import is_large
 # that takes a fraction of the time; and scikit-learn's values, with whatever norm is asked for.
 PRESETS = ("accurate", "fast", "sklearn")
 PATIENCE = 10
-SCHEDULES = ("cosine", "one_cycle")  # that are meant to use up max_iter
-PLANNED = "_plans_by_recipe"  # attribute of resolved estimators
+PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
+MAY_END = "_may_end"  # attribute of resolved estimators: whether such a schedule may end before
 _SKLEARN = {
     "hidden_layer_sizes": (100,),
     "activation": "relu",
@@ -83,7 +83,7 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
             values["dropout"] = 0.3 if facts.rows >= _LEAST_TO_DROP else 0.0
     if not is_auto(estimator.learning_rate):  # patience is that of the schedule
         values["n_iter_no_change"] = PATIENCE
-        if estimator.learning_rate not in SCHEDULES:  # which ends where training no longer gains
+        if estimator.learning_rate not in PLANNED:  # which ends where training no longer gains
             values["max_iter"] = _SKLEARN["max_iter"]
     return {name: value for name, value in values.items() if is_auto(getattr(estimator, name))}
 
@@ -138,7 +138,7 @@ def resolved(
     new: Any = object.__new__(type(estimator))
     vars(new).update(vars(estimator) | values)
     # A schedule that somebody has asked for goes on to its end.
-    vars(new)[PLANNED] = "learning_rate" in values
+    vars(new)[MAY_END] = "learning_rate" in values
     return new
 
 

@@ -48,10 +48,9 @@ class Candidate:
         """Largest number of epochs of its training in a fold, on a table of usual size."""
         if self.fault is not None:
             return 0
-        if not self.alone:  # else it may have methods of its own, and any parameters
-            most = recipe.resolved(self.network).max_iter
-        else:
-            most = getattr(self.network, "max_iter", 1)
+        # One with methods of its own may have any parameters.
+        network = self.network if self.alone else recipe.resolved(self.network)
+        most = getattr(network, "max_iter", 1)
         return max(1, int(most)) if isinstance(most, Integral) else 1
 
 

@@ -16,8 +16,9 @@ class Inputs(NamedTuple):
         Numbers, or sparse rows.
     codes : int32 array of shape (K or 1, n, c), or None
         Places of the categories.
-    bins : pair of float64 arrays of shape (K or 1, B), or None
-        Lower ends and gains of the bins of the numbers.
+    bins : tuple or None
+        Rows, number of the table's rows, lower ends and gains, as the kernels of embedded numbers
+        take them.
     """
 
     x: Any
@@ -70,10 +71,7 @@ def _take(
     gather(rows, scaling.offset, scaling.factor, x, *out)
     if scaling.clip is not None:
         kernels.squash(rows, X.shape[0], scaling.clip, scaling.fill, x)
-    bins = None
-    if scaling.low is not None:
-        view = rows[:, 0] // X.shape[0] if rows.shape[1] else rows[:, :0].sum(axis=1)
-        bins = tuple(xp.take(each, view, axis=0) for each in (scaling.low, scaling.gain))
+    bins = None if scaling.low is None else (rows, X.shape[0], scaling.low, scaling.gain)
     if scaling.places is None:
         return Inputs(x, None, bins)
     columns, starts, places = scaling.columns, scaling.starts, scaling.places

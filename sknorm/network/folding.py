@@ -192,10 +192,9 @@ class FoldedNetwork:
         if self._embedding is None:
             wide[:, :, : x.shape[2]] = x
         else:
-            own, table = self._embedding.own, self.number_table
-            views = xp.arange(x.shape[0], dtype=xp.int64, device=device)[:, None]
+            plan, table = self._embedding.own.plan, self.number_table
             sums = xp.empty_like(table)
-            kernels.number_embedding_forward(views, 1, *bins, own.plan, x, table, sums, wide)
+            kernels.number_embedding_forward(*bins, plan, x, table, sums, wide)
         if self._lookup is not None and self.table is not None:
             rate, one = noise.input_dropout, xp.ones_like(noise.input_dropout)
             kernels.embedding_forward(codes, one, rate, self._lookup.plan, self.table, wide)

@@ -1,5 +1,6 @@
 """The loss on held-out rows, for all members of a stack at once."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -54,17 +55,27 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
     """
     backend, xp = network.backend, network.backend.xp
     dtype, device, count = network.parameters.flat.dtype, backend.device, network.members
-    inference = fold(network)
     value = xp.zeros(count, dtype=xp.float64, device=device)
     factor = xp.zeros(count, dtype=xp.float64, device=device)
     parameter = backend.asarray(loss.parameter(count), dtype=xp.float64)
     total: Any = 0.0
-    at_once = rows_at_once(backend, count, max(network.architecture.sizes))
-    for start in range(0, rows.shape[1], at_once):
-        x, y, weight = gathered(network, data, rows[:, start : start + at_once])
-        raw = inference.forward(x)
+    for raw, y, weight in outputs(network, data, rows):
         no_bias = xp.zeros((count, raw.shape[2]), dtype=dtype, device=device)
         kernel = getattr(backend.kernels, loss.kernel)
         kernel(raw, no_bias, y, weight, factor, parameter, value, xp.zeros_like(no_bias), raw)
         total = total + xp.sum(weight, axis=1, dtype=xp.float64)
     return value / total
+
+
+def outputs(
+    network: Network, data: TrainingData, rows: np.ndarray
+) -> Iterator[tuple[Any, Any, Any]]:
+    """Raw outputs (K, n, o), targets (R, n, m) and weights (R, n) of rows (R, N), R of 1 or K.
+
+    Of so many rows at a time as are best computed together.
+    """
+    inference = fold(network)
+    at_once = rows_at_once(network.backend, network.members, max(network.architecture.sizes))
+    for start in range(0, rows.shape[1], at_once):
+        inputs, y, weight = gathered(network, data, rows[:, start : start + at_once])
+        yield inference.forward(inputs), y, weight

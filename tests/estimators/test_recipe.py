@@ -315,7 +315,7 @@ def test_parameters_stay_as_they_are(binary: Table, estimator: Any, preset: str)
         model.resolved_params_  # noqa: B018
     model.fit(*binary)
     assert model.get_params() == before and model.dropout == "auto"
-    assert not hasattr(model, recipe.PLANNED)
+    assert not hasattr(model, recipe.MAY_END)
     assert clone(model).get_params() == before
     model.set_params(dropout=0.3).set_params(dropout="auto")
     assert model.get_params() == before

@@ -47,6 +47,10 @@ class Loss:
         """Predictions for raw outputs of shape (..., n_outputs)."""
         return raw
 
+    def link(self, prediction: np.ndarray) -> np.ndarray:
+        """Raw outputs for which these would be the predictions, in float64."""
+        return prediction
+
     def outputs(self, targets: int) -> int:
         """Raw outputs of a network for this number of targets."""
         return targets
@@ -102,6 +106,11 @@ class Loss:
         kernel = getattr(join_kernels(None), self.kernel)
         kernel(*rows, self.parameter(1), value, np.zeros_like(bias), gradient)
         return float(value[0] / total), gradient[0]
+
+
+def logarithm(values: np.ndarray) -> np.ndarray:
+    """The logarithm in float64, of zero that of the least number above."""
+    return np.log(np.maximum(values, np.finfo(np.float64).tiny))
 
 
 def _in_units(weight: np.ndarray) -> np.ndarray:

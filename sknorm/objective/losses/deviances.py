@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sknorm.objective.losses.base import Loss
+from sknorm.objective.losses.base import Loss, logarithm
 
 # Means beyond this power of the dtype's largest number are held there, so that targets may still
 # have large units.
@@ -34,6 +34,9 @@ class Poisson(Loss):
         """The mean; where it would leave the dtype, the largest whose unit can be large too."""
         most = HELD_SHARE * float(np.log(xp.finfo(raw.dtype).max))
         return xp.exp(xp.minimum(raw, most))
+
+    def link(self, prediction: np.ndarray) -> np.ndarray:
+        return logarithm(prediction)
 
     def _units(self, y: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mean = np.average(y, axis=0, weights=weight)

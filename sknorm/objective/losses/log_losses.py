@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sknorm.objective.losses.base import Loss
+from sknorm.objective.losses.base import Loss, logarithm
 
 
 class LogLoss(Loss):
@@ -31,6 +31,9 @@ class BinaryLogLoss(LogLoss):
         tail = xp.exp(-xp.abs(raw))
         return xp.where(raw >= 0, 1.0, tail) / (1.0 + tail)
 
+    def link(self, prediction: np.ndarray) -> np.ndarray:
+        return logarithm(prediction) - logarithm(1.0 - prediction)
+
     def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         share = np.average(y, axis=0, weights=weight)
         share = np.clip(share, 1e-3, 1.0 - 1e-3)
@@ -52,6 +55,9 @@ class MulticlassLogLoss(LogLoss):
     def inverse_link(self, raw: Any, xp: Any) -> Any:
         odds = xp.exp(raw - xp.max(raw, axis=-1, keepdims=True))
         return odds / xp.sum(odds, axis=-1, keepdims=True)
+
+    def link(self, prediction: np.ndarray) -> np.ndarray:
+        return logarithm(prediction)
 
     def outputs(self, targets: int) -> int:
         return self.classes
