@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layers_case import check_population_statistics, looked_up, outputs
 
 from sknorm.network.architecture import Architecture, Categories
 from sknorm.network.folding import Noise, fold
 from sknorm.network.layers import all_layers, categories, draw
 from sknorm.network.network import revive
-from sknorm.network.population import set_population_statistics
 
 BOTH = Categories(4, ((0, 2), (2, 4)), ((1, 5, 2), (3, 4, 3)))
 ROWS = Categories(2, ((0, 1), (1, 5)), ())
@@ -19,34 +19,10 @@ SHAPE = {"both": (BOTH, (14, 7, 6, 2)), "rows": (ROWS, (9, 7, 2)), "no layers": 
 
 def dense_inputs(problem: Any, member: int) -> np.ndarray:
     """All inputs of a member, (n, d_in): numbers, embeddings, indicators."""
-    network, (numbers, codes), scaling = problem.network, problem.data.X, problem.data.scaling
-    known = network.architecture.categories
+    (numbers, codes), scaling = problem.data.X, problem.data.scaling
     z = (numbers - scaling.offset) * scaling.factor
     z = np.where(np.isnan(z), scaling.fill, z / np.sqrt(1.0 + (scaling.clip * z) ** 2))
-    places = scaling.places[0][scaling.starts + codes]
-    parts, begin = [z], 0
-    for column, levels, width in known.embeddings:
-        vectors = network["categories.table"][member, begin : begin + levels * width]
-        begin += levels * width
-        parts.append(indicators(places[:, column], levels) @ vectors.reshape(levels, width))
-    return np.hstack([*parts, sum(indicators(places[:, c], known.rows) for c, _ in known.columns)])
-
-
-def indicators(places: np.ndarray, count: int) -> np.ndarray:
-    return (places[:, None] == np.arange(count)).astype(float)
-
-
-def outputs(problem: Any, member: int) -> np.ndarray:
-    """Raw outputs of one network with batch norms, layer by layer."""
-    h, network = dense_inputs(problem, member), problem.network
-    parameters = network.parameters
-    for layer, statistics in enumerate(network.statistics):
-        mean, variance = statistics[member]
-        z = h @ parameters.weights[layer][member]
-        z = (z - mean) / np.sqrt(variance + network.architecture.norm_epsilon)
-        scale, shift = (parameters[f"blocks.{layer}.{kind}"] for kind in ("scale", "shift"))
-        h = np.tanh(z * scale[member] + shift[member])
-    return h @ parameters.weights[-1][member] + parameters["head.bias"][member]
+    return np.hstack([z, *looked_up(problem, codes, member)])
 
 
 @pytest.mark.parametrize("name", SHAPE)
@@ -56,20 +32,14 @@ def test_predictions(problem: Callable, name: str, members: int) -> None:
     made = problem(sizes, categories=known, members=members)
     got = fold(made.network).raw(made.data.X, made.data.scaling)
     for member in range(members):
-        np.testing.assert_allclose(got[member], outputs(made, member), rtol=1e-10, atol=1e-12)
+        np.testing.assert_allclose(
+            got[member], outputs(made, member, dense_inputs(made, member)), rtol=1e-10, atol=1e-12
+        )
 
 
 def test_population_statistics(problem: Callable) -> None:
     made = problem(SHAPE["both"][1], categories=BOTH, members=2)
-    rows = made.rows[:, :37]
-    set_population_statistics(made.network, made.data, rows)
-    for member in range(2):
-        z = dense_inputs(made, member)[rows[member]] @ made.network["blocks.0.weight"][member]
-        weight = made.data.weight[0, rows[member]]
-        mean = np.average(z, axis=0, weights=weight)
-        variance = np.average((z - mean) ** 2, axis=0, weights=weight)
-        got = made.network.statistics[0][member]
-        np.testing.assert_allclose(got, [mean, variance], rtol=1e-9, atol=1e-12)
+    check_population_statistics(made, dense_inputs)
 
 
 def test_dropped_inputs_at_prediction(problem: Callable) -> None:
@@ -82,7 +52,9 @@ def test_dropped_inputs_at_prediction(problem: Callable) -> None:
         every.append(inference.raw(made.data.X, made.data.scaling, noise)[0])
     error = np.std(every, axis=0) / np.sqrt(len(every))
     assert (error > 0).all()
-    assert (np.abs(np.mean(every, axis=0) - outputs(made, 0)) < 5.0 * error).all()
+    assert (
+        np.abs(np.mean(every, axis=0) - outputs(made, 0, dense_inputs(made, 0))) < 5.0 * error
+    ).all()
 
 
 def test_plan_of_embeddings() -> None:
