@@ -57,7 +57,7 @@ def batch_norm(
 
     Parameters
     ----------
-    x : array of shape (n, c), (n, c, h, w), ...
+    x : array of shape (n, c) or (n, c, h, w) or of more axes
         Any array-API library, any number of dimensions from 1 on. An array of one dimension is
         one channel of n values. Real floating; integers become the library's default float.
         Anything that is not an array (a list) becomes a NumPy array.
