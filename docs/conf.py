@@ -5,6 +5,9 @@ import sys
 from importlib import import_module
 from importlib.metadata import version as installed_version
 from pathlib import Path
+from pkgutil import iter_modules
+
+from sphinx.pycode import ModuleAnalyzer
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
@@ -34,6 +37,8 @@ extensions = [
     "unreleased",
 ]
 templates_path = ["_templates"]
+smartquotes = False  # values are quoted as code is
+default_role = "code"
 exclude_patterns = ["_build", "_ext", "_templates", "examples"]
 
 myst_enable_extensions = ["attrs_block", "colon_fence", "dollarmath"]
@@ -42,6 +47,7 @@ html_math_renderer = "mathml"
 
 autosummary_generate = True
 autodoc_typehints = "none"  # docstrings say it in words
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 # What numpydoc checks in each docstring that is shown: all but matters of taste. What a class has
 # from scikit-learn is checked there.
@@ -82,8 +88,9 @@ html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
     "github_url": REPOSITORY,
-    "header_links_before_dropdown": 6,
+    "header_links_before_dropdown": 7,
     "logo": {"text": "sknorm"},
+    "navbar_align": "left",
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
     "show_prev_next": True,
@@ -108,6 +115,24 @@ def linkcode_resolve(domain, info):
     return f"{SOURCES}/{path.as_posix()}#L{start}-L{start + len(lines) - 1}"
 
 
+def skip(app, what, name, value, skipped, options):
+    """Leave out what a list of attributes says already, and requests of metadata."""
+    if name.endswith("_request") or name == "get_metadata_routing":
+        return True
+    learned = name.endswith("_") and isinstance(value, property)
+    return True if learned else None
+
+
+def describe(app, what, name, value, options, lines):
+    """Take the text below a value's assignment from the module that it stands in."""
+    if what != "data":
+        return
+    package, short = name.rsplit(".", 1)
+    for module in iter_modules(import_module(package).__path__, f"{package}."):
+        texts = ModuleAnalyzer.for_module(module.name).find_attr_docs()
+        lines[:] = texts.get(("", short), lines)
+
+
 def keep_text(app, env, node, contnode):
     """Show labels and terms of scikit-learn's documentation, in inherited docstrings, as text."""
     inherited = node["reftype"] in ("ref", "term") and node["refdoc"].startswith("api/")
@@ -115,5 +140,7 @@ def keep_text(app, env, node, contnode):
 
 
 def setup(app):
-    """Register the handler; called by Sphinx."""
+    """Register the handlers; called by Sphinx."""
+    app.connect("autodoc-skip-member", skip)
+    app.connect("autodoc-process-docstring", describe, priority=0)
     app.connect("missing-reference", keep_text)

@@ -20,11 +20,11 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn import neural_network
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV, train_test_split
-from sklearn.neural_network import MLPClassifier as ScikitMLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -51,7 +51,7 @@ estimators = {
         max_iter=60,
         random_state=0,
     ),
-    "scikit-learn": ScikitMLPClassifier((128,), max_iter=500, random_state=0),
+    "scikit-learn": neural_network.MLPClassifier((128,), max_iter=500, random_state=0),
 }
 grids: dict[str, dict[str, Any]] = {
     "sknorm": {
