@@ -34,9 +34,8 @@ def names_here() -> set[str]:
     """Parameters and attributes of the estimators, and arguments of their methods."""
     found = taken(*BOTH) | {name for kind in BOTH for name in dir(kind)}
     methods = [getattr(kind, name) for kind in BOTH for name in ("fit", "partial_fit")]
-    return (
-        found | taken(*methods) | set(re.findall(r"^(\w+_) :", MLPClassifier.__doc__ or "", re.M))
-    )
+    attributes = re.findall(r"^ *(\w+_) :", MLPClassifier.__doc__ or "", flags=re.MULTILINE)
+    return found | taken(*methods) | set(attributes)
 
 
 @pytest.mark.parametrize("page", ["scikit_learn", "skorch", "keras", "pytabkit"])

@@ -2,10 +2,15 @@
 
 import ast
 import re
+import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -44,3 +49,48 @@ def test_links_of_the_readme_hold_outside_of_the_repository() -> None:
     inside = [re.fullmatch(rf"{source}/(?:blob|raw)/main/([^#]+)", link) for link in links]
     assert any(inside)
     assert all((ROOT / found[1]).exists() for found in inside if found)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a wheel and a source distribution of this tree."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "hatchling", "build", "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+def sources() -> set[str]:
+    """Files of the package, CUDA sources and the marker of types among them."""
+    kinds = ("*.py", "*.cu", "*.cuh", "py.typed")
+    found = {path for kind in kinds for path in (ROOT / "sknorm").rglob(kind)}
+    return {path.relative_to(ROOT).as_posix() for path in found}
+
+
+def test_the_wheel_has_the_package_with_its_licence_and_nothing_else(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    names = set(ZipFile(wheel).namelist())
+    about = {name.partition(".dist-info/")[2] for name in names if ".dist-info/" in name}
+    assert about == {"METADATA", "WHEEL", "RECORD", "licenses/LICENSE"}
+    assert {name for name in names if ".dist-info/" not in name} == sources()
+    assert {"sknorm/py.typed", "sknorm/kernels/cuda/sources/steps.cu"} <= names
+
+
+def test_the_source_distribution_has_what_builds_tests_and_documents_it(built: Path) -> None:
+    (path,) = built.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert sources() <= names
+    needed = {"pyproject.toml", "README.md", "LICENSE", "CITATION.cff", "tests/conftest.py"}
+    assert needed | {"docs/conf.py", "docs/images/speed_accuracy.svg"} <= names
+    made = re.compile(r"(^|/)(__pycache__|_build|auto_examples|\.venv)/|\.(pyc|nbi|nbc|npz|pkl)$")
+    assert not [name for name in names if made.search(name)]
+
+
+def test_the_citation_names_this_package() -> None:
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    pairs = dict(line.split(": ", 1) for line in lines if re.match(r"[a-z-]+: ", line))
+    assert pairs["cff-version"] == "1.2.0"
+    assert pairs["license"] == PROJECT["license"]
+    assert pairs["repository-code"].strip('"') == PROJECT["urls"]["Source"]
+    assert {"message", "title", "type"} <= pairs.keys() and "authors:" in lines

@@ -44,7 +44,9 @@ def check(block: str, names: dict[str, Any], name: str) -> None:
     assert outcome.failed == 0
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: str(page.relative_to(DOCS.parent).with_suffix(""))
+)
 def test_examples_of_a_page_run(page: Path) -> None:
     run(page)
 

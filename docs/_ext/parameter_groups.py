@@ -68,7 +68,7 @@ def sections(groups: dict[str, list[Any]]) -> Iterator[nodes.Node]:
     for heading, items in groups.items():
         yield nodes.rubric("", heading, ids=[address(heading)], classes=["parameter-group"])
         for item in items:
-            item["ids"].append(item[0][0].astext())
+            item[0]["ids"].append(item[0][0].astext())
         yield nodes.definition_list("", *items)
 
 
