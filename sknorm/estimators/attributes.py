@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sknorm._warnings import warn
 from sknorm.estimators import recipe
 from sknorm.estimators.fitted import Fitted, shallow_copy
-from sknorm.estimators.fitting import Training
 from sknorm.estimators.members import select
 from sknorm.estimators.scoring import scoring_name
+from sknorm.estimators.stages import Training
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 from sknorm.training.history import mean

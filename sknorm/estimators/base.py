@@ -16,7 +16,7 @@ from sknorm.data.targets import Target
 from sknorm.estimators import attributes, recipe
 from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted, fitted_of
-from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
+from sknorm.estimators.fitting import plan_training
 from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import (
     Predictive,
@@ -24,7 +24,9 @@ from sknorm.estimators.predictive import (
     predictive,
     warn_if_infinite,
 )
+from sknorm.estimators.preparing import prepare
 from sknorm.estimators.reporting import Reporter
+from sknorm.estimators.stages import Given, HeldOut
 from sknorm.network.network import Network
 
 

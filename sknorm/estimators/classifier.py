@@ -45,9 +45,9 @@ from sknorm.data.targets import Target
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.fitted import fitted_of, shallow_copy
-from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
 from sknorm.estimators.parameters import constraints_of
+from sknorm.estimators.stages import Given
 from sknorm.objective.penalties import PenaltyName
 
 

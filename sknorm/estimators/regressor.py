@@ -40,10 +40,10 @@ from sknorm.estimators import recipe
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.fitted import shallow_copy
-from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
 from sknorm.estimators.parameters import constraints_of
 from sknorm.estimators.quantiles import ScoredRegressor, levels_of
+from sknorm.estimators.stages import Given
 from sknorm.objective.losses import LOSSES, Loss, LossName
 from sknorm.objective.penalties import PenaltyName
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sknorm.estimators.fitting import Given, Training
+from sknorm.estimators.stages import Given, Training
 from sknorm.network.network import Network
 from sknorm.training.plan import Observer
 

@@ -23,7 +23,7 @@ from sknorm._sklearn import (
 from sknorm._typing import Integer
 from sknorm.backends import is_on_host, take_rows
 from sknorm.data.table import View
-from sknorm.estimators.fitting import view_table
+from sknorm.estimators.preparing import view_table
 
 _SECONDS = 1.0
 SETTINGS = ("return_train_score", "error_score", "max_stack_bytes", "n_jobs", "pre_dispatch")

@@ -18,7 +18,8 @@ from sklearn.utils import check_random_state
 from sknorm.backends import Backend, side_by_side
 from sknorm.estimators import attributes
 from sknorm.estimators.fitted import adopt, shallow_copy
-from sknorm.estimators.fitting import Training, plan_training
+from sknorm.estimators.fitting import plan_training
+from sknorm.estimators.stages import Training
 from sknorm.model_selection.context import Context, rows_of, taken
 from sknorm.model_selection.folds import Inputs, assembled
 from sknorm.model_selection.plan import Candidate, Job
