@@ -28,6 +28,7 @@ from sknorm.estimators.preparing import prepare
 from sknorm.estimators.reporting import Reporter
 from sknorm.estimators.stages import Given, HeldOut
 from sknorm.network.network import Network
+from sknorm.training.budget import budget_of
 
 
 class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
@@ -42,6 +43,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     validation_scores_: list[float] | None
     best_validation_score_: float | None
     n_iter_: int
+    timed_out_: bool
     t_: int
     input_mean_: np.ndarray
     input_scale_: np.ndarray
@@ -110,6 +112,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             If a parameter is out of its range, or if X, y or the weights are malformed; the
             message names the parameter or column and says what to do.
         """
+        budget = budget_of(self.max_time)
         check_combination(recipe.resolved(self))
         checks.check_pair(X_val, y_val, sample_weight_val)
         given = Given(X, y, sample_weight, groups)
@@ -117,6 +120,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         prepared = prepare(self, given, previous)
         held = HeldOut(X_val, y_val, sample_weight_val)
         training, task = plan_training(self, prepared, previous, held)
+        task.budget = budget
         reporter = Reporter(self, training, given)
         outcome = task.run(reporter)
         model = training.model
@@ -124,7 +128,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             attributes.warn_if_unfinished(model, outcome)
             attributes.warn_if_unscored(model, outcome)
             warn_if_infinite(self, prepared.rows.X)
-            reporter.close()
+            reporter.close(outcome)
         return self
 
     @property

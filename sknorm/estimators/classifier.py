@@ -107,6 +107,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         learning_rate_init: NumberOrAuto = "auto",
         power_t: Number = 0.5,
         max_iter: IntegerOrAuto = "auto",
+        max_time: Number | None = None,
         shuffle: Flag = True,
         random_state: Seed = None,
         tol: Number = 1e-4,
@@ -159,6 +160,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
         self.max_iter = max_iter
+        self.max_time = max_time
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol

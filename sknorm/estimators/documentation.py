@@ -70,7 +70,9 @@ validation_scores_ : list of float or None
 best_validation_score_ : float or None
     Highest of them, or that of the averaged weights if it is higher; NaN if none is finite.
 n_iter_ : int
-    Epochs trained.
+    Epochs trained, one that ``max_time`` has cut short included.
+timed_out_ : bool
+    Whether ``max_time`` has ended training.
 t_ : int
     Training rows seen.
 n_layers_, n_outputs_ : int

@@ -66,6 +66,12 @@ power_t : float >= 0 = 0.5
     Exponent of 'invscaling'.
 max_iter : int >= 1 or 'auto' = 'auto'
     Largest number of epochs, or of iterations of 'lbfgs'.
+max_time : float > 0 or None = None
+    Seconds that ``fit`` may take, of all members together. Training ends, in the middle of an epoch
+    if need be, when they are over, with what it has learned by then: the weights of the best epoch,
+    or the last ones. 'cosine', 'one_cycle' and ``swa_fraction`` are planned over as many steps as
+    there is time for. How many that is depends on the machine, and so does the model.
+    ``partial_fit`` trains for one epoch, whatever it takes.
 shuffle : bool = True
     Whether each epoch draws a new order of the rows.
 random_state* : int or RandomState instance or None = None

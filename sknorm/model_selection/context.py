@@ -24,6 +24,8 @@ from sknorm._typing import Integer
 from sknorm.backends import is_on_host, take_rows
 from sknorm.data.table import View
 from sknorm.estimators.preparing import view_table
+from sknorm.model_selection.time_shares import SharedTime
+from sknorm.training.budget import Budget
 
 _SECONDS = 1.0
 SETTINGS = ("return_train_score", "error_score", "max_stack_bytes", "n_jobs", "pre_dispatch")
@@ -114,6 +116,7 @@ class Context:
     n_jobs: int | None = None
     pre_dispatch: int | str = "2*n_jobs"
     progress: Progress = field(default_factory=Progress)
+    time: SharedTime | None = None  # that all fits may take together
     threads: int = 1  # units that are trained side by side
     alive: int = 1  # stacks that are in memory at once
     _tables: dict[tuple, Any] = field(default_factory=dict, repr=False)
@@ -131,12 +134,16 @@ class Context:
         """How many rows there are."""
         return _num_samples(self.X)
 
-    def refitting(self) -> "Context":
-        """The same of the fits to all rows, with which a search ends."""
+    def refitting(self, fits: int) -> "Context":
+        """The same of the fits to all rows, with which a search ends, in what time is left."""
         rows = np.arange(self.count)
-        return replace(
-            self, splits=[(rows, rows)], error_score="raise", progress=Progress(), _tables={}
-        )
+        left = None if self.time is None else SharedTime(self.time.left, fits)
+        new = replace(self, splits=[(rows, rows)], error_score="raise", time=left)
+        return replace(new, progress=Progress(), _tables={})
+
+    def granted(self, fits: int) -> Budget | None:
+        """The share of some fits of the time, if it is limited."""
+        return None if self.time is None else self.time.grant(fits, self.threads)
 
     def view(self, network: Any) -> View:
         """The table as a network takes it; rows that no fold trains on may be any.

@@ -86,6 +86,11 @@ def staying(candidates: int, leg: int) -> int:
     return min(candidates, max(_LEAST, -(-candidates // (1, 3, 6)[leg])))
 
 
+def fits_of(candidates: int, folds: int) -> int:
+    """How many fits a race over folds takes."""
+    return sum(staying(candidates, leg) * len(part) for leg, part in enumerate(legs(folds)))
+
+
 def _by_folds(context: Context, candidates: Candidates, metric: Any) -> Iterator[Results]:
     """Train the candidates in some folds after the others; in between the worst of them leave."""
     running = list(candidates)
@@ -109,6 +114,11 @@ def _by_epochs(context: Context, candidates: Candidates, metric: Any) -> Iterato
     workers = effective_n_jobs(context.n_jobs)
     planned = plan(context, candidates, range(len(context.splits)), workers)
     _check_epochs(planned)
+    if context.time is not None:
+        raise ValueError(
+            f"max_time shares the time out among fits, but racing=True with fewer than {FOLDS} "
+            "folds trains all of them side by side. Use more folds, or racing=False."
+        )
     context = replace(context, threads=min(workers, len(planned)), alive=len(planned))
     parallel = Parallel(n_jobs=context.n_jobs, require="sharedmem")
     begun = parallel(delayed(begin)(context, unit) for unit in planned)

@@ -4,7 +4,8 @@ import re
 import time
 import warnings
 from contextlib import nullcontext
-from numbers import Integral
+from dataclasses import replace
+from numbers import Integral, Real
 from textwrap import fill
 from typing import Any, Self
 
@@ -38,6 +39,7 @@ from sknorm._typing import (
     Grid,
     Integer,
     Metrics,
+    Number,
     Refit,
     Seed,
 )
@@ -48,7 +50,7 @@ from sknorm.estimators.repeated_warnings import told_once
 from sknorm.model_selection.context import SETTINGS, Context, splits_of
 from sknorm.model_selection.folds import check_stackable
 from sknorm.model_selection.plan import STACKED, Candidates, candidates_of
-from sknorm.model_selection.race import race, run
+from sknorm.model_selection.race import fits_of, race, run
 from sknorm.model_selection.results import (
     Key,
     Results,
@@ -59,10 +61,14 @@ from sknorm.model_selection.results import (
     warn_of_fits,
 )
 from sknorm.model_selection.selection import check_averageable, check_scorer, refitted, select
+from sknorm.model_selection.time_shares import SharedTime
+from sknorm.training.budget import within
 
+_OF_ENSEMBLE = 8  # candidates, for which time is kept
 _CONSTRAINTS: dict[str, list] = {
     "racing": ["boolean"],
     "max_stack_bytes": [Interval(Integral, 1, None, closed="left"), None],
+    "max_time": [Interval(Real, 0, None, closed="neither"), None],
 }
 _SHARED = f"""
 scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
@@ -85,6 +91,11 @@ racing : bool, default=False
 max_stack_bytes : int, default=None
     Memory that the stacks in training may take together, beside the table. None is a share of
     what is free on the device or the host.
+max_time : float, default=None
+    Seconds that the search may take, the refit included. Each fit gets its share of what is left,
+    as ``max_time`` of the estimators: it ends with what it has learned by then, and schedules
+    that are planned over epochs are planned over what there is time for. What comes after it has
+    at least one step. Scores then depend on the machine. Not for racing with one or two folds.
 
 Attributes
 ----------
@@ -151,6 +162,7 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             does where anything else ends the search: the loss of a worker process, or an error
             under ``error_score="raise"``, with a note of how many fits that is.
         """
+        started = time.perf_counter()
         check_stackable(self.estimator)
         X, y = indexable(collect(X), collect(y))
         params = _check_method_params(X, params={k: collect(each) for k, each in params.items()})
@@ -164,6 +176,7 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             raise ValueError("There is nothing to fit: no candidates, or no folds.")
         if context.keeps_predictions:
             check_averageable(candidates)
+        context = self._shared_time(context, candidates, started)
         with told_once(UndefinedMetricWarning):  # which scorers give in each epoch of each fit
             results = self._search(context, candidates, root)
         self._settle(results, candidates, context.scorer)
@@ -189,6 +202,19 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         settings = {name: getattr(self, name) for name in SETTINGS}
         return Context(*given, keeps_predictions=self.refit == "ensemble", **settings)
 
+    def _shared_time(self, context: Context, candidates: Candidates, started: float) -> Context:
+        """The context with the time that all fits may take together, the refit included."""
+        if self.max_time is None:
+            return context
+        folds, count = self.n_splits_, len(candidates)
+        fits: float = fits_of(count, folds) if self.racing else folds * count
+        if self.refit:
+            trained = float(np.mean([len(train) for train, _ in context.splits]))
+            several = min(count, _OF_ENSEMBLE) if self.refit == "ensemble" else 1
+            fits += several * context.count / max(1.0, trained)
+        left = max(0.0, self.max_time - (time.perf_counter() - started))
+        return replace(context, time=SharedTime(left, fits))
+
     def _search(self, context: Context, candidates: Candidates, root: Any) -> Results:
         """Results of all jobs that are done, by candidate and then by fold."""
         folds, count, progress = self.n_splits_, len(candidates), context.progress
@@ -202,6 +228,8 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             racing = race(context, candidates, self.refit) if self.racing else None
             for done in racing or run(context, candidates, range(folds)):
                 results.update((result["key"], result) for result in done)
+                if context.time is not None:
+                    context.time.finish(len(done))
                 announce(done, candidates, folds, self.verbose)
                 several = [each["test_scores"] for each in done if callable(self.scoring)]
                 for each in (each for each in several if isinstance(each, dict)):
@@ -274,7 +302,8 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
                 self.ensemble_weights_, self.ensemble_score_ = select(results, candidates, context)
                 best = refitted(context, candidates, self.ensemble_weights_)
             else:
-                best.fit(context.X, context.y, **context.fit_params)
+                with within(context.refitting(1).granted(1)):
+                    best.fit(context.X, context.y, **context.fit_params)
         self.best_estimator_, self.refit_time_ = best, time.time() - started
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
@@ -326,12 +355,13 @@ class StackedGridSearchCV(SearchMethods, BaseStackedSearch, GridSearchCV):
         return_train_score: Flag = False,
         racing: Flag = False,
         max_stack_bytes: Integer | None = None,
+        max_time: Number | None = None,
     ) -> None:
         self.estimator, self.param_grid, self.scoring = estimator, param_grid, scoring
         self.n_jobs, self.refit, self.cv, self.verbose = n_jobs, refit, cv, verbose
         self.pre_dispatch, self.error_score = pre_dispatch, error_score
         self.return_train_score = return_train_score
-        self.racing, self.max_stack_bytes = racing, max_stack_bytes
+        self.racing, self.max_stack_bytes, self.max_time = racing, max_stack_bytes, max_time
 
     def _parameters(self) -> list[dict[str, Any]]:
         return list(ParameterGrid(self.param_grid))
@@ -389,6 +419,7 @@ class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSear
         return_train_score: Flag = False,
         racing: Flag = False,
         max_stack_bytes: Integer | None = None,
+        max_time: Number | None = None,
     ) -> None:
         self.estimator, self.param_distributions, self.scoring = (
             estimator,
@@ -398,7 +429,7 @@ class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSear
         self.n_jobs, self.refit, self.cv, self.verbose = n_jobs, refit, cv, verbose
         self.pre_dispatch, self.error_score = pre_dispatch, error_score
         self.return_train_score = return_train_score
-        self.racing, self.max_stack_bytes = racing, max_stack_bytes
+        self.racing, self.max_stack_bytes, self.max_time = racing, max_stack_bytes, max_time
         self.n_iter, self.random_state = n_iter, random_state
 
     def _parameters(self) -> list[dict[str, Any]]:

@@ -91,7 +91,7 @@ def refitted(
     Candidates that cannot be stacked take several.
     """
     chosen = [candidate for candidate in candidates if weights[candidate.number] > 0]
-    context, models = context.refitting(), {}
+    context, models = context.refitting(len(chosen)), {}
     rows, _ = context.splits[0]
     for unit in plan(context, chosen, [0], workers=1):
         if unit[0].candidate.alone:

@@ -8,6 +8,7 @@ from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
+from sknorm.training.budget import Budget
 from sknorm.training.footprint import advising
 from sknorm.training.plan import Observer, Outcome, Plan, Score
 from sknorm.training.run import Run
@@ -32,6 +33,8 @@ class Task:
     max_fun : int or None
         Evaluations of the objective that L-BFGS may take; None is for the solvers that step
         batch by batch.
+    budget : Budget or None
+        Time that training may take.
     """
 
     network: Network
@@ -42,6 +45,7 @@ class Task:
     plan: Plan
     score: Score | None = None
     max_fun: int | None = None
+    budget: Budget | None = None
 
     @property
     def rows(self) -> int:
