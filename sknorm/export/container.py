@@ -1,7 +1,8 @@
 """The file format: JSON and tensors as the bytes of a safetensors file, with a checksum.
 
-The header's metadata holds the version of the format and of sknorm, the JSON, and a SHA-256 over
-these and over the names, dtypes, shapes and bytes of all tensors.
+The header's metadata has one entry, ``sknorm``. It is a JSON object of the version of the format,
+that of sknorm, the model, and a SHA-256 over these and over the names, dtypes, shapes and bytes of
+all tensors. One entry only, as the order of several differs from file to file.
 """
 
 import hashlib
@@ -15,10 +16,8 @@ import numpy as np
 from sknorm._version import __version__
 from sknorm.exceptions import ModelFileError
 
-FORMAT = "1"  # to be raised where older versions would misread what is written
-_FORMAT, _VERSION, _CONTENT, _CHECKSUM = (
-    f"sknorm_{name}" for name in ("format", "version", "content", "sha256")
-)
+FORMAT = 1  # to be raised where older versions would misread what is written
+_KEY = "sknorm"
 _CODES = {
     "bool": "BOOL",
     **{f"int{bits}": f"I{bits}" for bits in (8, 16, 32, 64)},
@@ -28,7 +27,7 @@ _CODES = {
 _MAGIC = (
     (b"\x80", "a pickle, or a file of joblib", "joblib.load, if you trust whoever made it"),
     (b"\x1f\x8b", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
-    (b"x\x9c", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
+    (b"x", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
     (b"PK\x03\x04", "a ZIP archive", "skops.io.load, if it is a file of skops"),
 )
 
@@ -54,10 +53,9 @@ def to_bytes(content: Any, tensors: dict[str, np.ndarray]) -> bytes:
     """The file of a JSON and of arrays, which are contiguous and in the machine's byte order."""
     from safetensors.numpy import save
 
-    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
-    metadata = {_FORMAT: FORMAT, _VERSION: __version__, _CONTENT: text}
-    metadata[_CHECKSUM] = _checksum(metadata, _entries_of(tensors))
-    return bytes(save(tensors, metadata))
+    parts = {"format": FORMAT, "version": __version__, "model": content}
+    parts["sha256"] = _checksum(parts, _entries_of(tensors))
+    return bytes(save(tensors, {_KEY: _text(parts)}))
 
 
 def from_bytes(data: bytes, file: str) -> Parts:
@@ -72,19 +70,24 @@ def from_bytes(data: bytes, file: str) -> Parts:
     from safetensors.numpy import load
 
     header, rest = _header(data, file)
-    metadata = header.pop("__metadata__", None)
-    _check_format(metadata, file)
-    damaged = ModelFileError(
+    parts = _parts(header.pop("__metadata__", None), file)
+    try:
+        if parts.pop("sha256") == _checksum(parts, _entries_in(header, rest)):
+            return Parts(parts["version"], parts["model"], load(data))
+    except (SafetensorError, LookupError, TypeError, ValueError, RecursionError):
+        pass
+    raise ModelFileError(_damaged(file))
+
+
+def _text(parts: dict[str, Any]) -> str:
+    return json.dumps(parts, allow_nan=False, separators=(",", ":"))
+
+
+def _damaged(file: str) -> str:
+    return (
         f"{file} is damaged: its checksum does not fit what it holds. Copy it anew from where it "
         "was whole, or save the model again."
     )
-    try:
-        if _checksum(metadata, _entries_in(header, rest)) != metadata[_CHECKSUM]:
-            raise damaged
-        tensors = load(data)
-        return Parts(metadata[_VERSION], json.loads(metadata[_CONTENT]), tensors)
-    except (SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise damaged from (None if error is damaged else error)
 
 
 def _header(data: bytes, file: str) -> tuple[dict[str, Any], memoryview]:
@@ -114,34 +117,37 @@ def _no_model(data: bytes, file: str) -> str:
     )
 
 
-def _check_format(metadata: Any, file: str) -> None:
-    if not isinstance(metadata, dict) or _FORMAT not in metadata:
+def _parts(metadata: Any, file: str) -> dict[str, Any]:
+    """What the metadata of a file of this format hold."""
+    if not isinstance(metadata, dict) or _KEY not in metadata:
         found = sorted(metadata) if isinstance(metadata, dict) else []
-        named = f"names {', '.join(map(repr, found[:5]))}" if found else "is empty"
+        named = f"has {', '.join(map(repr, found[:5]))}" if found else "is empty"
         raise ModelFileError(
             f"{file} is a safetensors file, but not of sknorm: its metadata {named}. sknorm.load "
             "reads what sknorm.save has written; for weights alone use safetensors.numpy.load_file."
         )
-    if metadata[_FORMAT] != FORMAT:
-        maker = metadata.get(_VERSION, "of an unknown version")
+    try:
+        parts = json.loads(metadata[_KEY])
+        known, version = parts["format"], parts["version"]
+    except (LookupError, TypeError, ValueError, RecursionError):
+        raise ModelFileError(_damaged(file)) from None
+    if known != FORMAT:
         raise ModelFileError(
-            f"{file} has the format {metadata[_FORMAT]!r}, written by sknorm {maker}; sknorm "
-            f"{__version__} reads format {FORMAT!r}. Install the version that wrote it, or a later "
-            "one."
+            f"{file} has the format {known!r}, written by sknorm {version}; sknorm {__version__} "
+            f"reads format {FORMAT!r}. Install the version that wrote it, or a later one."
         )
+    return dict(parts)
 
 
-def _checksum(metadata: dict[str, str], entries: Iterator[tuple[str, Any]]) -> str:
-    """SHA-256 over metadata and tensors; each part goes with its length."""
+def _checksum(parts: dict[str, Any], entries: Iterator[tuple[str, Any]]) -> str:
+    """SHA-256 over the JSON and tensors; each part goes with its length."""
     found = hashlib.sha256()
 
     def add(part: Any) -> None:
         found.update(len(part).to_bytes(8, "little"))
         found.update(part)
 
-    for name in sorted(metadata.keys() - {_CHECKSUM}):
-        add(name.encode())
-        add(metadata[name].encode())
+    add(_text(parts).encode())
     for description, data in entries:
         add(description.encode())
         add(data)

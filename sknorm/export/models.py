@@ -14,7 +14,7 @@ from sknorm.data.raw.entries import shown
 from sknorm.ensembles import EnsembleClassifier, EnsembleRegressor
 from sknorm.estimators import MLPClassifier, MLPRegressor
 from sknorm.exceptions import ModelFileError
-from sknorm.export import container, disk
+from sknorm.export import consistency, container, disk
 from sknorm.export.values import NoPlainFormError, Reader, Writer, at
 
 Model: TypeAlias = MLPClassifier | MLPRegressor | EnsembleClassifier | EnsembleRegressor
@@ -148,6 +148,7 @@ def _check_class(estimator: Any, path: str) -> None:
     if kind in CLASSES.values():
         return
     name, where = kind.__name__, f" ({path})" if path else ""
+    found = shown(estimator) if isinstance(estimator, type) else name
     if name.endswith("SearchCV") or hasattr(estimator, "best_estimator_"):
         advice = "Pass search.best_estimator_, which is there after fit, unless refit=False."
     elif base := next((each for each in CLASSES.values() if issubclass(kind, each)), None):
@@ -162,10 +163,7 @@ def _check_class(estimator: Any, path: str) -> None:
         )
     else:
         advice = "Pass a fitted estimator."
-    raise TypeError(
-        f"sknorm.save takes {', '.join(CLASSES)}, got {shown(estimator) if kind is type else name}"
-        f"{where}. {advice}"
-    )
+    raise TypeError(f"sknorm.save takes {', '.join(CLASSES)}, got {found}{where}. {advice}")
 
 
 def _write_estimator(writer: Writer, value: Any, path: str) -> dict[str, Any] | None:
@@ -199,6 +197,7 @@ def _read_estimator(reader: Reader, node: dict[str, Any]) -> Any:
     state |= {name: reader.read(each) for name, each in node["attributes"].items()}
     estimator = kind.__new__(kind)
     vars(estimator).update(estimator._restored(state))
+    consistency.check(estimator)
     return estimator
 
 

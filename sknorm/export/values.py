@@ -18,7 +18,7 @@ from sknorm.export import objects
 _LONG = 32  # floats in a list, from where on they are a tensor
 _NUMBERS = re.compile(r"[<>]?(b1|[iu][1248]|f[248])")
 _DATES = re.compile(r"[<>]?[mM]8(\[\w+\])?")
-_TEXTS = re.compile(r"[<>]?U\d+|O|T")
+_TEXTS = re.compile(r"[<>]?U\d+|O")
 _LENGTHS = ".lengths"  # of texts, beside the tensor of their letters
 
 Node = Any
@@ -93,10 +93,10 @@ class Writer:
             if (number := self._numbers[id(value)]) is None:  # within itself
                 raise NoPlainFormError(path, value)
             return {"is": "same", "number": number}
-        self._numbers[id(value)] = None
+        number, self._numbers[id(value)] = len(self._seen), None
         self._seen.append(value)
         node = make()
-        number = self._numbers[id(value)] = len(self._seen)
+        self._numbers[id(value)] = number
         return {**node, "number": number}
 
     def _items(self, values: Any, path: str) -> list[Node]:
@@ -129,14 +129,11 @@ class Writer:
             made = {"is": "array", "tensor": self._keep(stored, path), "dtype": name}
             return {**made, "order": "F"} if columns else made
         items, shape = array.ravel().tolist(), list(array.shape)
-        if array.dtype.kind == "U" or (
-            (array.dtype.kind == "O" or array.dtype == np.dtypes.StringDType())
-            and all(type(each) is str for each in items)
-        ):
-            name = _byte_order(array.dtype) if array.dtype.kind == "U" else array.dtype.kind
+        if array.dtype.kind in "UO" and all(type(each) is str for each in items):
             letters = [each.encode("utf-8", "surrogatepass") for each in items]
             tensor = self._keep(np.frombuffer(b"".join(letters), dtype=np.uint8), path)
             self._keep(np.array([len(each) for each in letters], np.int64), tensor + _LENGTHS)
+            name = _byte_order(array.dtype).lstrip("|")
             return {"is": "text", "tensor": tensor, "dtype": name, "shape": shape}
         if array.dtype.kind == "O":
             return {"is": "objects", "items": self._items(items, path), "shape": shape}
@@ -214,7 +211,7 @@ def _byte_order(dtype: np.dtype) -> str:
 def _dtype(name: str, kinds: re.Pattern[str]) -> np.dtype:
     if not kinds.fullmatch(name):
         raise StateError(f"it holds an array of the unknown dtype {name!r}.")
-    return np.dtypes.StringDType() if name == "T" else np.dtype(name)
+    return np.dtype(name)
 
 
 def _read_array(reader: Reader, node: dict[str, Any]) -> np.ndarray:
