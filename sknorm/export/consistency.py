@@ -55,10 +55,9 @@ def _check_columns(columns: Columns) -> None:
 def _check_network(fitted: Fitted) -> None:
     network, parameters, columns = fitted.network, fitted.network.parameters, fitted.columns
     shape, dtypes = network.architecture, ("float32", "float64")
-    wanted = (columns.bins.counts if columns.bins else (), build.categories(columns))
-    _require(
-        (shape.embedding.bins if shape.embedding else (), shape.categories) == wanted, "inputs"
-    )
+    bins = columns.bins.counts if columns.bins else ()
+    _require((shape.embedding.bins if shape.embedding else ()) == bins, "bins")
+    _require(shape.categories == build.categories(columns), "categories")
     _require(shape.sizes[0] == build.inputs(columns, shape.embedding), "inputs")
     _require(shape.sizes[-1] == fitted.target.raw_outputs, "outputs")
     size = network.members * parameters.layout.size

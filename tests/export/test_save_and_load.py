@@ -1,7 +1,5 @@
 """What a file gives back is the model that it was saved of."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -151,16 +149,3 @@ def test_best_estimators_of_searches(name: str, tmp_path: Path) -> None:
         sknorm.save(search, tmp_path / "model.safetensors")
     restored = again(search.best_estimator_, tmp_path)
     assert_same(outputs(restored, X), outputs(search, X))
-
-
-def test_another_process_predicts_the_same(tmp_path: Path) -> None:
-    model, file = classifier().fit(X, case.BINARY), tmp_path / "model.safetensors"
-    sknorm.save(model, file)
-    np.save(tmp_path / "X.npy", X)
-    code = (
-        "import sys, numpy, sknorm; folder = sys.argv[1]; "
-        "model = sknorm.load(folder + '/model.safetensors'); "
-        "numpy.save(folder + '/y.npy', model.predict_proba(numpy.load(folder + '/X.npy')))"
-    )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=120)
-    assert_same(np.load(tmp_path / "y.npy"), model.predict_proba(X))
