@@ -4,12 +4,15 @@ import os
 from inspect import signature
 from typing import Any, TypeAlias
 
+import numpy as np
+from array_api_compat import is_array_api_obj
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from sknorm._pickling import StateError, without_version
 from sknorm._version import __version__
+from sknorm.backends import to_host
 from sknorm.data.raw.entries import shown
 from sknorm.ensembles import EnsembleClassifier, EnsembleRegressor
 from sknorm.estimators import MLPClassifier, MLPRegressor
@@ -98,7 +101,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Nothing in the file is run. A checksum tells whether it is whole. The estimator predicts what
     the saved one predicts, bit for bit with the same version of sknorm on the same kind of machine.
-    It is on the host, also if the saved one was on a device.
+    It is on the host, with attributes of NumPy, also if the saved one was on a device.
 
     Parameters
     ----------
@@ -178,12 +181,14 @@ def _parts_of(writer: Writer, estimator: Any, path: str) -> dict[str, Any]:
     state, names = without_version(estimator.__getstate__()), signature(type(estimator)).parameters
     found: dict[str, dict[str, Any]] = {"parameters": {}, "attributes": {}}
     for name, value in state.items():
+        kind = "parameters" if name in names else "attributes"
+        if kind == "attributes" and is_array_api_obj(value) and not isinstance(value, np.generic):
+            value = to_host(value)
         try:
-            node = writer.write(value, at(path, name))
+            found[kind][name] = writer.write(value, at(path, name))
         except NoPlainFormError as fault:
             fault.owner = fault.owner or (estimator, name)
             raise
-        found["parameters" if name in names else "attributes"][name] = node
     return {"is": "estimator", "class": type(estimator).__name__, **found}
 
 

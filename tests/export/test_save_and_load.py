@@ -149,3 +149,21 @@ def test_best_estimators_of_searches(name: str, tmp_path: Path) -> None:
         sknorm.save(search, tmp_path / "model.safetensors")
     restored = again(search.best_estimator_, tmp_path)
     assert_same(outputs(restored, X), outputs(search, X))
+
+
+def test_files_of_earlier_versions_load() -> None:
+    """The file of the first version with this format; it stays as it is."""
+    model = sknorm.load(Path(__file__).parent / "format_1.safetensors")
+    table = pd.DataFrame(
+        {
+            "x": [0.5, np.nan, -2.0],
+            "level": ["low", None, "new"],
+            "many": ["ü3", "other", "ü11"],
+        }
+    )
+    expected = [[0.26618331, 0.73381669], [0.50205517, 0.49794483], [0.40355689, 0.59644311]]
+    np.testing.assert_allclose(model.predict_proba(table), expected, atol=1e-6)
+    assert model.classes_.tolist() == ["no", "yes"]
+    np.testing.assert_allclose(model.history_["loss"][2], [0.73868402, 0.81468083])
+    assert model.hidden_layer_sizes == (4,) and model.resolved_params_["n_members"] == 2
+    assert_same(clone(model).get_params(), model.get_params())
