@@ -4,6 +4,7 @@ from sknorm import exceptions, functional, metrics, model_selection, penalties
 from sknorm._show_versions import show_versions
 from sknorm._version import __version__
 from sknorm.estimators import MLPClassifier, MLPRegressor
+from sknorm.export import load, save
 from sknorm.model_selection import regularization_path
 
 __all__ = [
@@ -12,9 +13,11 @@ __all__ = [
     "__version__",
     "exceptions",
     "functional",
+    "load",
     "metrics",
     "model_selection",
     "penalties",
     "regularization_path",
+    "save",
     "show_versions",
 ]

@@ -31,6 +31,7 @@ class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
     }
     _member: ClassVar[type[BaseMLP]]
     _method: ClassVar[str]  # whose answers are averaged
+    _learned: ClassVar[tuple[str, ...]] = ("estimators_", "_shares")
     estimators: Sequence[Any]
     estimators_: list[Any]
 

@@ -1,7 +1,7 @@
 """What the classifier and the regressor share: a ``fit`` and a ``partial_fit`` read top-down."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.callback import CallbackSupportMixin
@@ -35,6 +35,10 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     """Parameters, training and raw predictions of the multi-layer perceptrons."""
 
     _fitted: Fitted
+    _learned: ClassVar[tuple[str, ...]] = (
+        *("_fitted", "n_features_in_", "input_mean_", "input_scale_", "history_", "n_iter_", "t_"),
+        *("loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_"),
+    )
 
     history_: dict[str, list[Any]]
     loss_: float
@@ -234,8 +238,8 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         """Plain values on the host: a model fitted on a device loads where there is none."""
         return plain_state(self, super().__getstate__())
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(from_state(self, state))
+    def _restored(self, state: dict[str, Any]) -> dict[str, Any]:
+        return super()._restored(from_state(self, state))
 
     __copy__ = attributes.copied
     __sklearn_array_api_convert__ = attributes.moved

@@ -1,6 +1,6 @@
 """The regressor."""
 
-from typing import Any, Literal, Self, overload
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 
@@ -88,6 +88,8 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
     >>> model.fit(X_train, y_train).score(X_test, y_test) > 0.9
     True
     """
+
+    _learned: ClassVar[tuple[str, ...]] = (*BaseMLP._learned, "target_mean_", "target_scale_")
 
     target_mean_: np.ndarray
     target_scale_: np.ndarray

@@ -1,0 +1,173 @@
+"""The file format: JSON and tensors as the bytes of a safetensors file, with a checksum.
+
+The header's metadata has one entry, ``sknorm``. It is a JSON object of the version of the format,
+that of sknorm, the model, and a SHA-256 over these and over the names, dtypes, shapes and bytes of
+all tensors. One entry only, as the order of several differs from file to file.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sknorm._version import __version__
+from sknorm.exceptions import ModelFileError
+
+FORMAT = 1  # to be raised where older versions would misread what is written
+_KEY = "sknorm"
+_CODES = {
+    "bool": "BOOL",
+    **{f"int{bits}": f"I{bits}" for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": f"U{bits}" for bits in (8, 16, 32, 64)},
+    **{f"float{bits}": f"F{bits}" for bits in (16, 32, 64)},
+}
+_MAGIC = (
+    (b"\x80", "a pickle, or a file of joblib", "joblib.load, if you trust whoever made it"),
+    (b"\x1f\x8b", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
+    (b"x", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
+    (b"PK\x03\x04", "a ZIP archive", "skops.io.load, if it is a file of skops"),
+)
+
+
+class Parts(NamedTuple):
+    """What a file holds.
+
+    Attributes
+    ----------
+    version : str
+        Of the sknorm that made it.
+    content : object
+        JSON.
+    tensors : dict of str to ndarray
+    """
+
+    version: str
+    content: Any
+    tensors: dict[str, np.ndarray]
+
+
+def to_bytes(content: Any, tensors: dict[str, np.ndarray]) -> bytes:
+    """The file of a JSON and of arrays, which are contiguous and in the machine's byte order."""
+    from safetensors.numpy import save
+
+    parts = {"format": FORMAT, "version": __version__, "model": content}
+    parts["sha256"] = _checksum(parts, _entries_of(tensors))
+    return bytes(save(tensors, {_KEY: _text(parts)}))
+
+
+def from_bytes(data: bytes, file: str) -> Parts:
+    """The parts of a file, of which ``file`` is the name.
+
+    Raises
+    ------
+    ModelFileError
+        If it is not a whole file that :func:`to_bytes` of this format has made.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    header, rest = _header(data, file)
+    parts = _parts(header.pop("__metadata__", None), file)
+    try:
+        if parts.pop("sha256") == _checksum(parts, _entries_in(header, rest)):
+            return Parts(parts["version"], parts["model"], load(data))
+    except (SafetensorError, LookupError, TypeError, ValueError, RecursionError):
+        pass
+    raise ModelFileError(_damaged(file))
+
+
+def _text(parts: dict[str, Any]) -> str:
+    return json.dumps(parts, allow_nan=False, separators=(",", ":"))
+
+
+def _damaged(file: str) -> str:
+    return (
+        f"{file} is damaged: its checksum does not fit what it holds. Copy it anew from where it "
+        "was whole, or save the model again."
+    )
+
+
+def _header(data: bytes, file: str) -> tuple[dict[str, Any], memoryview]:
+    """The header of a safetensors file, and the bytes after it."""
+    length = int.from_bytes(data[:8], "little")
+    if len(data) >= 8 and length <= len(data) - 8:
+        try:
+            header = json.loads(data[8 : 8 + length])
+            if isinstance(header, dict):
+                return header, memoryview(data)[8 + length :]
+        except (ValueError, RecursionError):
+            pass
+    raise ModelFileError(_no_model(data, file))
+
+
+def _no_model(data: bytes, file: str) -> str:
+    """What to say of a file without a header."""
+    if not data:
+        return f"{file} is empty. Save the model again, with sknorm.save."
+    for magic, what, how in _MAGIC:
+        if data.startswith(magic):
+            return f"{file} holds {what}, not a model that sknorm.save has written. Use {how}."
+    return (
+        f"{file} is not a model that sknorm.save has written, or it is damaged or cut off: it has "
+        f"{len(data)} bytes, without the header of a safetensors file. Copy it anew from where it "
+        "was whole, or save the model again."
+    )
+
+
+def _parts(metadata: Any, file: str) -> dict[str, Any]:
+    """What the metadata of a file of this format hold."""
+    if not isinstance(metadata, dict) or _KEY not in metadata:
+        found = sorted(metadata) if isinstance(metadata, dict) else []
+        named = f"has {', '.join(map(repr, found[:5]))}" if found else "is empty"
+        raise ModelFileError(
+            f"{file} is a safetensors file, but not of sknorm: its metadata {named}. sknorm.load "
+            "reads what sknorm.save has written; for weights alone use safetensors.numpy.load_file."
+        )
+    try:
+        parts = json.loads(metadata[_KEY])
+        known, version = parts["format"], parts["version"]
+    except (LookupError, TypeError, ValueError, RecursionError):
+        raise ModelFileError(_damaged(file)) from None
+    if known != FORMAT:
+        raise ModelFileError(
+            f"{file} has the format {known!r}, written by sknorm {version}; sknorm {__version__} "
+            f"reads format {FORMAT!r}. Install the version that wrote it, or a later one."
+        )
+    return dict(parts)
+
+
+def _checksum(parts: dict[str, Any], entries: Iterator[tuple[str, Any]]) -> str:
+    """SHA-256 over the JSON and tensors; each part goes with its length."""
+    found = hashlib.sha256()
+
+    def add(part: Any) -> None:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+
+    add(_text(parts).encode())
+    for description, data in entries:
+        add(description.encode())
+        add(data)
+    return found.hexdigest()
+
+
+def _entries_of(tensors: dict[str, np.ndarray]) -> Iterator[tuple[str, Any]]:
+    """Descriptions and bytes of arrays, in the order of their names."""
+    for name, array in sorted(tensors.items()):
+        little = array if sys.byteorder == "little" else array.byteswap()
+        data: Any = little.reshape(-1).view(np.uint8)
+        yield _description(name, _CODES[array.dtype.name], list(array.shape)), memoryview(data)
+
+
+def _entries_in(header: dict[str, Any], rest: memoryview) -> Iterator[tuple[str, Any]]:
+    """The same of those in a file."""
+    for name, entry in sorted(header.items()):
+        begin, end = entry["data_offsets"]
+        yield _description(name, entry["dtype"], entry["shape"]), rest[begin:end]
+
+
+def _description(name: str, code: str, shape: list[int]) -> str:
+    return json.dumps([name, code, shape])

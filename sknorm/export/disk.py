@@ -1,0 +1,97 @@
+"""Files on disk: written whole or not at all."""
+
+import errno
+import os
+import secrets
+import shutil
+import stat
+from contextlib import suppress
+from typing import Any
+
+
+def path_of(path: Any) -> str:
+    """The path that a user gave, with the home folder in the place of ``~``.
+
+    Raises
+    ------
+    TypeError
+        If it is not a path.
+    """
+    try:
+        given = os.fsdecode(os.fspath(path))
+    except TypeError:
+        what = "an open file" if hasattr(path, "read") else f"{type(path).__name__}"
+        raise TypeError(
+            f"path must be a str or a path-like object such as pathlib.Path, got {what}."
+        ) from None
+    return os.path.expanduser(given)
+
+
+def read(path: str) -> bytes:
+    """What a file holds."""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write(path: str, data: bytes) -> None:
+    """Write a file whole, or leave what is there as it is.
+
+    The bytes go to a file beside it, which then takes its place. A link stays a link.
+
+    Raises
+    ------
+    OSError
+        That names the path.
+    ValueError
+        If there is something at the path that is no file.
+    """
+    target = os.path.realpath(path)
+    _check_place(path, target)
+    new = os.path.join(os.path.dirname(target), f".sknorm-{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            _write_new(new, target, data)
+            os.replace(new, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(new)
+            raise
+        _keep_folder(os.path.dirname(target))
+    except OSError as error:  # which names the other file
+        raise OSError(error.errno, f"{error.strerror}; no model was saved", path) from error
+
+
+def _check_place(path: str, target: str) -> None:
+    """Refuse to take the place of what is no file, or must not be written."""
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, "The path is empty", path)
+    if not os.path.lexists(target):
+        return
+    if os.path.isdir(target):
+        raise IsADirectoryError(errno.EISDIR, "A model is saved to a file, and this is", path)
+    if not stat.S_ISREG(os.stat(target).st_mode):
+        raise ValueError(f"{path} is not a regular file. Save the model to another path.")
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "The file is read-only", path)
+
+
+def _write_new(new: str, target: str, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with open(os.open(new, flags, 0o666), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    if os.path.exists(target):
+        shutil.copymode(target, new)
+
+
+def _keep_folder(folder: str) -> None:
+    """Let the folder know its new file even after a loss of power, where systems can."""
+    if os.name != "posix":
+        return
+    with suppress(OSError):  # some network file systems cannot; the file itself is on disk
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
