@@ -11,8 +11,8 @@ import sknorm
 ROOT = Path(sknorm.__file__).parent
 SOURCES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
-    "kernels", "backends", "objective", "data", "network", "optim", "training", "estimators",
-    "ensembles", "export", "model_selection",
+    "kernels", "backends", "objective", "data", "network", "optim", "files", "training",
+    "estimators", "ensembles", "export", "model_selection",
 ]  # fmt: skip
 LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
     "penalties": LAYERS.index("objective"),

@@ -17,8 +17,9 @@ from sknorm.data.raw.entries import shown
 from sknorm.ensembles import EnsembleClassifier, EnsembleRegressor
 from sknorm.estimators import MLPClassifier, MLPRegressor
 from sknorm.exceptions import ModelFileError
-from sknorm.export import consistency, container, disk
-from sknorm.export.values import NoPlainFormError, Reader, Writer, at
+from sknorm.export import consistency
+from sknorm.files import container, disk
+from sknorm.files.values import NoPlainFormError, Reader, Writer, at
 
 Model: TypeAlias = MLPClassifier | MLPRegressor | EnsembleClassifier | EnsembleRegressor
 CLASSES: dict[str, type[Any]] = {

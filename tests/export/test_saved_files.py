@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save_file
 
 import sknorm
 from sknorm.exceptions import ModelFileError
-from sknorm.export import container
+from sknorm.files import container
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 is_root = hasattr(os, "geteuid") and os.geteuid() == 0

@@ -1,8 +1,9 @@
 """The file format: JSON and tensors as the bytes of a safetensors file, with a checksum.
 
 The header's metadata has one entry, ``sknorm``. It is a JSON object of the version of the format,
-that of sknorm, the model, and a SHA-256 over these and over the names, dtypes, shapes and bytes of
-all tensors. One entry only, as the order of several differs from file to file.
+that of sknorm, the model (or what else the file is of), and a SHA-256 over these and over the
+names, dtypes, shapes and bytes of all tensors. One entry only, as the order of several differs from
+file to file.
 """
 
 import hashlib
@@ -32,6 +33,34 @@ _MAGIC = (
 )
 
 
+class Kind(NamedTuple):
+    """What files are of.
+
+    Attributes
+    ----------
+    name : str
+    maker, reader : str
+        What has written one, and what reads it.
+    again : str
+        What to do about a damaged one.
+    """
+
+    name: str
+    maker: str
+    reader: str
+    again: str
+
+
+MODEL = Kind(
+    "model",
+    "sknorm.save",
+    "sknorm.load",
+    "Copy it anew from where it was whole, or save the model again.",
+)
+CHECKPOINT = Kind("checkpoint", "fit", "fit with checkpoint=...", "Delete it, to begin anew.")
+_KINDS = (MODEL, CHECKPOINT)
+
+
 class Parts(NamedTuple):
     """What a file holds.
 
@@ -49,48 +78,45 @@ class Parts(NamedTuple):
     tensors: dict[str, np.ndarray]
 
 
-def to_bytes(content: Any, tensors: dict[str, np.ndarray]) -> bytes:
+def to_bytes(content: Any, tensors: dict[str, np.ndarray], kind: Kind = MODEL) -> bytes:
     """The file of a JSON and of arrays, which are contiguous and in the machine's byte order."""
     from safetensors.numpy import save
 
-    parts = {"format": FORMAT, "version": __version__, "model": content}
+    parts = {"format": FORMAT, "version": __version__, kind.name: content}
     parts["sha256"] = _checksum(parts, _entries_of(tensors))
     return bytes(save(tensors, {_KEY: _text(parts)}))
 
 
-def from_bytes(data: bytes, file: str) -> Parts:
+def from_bytes(data: bytes, file: str, kind: Kind = MODEL) -> Parts:
     """The parts of a file, of which ``file`` is the name.
 
     Raises
     ------
     ModelFileError
-        If it is not a whole file that :func:`to_bytes` of this format has made.
+        If it is not a whole file of this kind that :func:`to_bytes` of this format has made.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    header, rest = _header(data, file)
-    parts = _parts(header.pop("__metadata__", None), file)
+    header, rest = _header(data, file, kind)
+    parts = _parts(header.pop("__metadata__", None), file, kind)
     try:
         if parts.pop("sha256") == _checksum(parts, _entries_in(header, rest)):
-            return Parts(parts["version"], parts["model"], load(data))
+            return Parts(parts["version"], parts[kind.name], load(data))
     except (SafetensorError, LookupError, TypeError, ValueError, RecursionError):
         pass
-    raise ModelFileError(_damaged(file))
+    raise ModelFileError(_damaged(file, kind))
 
 
 def _text(parts: dict[str, Any]) -> str:
     return json.dumps(parts, allow_nan=False, separators=(",", ":"))
 
 
-def _damaged(file: str) -> str:
-    return (
-        f"{file} is damaged: its checksum does not fit what it holds. Copy it anew from where it "
-        "was whole, or save the model again."
-    )
+def _damaged(file: str, kind: Kind) -> str:
+    return f"{file} is damaged: its checksum does not fit what it holds. {kind.again}"
 
 
-def _header(data: bytes, file: str) -> tuple[dict[str, Any], memoryview]:
+def _header(data: bytes, file: str, kind: Kind) -> tuple[dict[str, Any], memoryview]:
     """The header of a safetensors file, and the bytes after it."""
     length = int.from_bytes(data[:8], "little")
     if len(data) >= 8 and length <= len(data) - 8:
@@ -100,41 +126,48 @@ def _header(data: bytes, file: str) -> tuple[dict[str, Any], memoryview]:
                 return header, memoryview(data)[8 + length :]
         except (ValueError, RecursionError):
             pass
-    raise ModelFileError(_no_model(data, file))
+    raise ModelFileError(_no_header(data, file, kind))
 
 
-def _no_model(data: bytes, file: str) -> str:
+def _no_header(data: bytes, file: str, kind: Kind) -> str:
     """What to say of a file without a header."""
     if not data:
-        return f"{file} is empty. Save the model again, with sknorm.save."
+        return f"{file} is empty. {kind.again}"
+    wanted = f"a {kind.name} that {kind.maker} has written"
     for magic, what, how in _MAGIC:
         if data.startswith(magic):
-            return f"{file} holds {what}, not a model that sknorm.save has written. Use {how}."
+            return f"{file} holds {what}, not {wanted}. Use {how}."
     return (
-        f"{file} is not a model that sknorm.save has written, or it is damaged or cut off: it has "
-        f"{len(data)} bytes, without the header of a safetensors file. Copy it anew from where it "
-        "was whole, or save the model again."
+        f"{file} is not {wanted}, or it is damaged or cut off: it has {len(data)} bytes, without "
+        f"the header of a safetensors file. {kind.again}"
     )
 
 
-def _parts(metadata: Any, file: str) -> dict[str, Any]:
+def _parts(metadata: Any, file: str, kind: Kind) -> dict[str, Any]:
     """What the metadata of a file of this format hold."""
     if not isinstance(metadata, dict) or _KEY not in metadata:
         found = sorted(metadata) if isinstance(metadata, dict) else []
         named = f"has {', '.join(map(repr, found[:5]))}" if found else "is empty"
         raise ModelFileError(
-            f"{file} is a safetensors file, but not of sknorm: its metadata {named}. sknorm.load "
-            "reads what sknorm.save has written; for weights alone use safetensors.numpy.load_file."
+            f"{file} is a safetensors file, but not of sknorm: its metadata {named}. "
+            f"{kind.reader} reads what {kind.maker} has written; for weights alone use "
+            "safetensors.numpy.load_file."
         )
     try:
         parts = json.loads(metadata[_KEY])
         known, version = parts["format"], parts["version"]
     except (LookupError, TypeError, ValueError, RecursionError):
-        raise ModelFileError(_damaged(file)) from None
+        raise ModelFileError(_damaged(file, kind)) from None
     if known != FORMAT:
         raise ModelFileError(
             f"{file} has the format {known!r}, written by sknorm {version}; sknorm {__version__} "
             f"reads format {FORMAT!r}. Install the version that wrote it, or a later one."
+        )
+    other = next((each for each in _KINDS if each != kind and each.name in parts), None)
+    if other is not None:
+        raise ModelFileError(
+            f"{file} holds a {other.name} that {other.maker} has written, not a {kind.name}. "
+            f"{other.reader} reads it."
         )
     return dict(parts)
 

@@ -33,7 +33,7 @@ def read(path: str) -> bytes:
         return file.read()
 
 
-def write(path: str, data: bytes) -> None:
+def write(path: str, data: bytes, what: str = "model") -> None:
     """Write a file whole, or leave what is there as it is.
 
     The bytes go to a file beside it, which then takes its place. A link stays a link.
@@ -46,7 +46,7 @@ def write(path: str, data: bytes) -> None:
         If there is something at the path that is no file.
     """
     target = os.path.realpath(path)
-    _check_place(path, target)
+    _check_place(path, target, what)
     new = os.path.join(os.path.dirname(target), f".sknorm-{secrets.token_hex(8)}.tmp")
     try:
         try:
@@ -58,19 +58,19 @@ def write(path: str, data: bytes) -> None:
             raise
         _keep_folder(os.path.dirname(target))
     except OSError as error:  # which names the other file
-        raise OSError(error.errno, f"{error.strerror}; no model was saved", path) from error
+        raise OSError(error.errno, f"{error.strerror}; no {what} was saved", path) from error
 
 
-def _check_place(path: str, target: str) -> None:
+def _check_place(path: str, target: str, what: str) -> None:
     """Refuse to take the place of what is no file, or must not be written."""
     if not path:
         raise FileNotFoundError(errno.ENOENT, "The path is empty", path)
     if not os.path.lexists(target):
         return
     if os.path.isdir(target):
-        raise IsADirectoryError(errno.EISDIR, "A model is saved to a file, and this is", path)
+        raise IsADirectoryError(errno.EISDIR, f"A {what} is saved to a file, and this is", path)
     if not stat.S_ISREG(os.stat(target).st_mode):
-        raise ValueError(f"{path} is not a regular file. Save the model to another path.")
+        raise ValueError(f"{path} is not a regular file. Save the {what} to another path.")
     if not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "The file is read-only", path)
 

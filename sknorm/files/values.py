@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sknorm._pickling import StateError
-from sknorm.export import objects
+from sknorm.files import objects
 
 _LONG = 32  # floats in a list, from where on they are a tensor
 _NUMBERS = re.compile(r"[<>]?(b1|[iu][1248]|f[248])")
