@@ -33,6 +33,13 @@ class InconsistentVersionWarning(sklearn_exceptions.InconsistentVersionWarning):
         )
 
 
+class CheckpointError(ValueError):
+    """A checkpoint that training cannot go on from.
+
+    The message names the file, says what was found in it, and what to do.
+    """
+
+
 class ModelFileError(ValueError):
     """A file that :func:`sknorm.load` cannot read, or a model that no file can hold.
 

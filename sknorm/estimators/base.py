@@ -16,7 +16,7 @@ from sknorm.data.targets import Target
 from sknorm.estimators import attributes, recipe
 from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted, fitted_of
-from sknorm.estimators.fitting import plan_training
+from sknorm.estimators.fitting import plan_training, seeded
 from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import (
     Predictive,
@@ -29,6 +29,7 @@ from sknorm.estimators.reporting import Reporter
 from sknorm.estimators.stages import Given, HeldOut
 from sknorm.network.network import Network
 from sknorm.training.budget import budget_of
+from sknorm.training.checkpoint import checkpoint_of
 
 
 class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
@@ -117,14 +118,16 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             message names the parameter or column and says what to do.
         """
         budget = budget_of(self.max_time)
+        how = self.checkpoint, self.checkpoint_every, self.stale_checkpoint
+        checkpoint = checkpoint_of(*how)
         check_combination(recipe.resolved(self))
         checks.check_pair(X_val, y_val, sample_weight_val)
         given = Given(X, y, sample_weight, groups)
         previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
         prepared = prepare(self, given, previous)
         held = HeldOut(X_val, y_val, sample_weight_val)
-        training, task = plan_training(self, prepared, previous, held)
-        task.budget = budget
+        training, task = plan_training(seeded(self, checkpoint), prepared, previous, held)
+        task.budget, task.checkpoint = budget, checkpoint
         reporter = Reporter(self, training, given)
         outcome = task.run(reporter)
         model = training.model

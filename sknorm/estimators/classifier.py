@@ -30,12 +30,14 @@ from sknorm._typing import (
     NumberOfBins,
     NumberOrAuto,
     Numbers,
+    Path,
     Precision,
     Preset,
     Scaling,
     Scoring,
     Seed,
     Solver,
+    StaleCheckpoint,
     ValidationFraction,
 )
 from sknorm.backends import fetched, in_kind
@@ -108,6 +110,9 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         power_t: Number = 0.5,
         max_iter: IntegerOrAuto = "auto",
         max_time: Number | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_every: Number = 60.0,
+        stale_checkpoint: StaleCheckpoint = "raise",
         shuffle: Flag = True,
         random_state: Seed = None,
         tol: Number = 1e-4,
@@ -161,6 +166,9 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         self.power_t = power_t
         self.max_iter = max_iter
         self.max_time = max_time
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.stale_checkpoint = stale_checkpoint
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol

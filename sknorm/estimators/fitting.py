@@ -11,7 +11,7 @@ from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
 from sknorm.estimators import build, recipe
-from sknorm.estimators.fitted import Fitted
+from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.held_out import hold_out
 from sknorm.estimators.members import space_of
 from sknorm.estimators.stages import HeldOut, Prepared, Training
@@ -19,6 +19,7 @@ from sknorm.network.layers import draw
 from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize, revive
 from sknorm.training.batches import Batches
+from sknorm.training.checkpoint import Checkpoint
 from sknorm.training.task import Task
 
 # Whether fits are those of a regularization path: the weights that one begins with are those of
@@ -107,6 +108,13 @@ def initial_network(
         start = target.loss.initial_bias(prepared.encoded, rows.weights())
         bias[...] = backend.asarray(start, dtype=bias.dtype)
     return network
+
+
+def seeded(estimator: Any, checkpoint: Checkpoint | None) -> Any:
+    """A copy with the seed of its checkpoint, where it has none: another one leads elsewhere."""
+    if checkpoint is None or estimator.random_state is not None:
+        return estimator
+    return shallow_copy(estimator, random_state=RandomState(checkpoint.seed))
 
 
 def random_states(estimator: Any) -> tuple[list[RandomState], tuple[int, ...]]:

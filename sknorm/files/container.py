@@ -57,8 +57,9 @@ MODEL = Kind(
     "sknorm.load",
     "Copy it anew from where it was whole, or save the model again.",
 )
-CHECKPOINT = Kind("checkpoint", "fit", "fit with checkpoint=...", "Delete it, to begin anew.")
-_KINDS = (MODEL, CHECKPOINT)
+CHECKPOINT = Kind("checkpoint", "the fit of a network", "its fit with checkpoint=...", "")
+SEARCH = Kind("search", "the fit of a search", "its fit with checkpoint=...", "")
+_KINDS = (MODEL, CHECKPOINT, SEARCH)
 
 
 class Parts(NamedTuple):
@@ -113,7 +114,7 @@ def _text(parts: dict[str, Any]) -> str:
 
 
 def _damaged(file: str, kind: Kind) -> str:
-    return f"{file} is damaged: its checksum does not fit what it holds. {kind.again}"
+    return f"{file} is damaged: its checksum does not fit what it holds. {kind.again}".rstrip()
 
 
 def _header(data: bytes, file: str, kind: Kind) -> tuple[dict[str, Any], memoryview]:
@@ -132,7 +133,7 @@ def _header(data: bytes, file: str, kind: Kind) -> tuple[dict[str, Any], memoryv
 def _no_header(data: bytes, file: str, kind: Kind) -> str:
     """What to say of a file without a header."""
     if not data:
-        return f"{file} is empty. {kind.again}"
+        return f"{file} is empty. {kind.again}".rstrip()
     wanted = f"a {kind.name} that {kind.maker} has written"
     for magic, what, how in _MAGIC:
         if data.startswith(magic):
@@ -140,7 +141,7 @@ def _no_header(data: bytes, file: str, kind: Kind) -> str:
     return (
         f"{file} is not {wanted}, or it is damaged or cut off: it has {len(data)} bytes, without "
         f"the header of a safetensors file. {kind.again}"
-    )
+    ).rstrip()
 
 
 def _parts(metadata: Any, file: str, kind: Kind) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def _parts(metadata: Any, file: str, kind: Kind) -> dict[str, Any]:
     other = next((each for each in _KINDS if each != kind and each.name in parts), None)
     if other is not None:
         raise ModelFileError(
-            f"{file} holds a {other.name} that {other.maker} has written, not a {kind.name}. "
+            f"{file} holds a {other.name} that {other.maker} has written, not a {kind.name}: "
             f"{other.reader} reads it."
         )
     return dict(parts)

@@ -1,6 +1,8 @@
 """Files on disk: written whole or not at all."""
 
 import errno
+import glob
+import itertools
 import os
 import secrets
 import shutil
@@ -47,7 +49,7 @@ def write(path: str, data: bytes, what: str = "model") -> None:
     """
     target = os.path.realpath(path)
     _check_place(path, target, what)
-    new = os.path.join(os.path.dirname(target), f".sknorm-{secrets.token_hex(8)}.tmp")
+    new = f"{_unfinished(target)}{secrets.token_hex(8)}.tmp"
     try:
         try:
             _write_new(new, target, data)
@@ -59,6 +61,67 @@ def write(path: str, data: bytes, what: str = "model") -> None:
         _keep_folder(os.path.dirname(target))
     except OSError as error:  # which names the other file
         raise OSError(error.errno, f"{error.strerror}; no {what} was saved", path) from error
+
+
+def append(path: str, data: bytes) -> None:
+    """Add bytes to the end of a file, and wait until they are on disk.
+
+    Raises
+    ------
+    OSError
+        That names the path; the file is then as it was.
+    """
+    size = os.path.getsize(path)
+    try:
+        with open(path, "ab") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            os.truncate(path, size)
+        raise
+
+
+def check_place(path: str, what: str) -> None:
+    """Raise an error if a file cannot be written, before there is anything to write.
+
+    Raises
+    ------
+    OSError
+        That names the path.
+    ValueError
+        If there is something at the path that is no file.
+    """
+    target = os.path.realpath(path)
+    _check_place(path, target, what)
+    folder = os.path.dirname(target)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, f"There is no folder for the {what}", path)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, f"The folder of the {what} is read-only", path)
+
+
+def set_aside(path: str) -> str:
+    """Rename a file to a name that is free, which is returned."""
+    names = (f"{path}.stale{number or ''}" for number in itertools.count())
+    free = next(name for name in names if not os.path.lexists(name))
+    os.rename(path, free)
+    return free
+
+
+def sweep(path: str) -> None:
+    """Remove what writers of this file have left behind who were killed."""
+    target = os.path.realpath(path)
+    for each in glob.glob(f"{glob.escape(_unfinished(target))}*.tmp"):
+        with suppress(OSError):
+            os.unlink(each)
+
+
+def _unfinished(target: str) -> str:
+    """How the names of files begin that are to take the place of one."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{name}-")
 
 
 def _check_place(path: str, target: str, what: str) -> None:

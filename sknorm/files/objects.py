@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path, PurePath
 from typing import Any
 
 from numpy.random import RandomState
@@ -18,6 +19,8 @@ def write(writer: Any, value: Any, path: str) -> dict[str, Any] | None:
     """The node of an object; None if it has none."""
     if type(value) is RandomState:
         return _of_generator(writer, value, path)
+    if isinstance(value, PurePath):
+        return {"is": "path", "value": str(value)}
     if getattr(value, "dist", None) is not None:
         return _of_distribution(writer, value, path)
     if type(value) in penalties.PENALTIES.values():
@@ -83,4 +86,5 @@ READERS: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "RandomState": _read_generator,
     "distribution": _read_distribution,
     "penalty": _read_penalty,
+    "path": lambda _, node: Path(node["value"]),
 }

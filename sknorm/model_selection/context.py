@@ -117,12 +117,14 @@ class Context:
     pre_dispatch: int | str = "2*n_jobs"
     progress: Progress = field(default_factory=Progress)
     time: SharedTime | None = None  # that all fits may take together
+    parts: Any = None  # PartFiles, where checkpoints of what is in training are kept
+    known: dict[Any, dict] = field(default_factory=dict, repr=False)  # results, by key
     threads: int = 1  # units that are trained side by side
     alive: int = 1  # stacks that are in memory at once
     _tables: dict[tuple, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_tables": {}}  # which another process makes anew
+        return {**vars(self), "_tables": {}, "known": {}}  # tables are made anew elsewhere
 
     def __sizeof__(self) -> int:
         """With the rows of the folds: by this dask knows that it is to be sent once."""
@@ -139,7 +141,8 @@ class Context:
         rows = np.arange(self.count)
         left = None if self.time is None else SharedTime(self.time.left, fits)
         new = replace(self, splits=[(rows, rows)], error_score="raise", time=left)
-        return replace(new, progress=Progress(), _tables={})
+        parts = None if self.parts is None else replace(self.parts, stem=f"{self.parts.stem}.all")
+        return replace(new, progress=Progress(), parts=parts, known={}, _tables={})
 
     def granted(self, fits: int) -> Budget | None:
         """The share of some fits of the time, if it is limited."""

@@ -311,6 +311,9 @@ class Stack(Observer):
         views = [trial.training.prepared.rows.X for trial in self.trials]
         self.whole = stack(tasks, views[0].engine, [view.index for view in views])
         self.whole.budget = self._budget()
+        if self.context.parts is not None:
+            keys = [trial.job.key for trial in self.trials]
+            self.whole.checkpoint = self.context.parts.checkpoint(keys)
         for trial in self.trials:
             trial.task = None
         self.run = self.whole.start(self)
@@ -365,6 +368,8 @@ class Stack(Observer):
             "unfinished": attributes.is_unfinished(resolved, outcome),
             "unscored": attributes.missing_scores(resolved, outcome),
         }
+        if self.whole.checkpoint is not None:
+            result["part"] = self.whole.checkpoint.file
         if self.context.keeps_predictions:
             model, X, _ = trial.asked(True)
             result |= predicted(model, X, self.context.error_score)

@@ -67,11 +67,16 @@ class Run:
 
         L-BFGS counts members instead, of which it trains one after another to the end.
         """
+        checkpoint = self.task.checkpoint
         with self.state.network.backend.session():
             try:
                 while not self.ended and (until is None or self.state.epoch < until):
                     self.stepper.train(self)
                     self.state.epoch += 1
+                    if checkpoint is not None:
+                        checkpoint.keep(self.state)
+                if checkpoint is not None:
+                    checkpoint.write(self.state)
             except KeyboardInterrupt:
                 if self.task.plan.incremental or not self.state.epochs.any():
                     raise  # there is nothing to keep
