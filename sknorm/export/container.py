@@ -18,6 +18,7 @@ from sknorm.exceptions import ModelFileError
 
 FORMAT = 1  # to be raised where older versions would misread what is written
 _KEY = "sknorm"
+_LARGEST = 100_000_000  # bytes of a header that safetensors reads
 _CODES = {
     "bool": "BOOL",
     **{f"int{bits}": f"I{bits}" for bits in (8, 16, 32, 64)},
@@ -49,13 +50,32 @@ class Parts(NamedTuple):
     tensors: dict[str, np.ndarray]
 
 
-def to_bytes(content: Any, tensors: dict[str, np.ndarray]) -> bytes:
-    """The file of a JSON and of arrays, which are contiguous and in the machine's byte order."""
+def to_bytes(content: Any, tensors: dict[str, np.ndarray], file: str) -> bytes:
+    """The file of a JSON and of arrays, which are contiguous and in the machine's byte order.
+
+    Raises
+    ------
+    ModelFileError
+        If the file could not be read back; ``file`` is its name.
+    """
     from safetensors.numpy import save
 
     parts = {"format": FORMAT, "version": __version__, "model": content}
     parts["sha256"] = _checksum(parts, _entries_of(tensors))
-    return bytes(save(tensors, {_KEY: _text(parts)}))
+    data = bytes(save(tensors, {_KEY: _text(parts)}))
+    if int.from_bytes(data[:8], "little") > _LARGEST:
+        raise ModelFileError(
+            f"Cannot save to {file}: parameters and attributes take more than 100 MB beside "
+            "arrays, which a safetensors file cannot hold. Pass arrays in the place of long lists."
+        )
+    try:
+        _verified(data, file)
+    except ModelFileError:
+        raise ModelFileError(
+            f"Cannot save to {file}: safetensors did not write what it was given. Install another "
+            "version of it."
+        ) from None
+    return data
 
 
 def from_bytes(data: bytes, file: str) -> Parts:
@@ -69,12 +89,21 @@ def from_bytes(data: bytes, file: str) -> Parts:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
+    parts = _verified(data, file)
+    try:
+        return Parts(parts["version"], parts["model"], load(data))
+    except (SafetensorError, LookupError, TypeError, ValueError):
+        raise ModelFileError(_damaged(file)) from None
+
+
+def _verified(data: bytes, file: str) -> dict[str, Any]:
+    """What the metadata of a file hold, if the checksum fits."""
     header, rest = _header(data, file)
     parts = _parts(header.pop("__metadata__", None), file)
     try:
         if parts.pop("sha256") == _checksum(parts, _entries_in(header, rest)):
-            return Parts(parts["version"], parts["model"], load(data))
-    except (SafetensorError, LookupError, TypeError, ValueError, RecursionError):
+            return parts
+    except (LookupError, TypeError, ValueError, RecursionError):
         pass
     raise ModelFileError(_damaged(file))
 

@@ -93,7 +93,7 @@ def save(estimator: Model, path: str | os.PathLike[str]) -> None:
             f"Cannot save to {file}: a parameter or attribute holds itself, or lists in lists "
             "without end. Give it plain values."
         ) from None
-    disk.write(file, container.to_bytes(content, writer.tensors))
+    disk.write(file, container.to_bytes(content, writer.tensors, file))
 
 
 def load(path: str | os.PathLike[str]) -> Any:

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
 from export_case import X, assert_same, regressor
 from safetensors.numpy import load_file, save_file
 
@@ -163,7 +164,7 @@ def crafted(file: Path, change: Any, tensor: str = "", wrong: Any = None) -> Non
     if tensor:
         parts.tensors[tensor] = np.ascontiguousarray(wrong(parts.tensors[tensor]))
     content = parts.content if content is None else content
-    file.write_bytes(container.to_bytes(content, parts.tensors))
+    file.write_bytes(container.to_bytes(content, parts.tensors, ""))
 
 
 CONTENTS: dict[str, tuple[Any, str]] = {
@@ -309,6 +310,20 @@ def test_a_save_that_fails_leaves_the_old_file(
         assert caught.value.filename == str(file) and caught.value.errno == errno.ENOSPC
     assert file.read_bytes() == before
     assert os.listdir(file.parent) == [file.name]
+
+
+def test_a_file_that_cannot_be_read_back_is_not_written(
+    model: Any, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = file.read_bytes()
+    real = safetensors.numpy.save
+    monkeypatch.setattr(safetensors.numpy, "save", lambda *args: real(*args)[:-1] + b"!")
+    with pytest.raises(ModelFileError, match="safetensors did not write what it was given"):
+        sknorm.save(model, file)
+    monkeypatch.setattr(safetensors.numpy, "save", lambda *args: b"\xff" * 8)
+    with pytest.raises(ModelFileError, match="more than 100 MB beside arrays"):
+        sknorm.save(model, file)
+    assert file.read_bytes() == before
 
 
 def test_the_new_file_is_on_disk_before_it_takes_its_place(
