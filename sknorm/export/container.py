@@ -25,10 +25,14 @@ _CODES = {
     **{f"uint{bits}": f"U{bits}" for bits in (8, 16, 32, 64)},
     **{f"float{bits}": f"F{bits}" for bits in (16, 32, 64)},
 }
-_MAGIC = (
+_DTYPES = {code: np.dtype(name) for name, code in _CODES.items()}
+_MAGIC: tuple[tuple[Any, str, str], ...] = (
     (b"\x80", "a pickle, or a file of joblib", "joblib.load, if you trust whoever made it"),
-    (b"\x1f\x8b", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
-    (b"x", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
+    (
+        (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"x\x01", b"x^", b"x\x9c", b"x\xda"),
+        "compressed data",
+        "joblib.load, if it is a pickle and you trust whoever made it",
+    ),
     (b"PK\x03\x04", "a ZIP archive", "skops.io.load, if it is a file of skops"),
 )
 
@@ -86,12 +90,12 @@ def from_bytes(data: bytes, file: str) -> Parts:
     ModelFileError
         If it is not a whole file that :func:`to_bytes` of this format has made.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors import SafetensorError, deserialize
 
     parts = _verified(data, file)
     try:
-        return Parts(parts["version"], parts["model"], load(data))
+        tensors = {name: _array_of(**entry) for name, entry in deserialize(data)}
+        return Parts(parts["version"], parts["model"], tensors)
     except (SafetensorError, LookupError, TypeError, ValueError):
         raise ModelFileError(_damaged(file)) from None
 
@@ -196,6 +200,12 @@ def _entries_in(header: dict[str, Any], rest: memoryview) -> Iterator[tuple[str,
     for name, entry in sorted(header.items()):
         begin, end = entry["data_offsets"]
         yield _description(name, entry["dtype"], entry["shape"]), rest[begin:end]
+
+
+def _array_of(dtype: str, shape: list[int], data: Any) -> np.ndarray:
+    """A tensor in the machine's byte order; files have the little-endian one."""
+    stored = np.frombuffer(data, _DTYPES[dtype].newbyteorder("<")).reshape(shape)
+    return stored.astype(_DTYPES[dtype], copy=False)
 
 
 def _description(name: str, code: str, shape: list[int]) -> str:

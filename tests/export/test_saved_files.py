@@ -180,6 +180,7 @@ CONTENTS: dict[str, tuple[Any, str]] = {
         lambda c: {"is": "array", "tensor": "input_mean_", "dtype": "f4"},
         "tensor 'input_mean_' is not of the dtype f4",
     ),
+    "range": (lambda c: {"is": "number", "dtype": "i1", "value": 300}, "not that of a model"),
     "number": (lambda c: 3, "it holds 3"),
     "nothing": (lambda c: {}, "its content is not that of a model"),
     "tensor": (lambda c: {"is": "floats", "tensor": "none"}, "not that of a model .*none"),
@@ -188,10 +189,13 @@ CONTENTS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-def test_what_this_version_does_not_know_is_named(name: str, file: Path) -> None:
+def test_what_this_version_does_not_know_is_named(
+    name: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change, message = CONTENTS[name]
+    monkeypatch.setattr(container, "__version__", "0.0.1")
     crafted(file, change)
-    with pytest.raises(ModelFileError, match=f"written by sknorm .*{message}.*Load it with"):
+    with pytest.raises(ModelFileError, match=rf"written by sknorm 0\.0\.1.*{message}.*Load"):
         sknorm.load(file)
 
 

@@ -178,6 +178,14 @@ def test_the_advice_on_odd_values_helps(tmp_path: Path) -> None:
     assert_same(again(model, tmp_path), model)
 
 
+def test_attributes_that_the_user_deletes_stay_away(tmp_path: Path) -> None:
+    model = regressor().fit(X, case.NUMBERS)
+    del model.history_, model.loss_curve_
+    for restored in (again(model, tmp_path), pickle.loads(pickle.dumps(model))):
+        assert not hasattr(restored, "history_")
+        assert_same(restored.predict(X), model.predict(X))
+
+
 def test_members_are_named(tmp_path: Path) -> None:
     models = [regressor().fit(X, case.NUMBERS) for _ in range(2)]
     models[1].set_params(scoring=len)
