@@ -1,6 +1,6 @@
 """Pickles that know which version of the package made them, and what they must hold."""
 
-from inspect import Parameter, signature
+from inspect import signature
 from typing import Any, ClassVar
 
 from sklearn.base import BaseEstimator
@@ -43,7 +43,7 @@ class VersionedPickle(BaseEstimator):
                 ),
             )
         try:
-            restored = self._restored(state)
+            restored = self._restored(state, version)
         except StateError as error:
             raise ValueError(
                 f"This {name} was pickled by sknorm {version}, and sknorm {__version__} cannot "
@@ -51,23 +51,24 @@ class VersionedPickle(BaseEstimator):
             ) from None
         super().__setstate__(restored)
 
-    def _restored(self, state: dict[str, Any]) -> dict[str, Any]:
-        """The attributes that a pickled state stands for, none of them missing.
+    def _restored(self, state: dict[str, Any], version: str) -> dict[str, Any]:
+        """The attributes that a state of some version stands for, none of them missing.
 
-        Parameters that it lacks have their defaults: predictions do not read them.
+        Parameters that it lacks have their defaults: predictions do not read them. Of this version,
+        attributes that are missing were deleted by the user.
 
         Raises
         ------
         StateError
             If the state lacks anything else, or holds what this version does not know.
         """
-        fitted = [name for name in state if name in self._learned or _is_fitted_attribute(name)]
-        missing = [name for name in self._learned if fitted and name not in state]
-        parameters = signature(type(self)).parameters.values()
-        missing += [p.name for p in parameters if p.default is p.empty and _is_lacked(p, state)]
-        if missing:
+        fitted = any(name in self._learned or _is_fitted_attribute(name) for name in state)
+        missing = [name for name in self._learned if name not in state]
+        if fitted and missing and version != __version__:
             raise StateError(f"it lacks {', '.join(missing)}.")
-        state = {p.name: p.default for p in parameters if _is_lacked(p, state)} | state
+        parameters = signature(type(self)).parameters.values()
+        lacked = [p for p in parameters if p.name not in state and not hasattr(type(self), p.name)]
+        state = {p.name: p.default for p in lacked if p.default is not p.empty} | state
         if isinstance(requests := state.get(_REQUESTS), dict):
             state[_REQUESTS] = made = MetadataRequest(owner=self)
             for method, own in requests.items():
@@ -83,8 +84,3 @@ def without_version(state: dict[str, Any]) -> dict[str, Any]:
 
 def _is_fitted_attribute(name: str) -> bool:
     return name.endswith("_") and not name.startswith("_")
-
-
-def _is_lacked(parameter: Parameter, state: dict[str, Any]) -> bool:
-    named = parameter.kind in (Parameter.POSITIONAL_OR_KEYWORD, Parameter.KEYWORD_ONLY)
-    return named and parameter.name not in state

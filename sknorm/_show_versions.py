@@ -17,6 +17,7 @@ _PACKAGES = (
     "array-api-compat",
     "threadpoolctl",
     "joblib",
+    "safetensors",
     "pandas",
     "polars",
     "cupy-cuda13x",

@@ -26,6 +26,10 @@ def test_scores_of_a_network_in_a_pipeline_are_monitored() -> None:
     assert len(scores) == 50 and scores.iloc[-1] > scores.iloc[0]
 
 
+def test_a_model_is_saved() -> None:
+    assert run("sknorm.save")["same"]
+
+
 def test_several_quantiles_are_searched_over() -> None:
     names = run("d2_pinball_scorer")
     assert 0 < names["search"].best_score_ < 1

@@ -241,8 +241,8 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         """Plain values on the host: a model fitted on a device loads where there is none."""
         return plain_state(self, super().__getstate__())
 
-    def _restored(self, state: dict[str, Any]) -> dict[str, Any]:
-        return super()._restored(from_state(self, state))
+    def _restored(self, state: dict[str, Any], version: str) -> dict[str, Any]:
+        return super()._restored(from_state(self, state), version)
 
     __copy__ = attributes.copied
     __sklearn_array_api_convert__ = attributes.moved

@@ -1,6 +1,7 @@
 """Fitted estimators in files: what a file holds of one, and which estimators a file can hold."""
 
 import os
+from functools import partial
 from inspect import signature
 from typing import Any, TypeAlias
 
@@ -86,7 +87,7 @@ def save(estimator: Model, path: str | os.PathLike[str]) -> None:
         ) from None
     writer = Writer(_write_estimator)
     try:
-        content = writer.write(estimator, "")
+        data = container.to_bytes(writer.write(estimator, ""), writer.tensors, file)
     except NoPlainFormError as fault:
         raise ModelFileError(f"Cannot save to {file}: {_advice(fault)}") from None
     except RecursionError:
@@ -94,7 +95,7 @@ def save(estimator: Model, path: str | os.PathLike[str]) -> None:
             f"Cannot save to {file}: a parameter or attribute holds itself, or lists in lists "
             "without end. Give it plain values."
         ) from None
-    disk.write(file, container.to_bytes(content, writer.tensors))
+    disk.write(file, data)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -130,7 +131,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     """
     file = disk.path_of(path)
     parts = container.from_bytes(disk.read(file), file)
-    reader = Reader(parts.tensors, {"estimator": _read_estimator})
+    read = partial(_read_estimator, parts.version)
+    reader = Reader(parts.tensors, {"estimator": read})
     try:
         model = reader.read(parts.content)
         if type(model) not in CLASSES.values():
@@ -138,8 +140,10 @@ def load(path: str | os.PathLike[str]) -> Any:
         return model
     except StateError as error:
         why = str(error)
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         why = f"its content is not that of a model ({error!r})."
+    except RecursionError:
+        why = "its content is not that of a model (values in values without end)."
     raise ModelFileError(
         f"{file} was written by sknorm {parts.version}, and sknorm {__version__} cannot read it: "
         f"{why} Load it with the version that wrote it, or fit the model anew."
@@ -193,7 +197,7 @@ def _parts_of(writer: Writer, estimator: Any, path: str) -> dict[str, Any]:
     return {"is": "estimator", "class": type(estimator).__name__, **found}
 
 
-def _read_estimator(reader: Reader, node: dict[str, Any]) -> Any:
+def _read_estimator(version: str, reader: Reader, node: dict[str, Any]) -> Any:
     kind: Any = CLASSES.get(node["class"])
     if kind is None:
         raise StateError(f"it holds a {node['class']!r}, which this version does not know.")
@@ -202,7 +206,7 @@ def _read_estimator(reader: Reader, node: dict[str, Any]) -> Any:
         raise StateError(f"{kind.__name__} has no parameter {', '.join(sorted(unknown))}.")
     state |= {name: reader.read(each) for name, each in node["attributes"].items()}
     estimator = kind.__new__(kind)
-    vars(estimator).update(estimator._restored(state))
+    vars(estimator).update(estimator._restored(state, version))
     consistency.check(estimator)
     return estimator
 

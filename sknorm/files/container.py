@@ -19,16 +19,21 @@ from sknorm.exceptions import ModelFileError
 
 FORMAT = 1  # to be raised where older versions would misread what is written
 _KEY = "sknorm"
+_LARGEST = 100_000_000  # bytes of a header that safetensors reads
 _CODES = {
     "bool": "BOOL",
     **{f"int{bits}": f"I{bits}" for bits in (8, 16, 32, 64)},
     **{f"uint{bits}": f"U{bits}" for bits in (8, 16, 32, 64)},
     **{f"float{bits}": f"F{bits}" for bits in (16, 32, 64)},
 }
-_MAGIC = (
+_DTYPES = {code: np.dtype(name) for name, code in _CODES.items()}
+_MAGIC: tuple[tuple[Any, str, str], ...] = (
     (b"\x80", "a pickle, or a file of joblib", "joblib.load, if you trust whoever made it"),
-    (b"\x1f\x8b", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
-    (b"x", "compressed data", "joblib.load, if it is a pickle and you trust its maker"),
+    (
+        (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"x\x01", b"x^", b"x\x9c", b"x\xda"),
+        "compressed data",
+        "joblib.load, if it is a pickle and you trust whoever made it",
+    ),
     (b"PK\x03\x04", "a ZIP archive", "skops.io.load, if it is a file of skops"),
 )
 
@@ -79,13 +84,32 @@ class Parts(NamedTuple):
     tensors: dict[str, np.ndarray]
 
 
-def to_bytes(content: Any, tensors: dict[str, np.ndarray], kind: Kind = MODEL) -> bytes:
-    """The file of a JSON and of arrays, which are contiguous and in the machine's byte order."""
+def to_bytes(content: Any, tensors: dict[str, np.ndarray], file: str, kind: Kind = MODEL) -> bytes:
+    """The file of a JSON and of arrays, which are contiguous and in the machine's byte order.
+
+    Raises
+    ------
+    ModelFileError
+        If the file could not be read back; ``file`` is its name.
+    """
     from safetensors.numpy import save
 
     parts = {"format": FORMAT, "version": __version__, kind.name: content}
     parts["sha256"] = _checksum(parts, _entries_of(tensors))
-    return bytes(save(tensors, {_KEY: _text(parts)}))
+    data = bytes(save(tensors, {_KEY: _text(parts)}))
+    if int.from_bytes(data[:8], "little") > _LARGEST:
+        raise ModelFileError(
+            f"Cannot save to {file}: parameters and attributes take more than 100 MB beside "
+            "arrays, which a safetensors file cannot hold. Pass arrays in the place of long lists."
+        )
+    try:
+        _verified(data, file, kind)
+    except ModelFileError:
+        raise ModelFileError(
+            f"Cannot save to {file}: safetensors did not write what it was given. Install another "
+            "version of it."
+        ) from None
+    return data
 
 
 def from_bytes(data: bytes, file: str, kind: Kind = MODEL) -> Parts:
@@ -96,15 +120,24 @@ def from_bytes(data: bytes, file: str, kind: Kind = MODEL) -> Parts:
     ModelFileError
         If it is not a whole file of this kind that :func:`to_bytes` of this format has made.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    from safetensors import SafetensorError, deserialize
 
+    parts = _verified(data, file, kind)
+    try:
+        tensors = {name: _array_of(**entry) for name, entry in deserialize(data)}
+        return Parts(parts["version"], parts[kind.name], tensors)
+    except (SafetensorError, LookupError, TypeError, ValueError):
+        raise ModelFileError(_damaged(file, kind)) from None
+
+
+def _verified(data: bytes, file: str, kind: Kind) -> dict[str, Any]:
+    """What the metadata of a file hold, if the checksum fits."""
     header, rest = _header(data, file, kind)
     parts = _parts(header.pop("__metadata__", None), file, kind)
     try:
         if parts.pop("sha256") == _checksum(parts, _entries_in(header, rest)):
-            return Parts(parts["version"], parts[kind.name], load(data))
-    except (SafetensorError, LookupError, TypeError, ValueError, RecursionError):
+            return parts
+    except (LookupError, TypeError, ValueError, RecursionError):
         pass
     raise ModelFileError(_damaged(file, kind))
 
@@ -201,6 +234,12 @@ def _entries_in(header: dict[str, Any], rest: memoryview) -> Iterator[tuple[str,
     for name, entry in sorted(header.items()):
         begin, end = entry["data_offsets"]
         yield _description(name, entry["dtype"], entry["shape"]), rest[begin:end]
+
+
+def _array_of(dtype: str, shape: list[int], data: Any) -> np.ndarray:
+    """A tensor in the machine's byte order; files have the little-endian one."""
+    stored = np.frombuffer(data, _DTYPES[dtype].newbyteorder("<")).reshape(shape)
+    return stored.astype(_DTYPES[dtype], copy=False)
 
 
 def _description(name: str, code: str, shape: list[int]) -> str:

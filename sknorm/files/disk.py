@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import hashlib
 import itertools
 import os
 import secrets
@@ -121,7 +122,8 @@ def sweep(path: str) -> None:
 def _unfinished(target: str) -> str:
     """How the names of files begin that are to take the place of one."""
     folder, name = os.path.split(target)
-    return os.path.join(folder, f".{name}-")
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return os.path.join(folder, f".sknorm-{digest[:12]}-")
 
 
 def _check_place(path: str, target: str, what: str) -> None:

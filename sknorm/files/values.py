@@ -108,7 +108,7 @@ class Writer:
         if len(values) > 1 and all(type(each) is np.ndarray for each in values):
             first = values[0]
             alike = all((e.shape, e.dtype) == (first.shape, first.dtype) for e in values)
-            if alike and _name(first.dtype) and first.flags.c_contiguous:
+            if alike and _name(first.dtype) and all(e.flags.c_contiguous for e in values):
                 return {"is": "arrays", "of": self._array(np.stack(values), path)}
         return self._items(values, path)
 

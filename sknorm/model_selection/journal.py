@@ -120,7 +120,7 @@ class Journal:
     def _begin(self) -> None:
         """Take the place, before anything is trained."""
         try:
-            disk.write(self.file, _entry(self._facts, {}), "checkpoint")
+            disk.write(self.file, _entry(self._facts, {}, self.file), "checkpoint")
         except OSError as error:
             self._warn(error)
 
@@ -129,7 +129,7 @@ class Journal:
         writer = Writer(lambda *_: None)
         try:
             content = writer.write(values, "results")
-            disk.append(self.file, _entry(content, writer.tensors))
+            disk.append(self.file, _entry(content, writer.tensors, self.file))
         except (OSError, NoPlainFormError) as error:
             self._warn(error)
             return False
@@ -188,8 +188,8 @@ def _kept(result: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in result.items() if name not in _NOT_KEPT}
 
 
-def _entry(content: Any, tensors: dict[str, np.ndarray]) -> bytes:
-    data = container.to_bytes(content, tensors, container.SEARCH)
+def _entry(content: Any, tensors: dict[str, np.ndarray], file: str) -> bytes:
+    data = container.to_bytes(content, tensors, file, container.SEARCH)
     return len(data).to_bytes(_LENGTH, "little") + data
 
 

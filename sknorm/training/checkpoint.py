@@ -87,7 +87,7 @@ class Checkpoint:
         values = {n: _plain(value) for n, value in made.items() if n not in arrays}
         content = {"facts": self._facts, "seed": self._seed, "values": values}
         try:
-            data = container.to_bytes(content, arrays, container.CHECKPOINT)
+            data = container.to_bytes(content, arrays, self.file, container.CHECKPOINT)
             disk.write(self.file, data, "checkpoint")
         except OSError as error:
             self._warn(error)

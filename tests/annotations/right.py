@@ -1,6 +1,8 @@
 """Right uses of all public names: type checkers take them, and they run."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.random import RandomState
@@ -220,6 +222,13 @@ with config_context(enable_metadata_routing=True):
     wondering.set_partial_fit_request(sample_weight=True).set_fit_request(y_val=True)
     EnsembleRegressor([wondering]).set_fit_request(sample_weight=True).set_score_request()
     metrics.roc_auc_scorer.set_score_request(sample_weight=True)
+
+# Files
+
+with TemporaryDirectory() as folder:
+    sknorm.save(model, Path(folder) / "model.safetensors")
+    sknorm.save(model, f"{folder}/model.safetensors")
+    again: MLPClassifier = sknorm.load(Path(folder) / "model.safetensors")
 
 version: str = sknorm.__version__
 sknorm.show_versions()

@@ -146,3 +146,9 @@ penalties.L0(alpha="0.1")  # error
 cost: str = penalties.GroupLasso(0.1).value(X)  # error
 penalties.NuclearNorm(0.1).proxy(X, 1.0)  # error
 sknorm.show_version()  # error
+
+# Files
+
+sknorm.save(model)  # error: no path
+sknorm.save(model, 3)  # error
+sknorm.load(None)  # error

@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import safetensors.numpy
 from export_case import X, assert_same, regressor
 from safetensors.numpy import load_file, save_file
 
@@ -163,7 +164,7 @@ def crafted(file: Path, change: Any, tensor: str = "", wrong: Any = None) -> Non
     if tensor:
         parts.tensors[tensor] = np.ascontiguousarray(wrong(parts.tensors[tensor]))
     content = parts.content if content is None else content
-    file.write_bytes(container.to_bytes(content, parts.tensors))
+    file.write_bytes(container.to_bytes(content, parts.tensors, ""))
 
 
 CONTENTS: dict[str, tuple[Any, str]] = {
@@ -179,6 +180,7 @@ CONTENTS: dict[str, tuple[Any, str]] = {
         lambda c: {"is": "array", "tensor": "input_mean_", "dtype": "f4"},
         "tensor 'input_mean_' is not of the dtype f4",
     ),
+    "range": (lambda c: {"is": "number", "dtype": "i1", "value": 300}, "not that of a model"),
     "number": (lambda c: 3, "it holds 3"),
     "nothing": (lambda c: {}, "its content is not that of a model"),
     "tensor": (lambda c: {"is": "floats", "tensor": "none"}, "not that of a model .*none"),
@@ -187,10 +189,13 @@ CONTENTS: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", CONTENTS)
-def test_what_this_version_does_not_know_is_named(name: str, file: Path) -> None:
+def test_what_this_version_does_not_know_is_named(
+    name: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change, message = CONTENTS[name]
+    monkeypatch.setattr(container, "__version__", "0.0.1")
     crafted(file, change)
-    with pytest.raises(ModelFileError, match=f"written by sknorm .*{message}.*Load it with"):
+    with pytest.raises(ModelFileError, match=rf"written by sknorm 0\.0\.1.*{message}.*Load"):
         sknorm.load(file)
 
 
@@ -309,6 +314,20 @@ def test_a_save_that_fails_leaves_the_old_file(
         assert caught.value.filename == str(file) and caught.value.errno == errno.ENOSPC
     assert file.read_bytes() == before
     assert os.listdir(file.parent) == [file.name]
+
+
+def test_a_file_that_cannot_be_read_back_is_not_written(
+    model: Any, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = file.read_bytes()
+    real = safetensors.numpy.save
+    monkeypatch.setattr(safetensors.numpy, "save", lambda *args: real(*args)[:-1] + b"!")
+    with pytest.raises(ModelFileError, match="safetensors did not write what it was given"):
+        sknorm.save(model, file)
+    monkeypatch.setattr(safetensors.numpy, "save", lambda *args: b"\xff" * 8)
+    with pytest.raises(ModelFileError, match="more than 100 MB beside arrays"):
+        sknorm.save(model, file)
+    assert file.read_bytes() == before
 
 
 def test_the_new_file_is_on_disk_before_it_takes_its_place(

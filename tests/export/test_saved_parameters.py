@@ -47,7 +47,9 @@ PLAIN: dict[str, dict[str, Any]] = {
 }
 LATER: dict[str, Any] = {
     "penalties": [ElasticNet(0.1, 0.5), GroupLasso(np.float32(0.1))],
-    "nan": [float("nan"), -0.0, 5e-324, np.float32("nan"), 2**70],
+    "nan": [float("nan"), -0.0, 5e-324, np.float32("nan"), 2**70, "\ud800\0"],
+    "strides": [np.arange(9)[::2], np.arange(9)[::-2], np.broadcast_to(1.5, (2, 3))],
+    "orders": [np.eye(2, 3), np.asfortranarray(np.eye(2, 3))],
     "columns": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
     "empty": [(), [], {}, np.zeros((0, 3)), np.array([], "U1"), "", np.array("text"), np.array(1)],
     "nested": {("a", 1): {None: [True, (1.5,)]}, "sknorm_kind": "Network", "is": "tuple"},
@@ -174,6 +176,14 @@ def test_the_advice_on_odd_values_helps(tmp_path: Path) -> None:
         sknorm.save(model, tmp_path / "model.safetensors")
     del model.note
     assert_same(again(model, tmp_path), model)
+
+
+def test_attributes_that_the_user_deletes_stay_away(tmp_path: Path) -> None:
+    model = regressor().fit(X, case.NUMBERS)
+    del model.history_, model.loss_curve_
+    for restored in (again(model, tmp_path), pickle.loads(pickle.dumps(model))):
+        assert not hasattr(restored, "history_")
+        assert_same(restored.predict(X), model.predict(X))
 
 
 def test_members_are_named(tmp_path: Path) -> None:
