@@ -1,20 +1,27 @@
 """Converters of our estimators for skl2onnx, which puts them into graphs of whole Pipelines."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from sklearn.model_selection import GridSearchCV
 
 from sknorm.data.numeric import NumericTarget
 from sknorm.export.onnx import targets
-from sknorm.export.onnx.convert import OLDEST_OPSET, best_of, write_outputs
-from sknorm.export.onnx.graph import TEXT, Graph
+from sknorm.export.onnx.convert import OLDEST_OPSET, write_outputs
+from sknorm.export.onnx.graph import ML, TEXT, Graph
 from sknorm.export.onnx.inputs import output_dtype
-from sknorm.export.onnx.models import CLASSIFIERS, REGRESSORS, Model, answer, model_of
+from sknorm.export.onnx.models import CLASSIFIERS, REGRESSORS, Answer, Model, answer, model_of
 from sknorm.export.onnx.proto import require, tensor
 from sknorm.export.onnx.table import Input
 from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
 
-_OPTIONS = {"zipmap": [True, False, "columns"], "output_class_labels": [False, True]}
+_OPTIONS = {
+    "zipmap": [True, False, "columns"],
+    "output_class_labels": [False, True],
+    "nocl": [True, False],  # numbers in the place of labels
+}
+_ML_OPSET = 2  # of LabelEncoder: skl2onnx knows no later version of that domain than the third
 
 
 def register_converters() -> None:
@@ -51,13 +58,28 @@ def register_converters() -> None:
     >>> [output.name for output in graph.graph.output]
     ['label', 'probabilities']
     """
-    register = require("skl2onnx").update_registered_converter
+    library = require("skl2onnx")
     for each in CLASSIFIERS + REGRESSORS:
         options = _OPTIONS if each in CLASSIFIERS else None
-        register(each, f"Sknorm{each.__name__}", _shapes, _convert, overwrite=True, options=options)
-    parse = require("skl2onnx").update_registered_parser
+        alias = f"Sknorm{each.__name__}"
+        library.update_registered_converter(
+            each, alias, _shapes, _convert, overwrite=True, options=options
+        )
+    convert, shapes, parse = _of_searches()
     for search in (StackedGridSearchCV, StackedRandomizedSearchCV):
-        parse(search, _parse_search)
+        library.update_registered_converter(
+            search, "SklearnGridSearchCV", shapes, convert,
+            overwrite=True, options="passthrough", parser=parse,
+        )  # fmt: skip
+
+
+def _of_searches() -> tuple[Any, Any, Any]:
+    """What skl2onnx does with a search: it converts what was refitted."""
+    convert = require("skl2onnx.operator_converters.grid_search_cv")
+    shapes = require("skl2onnx.shape_calculators.grid_search_cv")
+    parsers = require("skl2onnx._parse").sklearn_parsers_map
+    name = "convert_sklearn_grid_search_cv"
+    return getattr(convert, name), getattr(shapes, name), parsers[GridSearchCV]
 
 
 def _shapes(operator: Any) -> None:
@@ -71,19 +93,24 @@ def _shapes(operator: Any) -> None:
     else:
         kind, shape = targets.label_type(target)
         operator.outputs[0].type = _type(kind, [rows, *shape])
+        dtype = np.float32 if _is_mapped(operator) else dtype
     operator.outputs[-1].type = _type(dtype, [rows, *targets.shape(target)])
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:
     """Put the graph of an estimator into a container."""
-    if container.target_opset < OLDEST_OPSET:
-        raise ValueError(
-            f"target_opset={container.target_opset} is too old: the networks of sknorm need "
-            f"{OLDEST_OPSET} or later."
-        )
+    for domain, oldest in (("", OLDEST_OPSET), (ML, _ML_OPSET)):
+        asked = container.target_opset_any_domain(domain)
+        if asked < oldest:
+            raise ValueError(
+                f"target_opset asks for version {asked} of the domain {domain!r}, but the graphs "
+                f"of sknorm need {oldest} or later."
+            )
     model, inputs = _model_and_inputs(operator)
     graph = Graph(scope.get_unique_variable_name)
     found = answer(graph, model, inputs)
+    if _is_mapped(operator):
+        found = Answer(graph.cast(found.value, "f4", found.dtype), np.float32)
     write_outputs(graph, model, found, [each.full_name for each in operator.outputs])
     for name, values in graph.constants.items():
         if values.dtype == TEXT:
@@ -94,23 +121,36 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     for node in graph.nodes:
         own = scope.get_unique_operator_name(node.operator)
         place = {"op_domain": node.domain, "name": own}
+        place |= {"op_version": _ML_OPSET} if node.domain else {}
         container.add_node(
             node.operator, list(node.inputs), list(node.outputs), **place, **node.attributes
         )
 
 
-def _parse_search(scope: Any, search: Any, inputs: Any, custom_parsers: Any = None) -> Any:
-    """What a search has refitted, in its place and under its options."""
-    parse = require("skl2onnx._parse")._parse_sklearn
-    best = best_of(search)
-    if options := scope.get_options(search, fail=False):
-        scope.add_options(id(best), options)
-    return parse(scope, best, inputs, custom_parsers=custom_parsers)
+def _is_mapped(operator: Any) -> bool:
+    """Whether probabilities go into maps, of which there are none but of float32."""
+    others = operator.scope_inst.operators.values()
+    maps = [each for each in others if each.type == "SklearnZipMap"]
+    return any(operator.outputs[-1] is value for each in maps for value in each.inputs)
+
+
+def _model(operator: Any) -> Model:
+    """The model of an operator; its labels are numbers under the option ``nocl``."""
+    estimator = operator.raw_operator
+    model = model_of(estimator)
+    if isinstance(model.target, NumericTarget):
+        return model
+    if not operator.scope_inst.get_options(estimator, {"nocl": False})["nocl"]:
+        return model
+    first, *others = model.members
+    target: Any = model.target
+    numbered = replace(target, classes=np.arange(len(target.classes)))
+    return model._replace(members=(replace(first, target=numbered), *others))
 
 
 def _model_and_inputs(operator: Any) -> tuple[Model, list[Input]]:
     """The model of an operator, and what it is given."""
-    model = model_of(operator.raw_operator)
+    model = _model(operator)
     known = model.members[0].columns.kinds.n_features
     given = [(each, _width(each)) for each in operator.inputs]
     rest = known - sum(width or 0 for _, width in given)

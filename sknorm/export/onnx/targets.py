@@ -111,7 +111,7 @@ def label_type(target: Any) -> tuple[np.dtype, tuple[int, ...]]:
 
 
 def class_values(target: Any) -> np.ndarray:
-    """Class labels in a dtype of graphs: text, int64, bool or float.
+    """Class labels in a dtype of graphs: text, int64, or float; whole numbers are int64.
 
     Raises
     ------
@@ -119,8 +119,10 @@ def class_values(target: Any) -> np.ndarray:
         If they have none, as labels of several types.
     """
     classes = target.classes
-    if classes.dtype.kind in "bf":
+    if classes.dtype.kind == "f" and (classes != np.trunc(classes)).any():
         return np.asarray(classes)
+    if classes.dtype.kind in "bf":
+        return np.asarray(classes.astype(np.int64))
     if classes.dtype.kind in "iu" and int(classes.max()) < 1 << 63:
         return np.asarray(classes.astype(np.int64))
     known = classes.tolist()
