@@ -19,6 +19,7 @@ LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
     "functional": LAYERS.index("network"),
     "metrics": LAYERS.index("network"),
     "inspection": LAYERS.index("model_selection"),
+    "export": LAYERS.index("model_selection"),
     "exceptions": 0,
 }
 
@@ -29,9 +30,10 @@ def part(module: str) -> str | None:
     return names[1] if names[0] == "sknorm" and len(names) > 1 and names[1] in LEVEL else None
 
 
-def test_import_loads_neither_numba_nor_cupy() -> None:
+def test_import_loads_neither_numba_nor_cupy_nor_onnx() -> None:
     code = (
-        "import sys, sknorm; print([m for m in ('numba', 'llvmlite', 'cupy') if m in sys.modules])"
+        "import sys, sknorm; late = ('numba', 'llvmlite', 'cupy', 'onnx', 'skl2onnx'); "
+        "print([m for m in late if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120

@@ -1,6 +1,6 @@
 """Which inputs the graph of a model has: those of a given table, or those that its columns need."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from sknorm.data.columns import Columns
 from sknorm.data.raw import as_table, open_table
 from sknorm.estimators.fitted import Fitted
 from sknorm.export.onnx.graph import TEXT
-from sknorm.export.onnx.table import Input
+from sknorm.export.onnx.table import Input, places_of
 
 _FAR = 1e4  # deviations from zero beyond which float32 spoils a column
 _NARROW, _WIDE = np.dtype(np.float32), np.dtype(np.float64)
@@ -21,7 +21,7 @@ _NARROW, _WIDE = np.dtype(np.float32), np.dtype(np.float64)
 def inputs_of(models: Sequence[Fitted], X: Any) -> list[Input]:
     """The inputs of a graph of models of one table, as X has them if it is not None.
 
-    One of two dimensions if no column is a category, else one for each column.
+    One of all columns if none is a category, or if it is an array of numbers; else one for each.
 
     Raises
     ------
@@ -31,7 +31,10 @@ def inputs_of(models: Sequence[Fitted], X: Any) -> list[Input]:
     kinds = models[0].columns.kinds
     dtypes: list[Any] = [None] * kinds.n_features if X is None else _dtypes(X, kinds.n_features)
     single = _WIDE if any(_needs_float64(each) for each in models) else _NARROW
-    if not any(each.columns.kinds.categories for each in models):
+    kinds_of_levels = {kind for m in models for kind in m.columns.kinds.categories.values()}
+    if not kinds_of_levels or (kinds.names is None and kinds_of_levels <= {"number", "nothing"}):
+        if not all(_are_narrow(c) for m in models for c in m.columns.categories):
+            single = _WIDE
         given = [single if dtype is None else dtype for dtype in dtypes]
         return [Input("X", _common(given), kinds.n_features)]
     made = []
@@ -47,10 +50,10 @@ def inputs_of(models: Sequence[Fitted], X: Any) -> list[Input]:
     return made
 
 
-def output_dtype(inputs: Iterable[Input], columns: Columns) -> Any:
+def output_dtype(inputs: Sequence[Input], columns: Columns) -> Any:
     """The dtype of predictions: float64 where a numeric column has it, as in ``predict``."""
-    dtypes = [each.dtype for each in inputs for _ in range(each.width)]
-    wide = any(dtypes[feature] == _WIDE for feature in columns.kinds.numeric)
+    places = places_of(inputs, columns.kinds)
+    wide = any(inputs[places[j][0]].dtype == _WIDE for j in columns.kinds.numeric)
     return np.float64 if wide else np.float32
 
 
@@ -75,6 +78,12 @@ def _of_category(category: Category) -> np.dtype:
     if category.kind == "boolean":
         return np.dtype(bool)
     return np.dtype(np.int64) if category.levels.dtype.kind in "iu" else _WIDE
+
+
+def _are_narrow(category: Category) -> bool:
+    """Whether float32 holds the levels of a column of numbers."""
+    with np.errstate(over="ignore"):
+        return bool(np.all(category.levels.astype(np.float32) == category.levels))
 
 
 def _needs_float64(fitted: Fitted) -> bool:

@@ -26,6 +26,23 @@ class Input(NamedTuple):
     width: int
 
 
+def places_of(inputs: Sequence[Input], kinds: Kinds) -> list[tuple[int, int]]:
+    """Which input each column of X is in, and which of its columns it is.
+
+    Raises
+    ------
+    ValueError
+        If the inputs have not as many columns as X.
+    """
+    places = [(at, own) for at, each in enumerate(inputs) for own in range(each.width)]
+    if len(places) != kinds.n_features:
+        raise ValueError(
+            f"The inputs of the graph have {len(places)} columns, but the model was fitted to "
+            f"{kinds.n_features}."
+        )
+    return places
+
+
 class Table:
     """The inputs side by side, as one table.
 
@@ -45,12 +62,7 @@ class Table:
 
     def __init__(self, graph: Graph, inputs: Sequence[Input], kinds: Kinds) -> None:
         self.graph, self.inputs, self._kinds = graph, inputs, kinds
-        self._places = [(at, own) for at, each in enumerate(inputs) for own in range(each.width)]
-        if len(self._places) != kinds.n_features:
-            raise ValueError(
-                f"The inputs of the graph have {len(self._places)} columns, but the model was "
-                f"fitted to {kinds.n_features}."
-            )
+        self._places = places_of(inputs, kinds)
 
     def column(self, feature: int) -> tuple[str, np.dtype]:
         """One column, (n, 1), and its dtype."""

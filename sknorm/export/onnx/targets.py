@@ -62,7 +62,7 @@ def in_units(graph: Graph, target: NumericTarget, value: str, dtype: Any) -> tup
         value = graph.add("Mul", value, scale[None])
     if location.any():
         value = graph.add("Add", value, location[None])
-    if max(np.abs(location).max(), np.abs(scale).max()) >= _SAFE:
+    if max(np.abs(each).max() for each in target.units) >= _SAFE:
         most = np.finfo(wide).max
         value = graph.add("Clip", value, wide(-most), wide(most))
     return value, wide
@@ -111,46 +111,27 @@ def label_type(target: Any) -> tuple[np.dtype, tuple[int, ...]]:
 
 
 def class_values(target: Any) -> np.ndarray:
-    """Class labels in a dtype of graphs: text, int64, or float; whole numbers are int64.
+    """Class labels as text or int64, as skl2onnx has them; booleans are zero and one.
 
     Raises
     ------
     ValueError
-        If they have none, as labels of several types.
+        If they are neither, such as labels of several types.
     """
-    classes = target.classes
-    if classes.dtype.kind == "f" and (classes != np.trunc(classes)).any():
-        return np.asarray(classes)
-    if classes.dtype.kind in "bf":
-        return np.asarray(classes.astype(np.int64))
-    if classes.dtype.kind in "iu" and int(classes.max()) < 1 << 63:
-        return np.asarray(classes.astype(np.int64))
-    known = classes.tolist()
+    known = target.classes.tolist()
     if all(isinstance(label, str) for label in known):
         return np.array(known, dtype=TEXT)
-    if all(isinstance(label, int | bool) for label in known) and max(known) < 1 << 63:
-        return np.array(known, dtype=np.int64)
+    whole = all(isinstance(label, int | float) and int(label) == label for label in known)
+    if whole and min(known) >= -(1 << 63) and max(known) < 1 << 63:
+        return np.array([int(label) for label in known], dtype=np.int64)
     raise ValueError(
         f"The class labels {known[:3]}{'...' * (len(known) > 3)} are neither all text nor all "
-        "numbers that an ONNX graph has. Fit to labels that are all text or all integers of 64 "
-        "bits."
+        "integers of 64 bits, which an ONNX graph has. Fit to labels that are."
     )
 
 
 def map_keys(target: Any) -> dict[str, list[Any]]:
-    """The keys of maps from class to probability, as the operator ZipMap takes them.
-
-    Raises
-    ------
-    ValueError
-        If they are numbers, and not whole ones.
-    """
+    """The keys of maps from class to probability, as the operator ZipMap takes them."""
     values = class_values(target)
-    if values.dtype == TEXT:
-        return {"classlabels_strings": values.tolist()}
-    if (values != values.astype(np.int64)).any():
-        raise ValueError(
-            f"zipmap=True needs class labels that are text or whole numbers, got "
-            f"{values.tolist()[:3]}. Set zipmap=False, or fit to text."
-        )
-    return {"classlabels_int64s": values.astype(np.int64).tolist()}
+    kind = "classlabels_strings" if values.dtype == TEXT else "classlabels_int64s"
+    return {kind: values.tolist()}
