@@ -146,3 +146,5 @@ penalties.L0(alpha="0.1")  # error
 cost: str = penalties.GroupLasso(0.1).value(X)  # error
 penalties.NuclearNorm(0.1).proxy(X, 1.0)  # error
 sknorm.show_version()  # error
+sknorm.to_onnx(model, opset=18)  # error
+sknorm.to_onnx(X)  # error

@@ -21,6 +21,7 @@ SMALL: dict[str, Any] = {
 _DTYPES = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
+    "tensor(int32)": np.int32,
     "tensor(int64)": np.int64,
     "tensor(bool)": np.bool_,
     "tensor(string)": object,

@@ -21,7 +21,9 @@ from sknorm.model_selection import EnsembleClassifier, EnsembleRegressor, Stacke
 NUMBERS = np.nan_to_num(X)
 TEXT = np.array(["b", "c", "a"])[LABELS]
 FRAME = pd.DataFrame(NUMBERS.astype(float), columns=list("abcd")).assign(
-    town=np.array(["x", "y", "z"], dtype=object)[LABELS[::-1]]
+    town=np.array(["x", "y", "z"], dtype=object)[LABELS[::-1]],
+    flag=TARGET > 0.0,
+    count=np.arange(len(LABELS), dtype=np.int32),
 )
 GRID = {"alpha": [0.0, 1.0]}
 

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from sknorm._sklearn import BaseSearchCV
-from sknorm._typing import Flag, Integer
+from sknorm._typing import Estimator, Flag, Integer
 from sknorm.data.numeric import NumericTarget
 from sknorm.export.onnx import targets
 from sknorm.export.onnx.graph import ML, TEXT, Graph, numbered
@@ -22,7 +22,7 @@ OLDEST_OPSET, DEFAULT_OPSET = 13, 18
 
 
 def to_onnx(
-    estimator: Any,
+    estimator: Estimator,
     X: Any = None,
     *,
     zipmap: Flag = False,
