@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx_case import LABELS, TARGET, X, agree, answers, classifier, regressor, session_of
+from onnx_case import LABELS, ROWS, TARGET, X, agree, answers, classifier, regressor, session_of
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -92,6 +92,25 @@ def test_numbers(scaling: Any, bins: Any) -> None:
     table[:3] = [[1e30], [-1e30], [np.nan]] if scaling == "robust" else [[9.0], [-9.0], [np.nan]]
     with pytest.warns(UserWarning, match="have missing values"):
         agree(model, table)
+
+
+def test_bins_that_are_too_narrow() -> None:
+    table = X.copy()
+    table[:, 3] = np.arange(ROWS) % 4 + np.where(np.arange(ROWS) < 9, 1e-9, 0.0)
+    table = table.astype(np.float64)
+    table[:9, 3] += 1e-9
+    model = regressor(n_bins=30).fit(table, TARGET)
+    assert not np.isfinite(model._fitted.columns.bins.low).all()  # type: ignore[union-attr]
+    agree(model, table, table)
+
+
+@pytest.mark.parametrize("loss", ("poisson", "gamma"))
+def test_means_that_overflow_are_held(loss: str) -> None:
+    model = regressor(loss=loss, dtype="float32").fit(X, np.abs(TARGET) + 0.1)
+    far = np.concatenate([1e4 * X, -1e4 * X]).astype(np.float32)
+    (found,) = answers(model, far)
+    assert np.isfinite(found).all() and found.max() > 1e30
+    np.testing.assert_allclose(found[:, 0], model.predict(far), rtol=1e-2)
 
 
 @pytest.mark.parametrize("preset", ("accurate", "fast"))

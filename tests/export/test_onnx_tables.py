@@ -36,6 +36,7 @@ def make_frame() -> pd.DataFrame:
             "share": pd.Categorical(rng.choice([0.1, 0.7, np.nan], ROWS)),
             "rare": ["once", *["often"] * (ROWS - 1)],
             "empty": pd.Categorical([None] * ROWS),
+            "last": rng.normal(size=ROWS),
         }
     )
 
@@ -83,7 +84,7 @@ def test_inputs_are_called_and_typed_as_the_columns() -> None:
     found = {each.name: each.type[len("tensor(") : -1] for each in session.get_inputs()}
     assert list(found) == list(FRAME)
     assert found == {
-        **dict.fromkeys(("number", "label", "count", "flag gaps"), "float"),
+        **dict.fromkeys(("number", "label", "count", "flag gaps", "last"), "float"),
         **dict.fromkeys(("few", "many", "text gaps", "rare", "empty"), "string"),
         "flag": "bool",
         "code": "int64",

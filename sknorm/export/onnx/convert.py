@@ -71,8 +71,9 @@ def to_onnx(
     Notes
     -----
     Missing numbers are NaN. Missing text is ``"nan"``, ``"None"``, ``"<NA>"`` or ``"NaT"``, which
-    runtimes make of Python's missing values, unless a category is called that. The graph does not
-    check its inputs: ``predict`` refuses infinite numbers, a graph computes something of them.
+    runtimes make of Python's missing values, unless the model knows a level of that name. The
+    graph does not check its inputs: ``predict`` refuses infinite numbers, a graph computes
+    something of them.
 
     Examples
     --------
