@@ -11,7 +11,7 @@ from sknorm.data.coded import MISSING
 from sknorm.data.columns import Columns
 from sknorm.data.raw import as_table, open_table
 from sknorm.estimators.fitted import Fitted
-from sknorm.export.onnx.graph import TEXT
+from sknorm.export.onnx.graph import ELEMENTS, TEXT
 from sknorm.export.onnx.table import Input, places_of
 
 _FAR = 1e4  # deviations from zero beyond which float32 spoils a column
@@ -118,8 +118,8 @@ def _dtypes(X: Any, n_features: int) -> list[Any]:
     X = as_table(collect(X))
     table = open_table(X)
     if table is None:
-        shape = np.shape(X)
-        found: list[Any] = [np.dtype(str(X.dtype).rpartition(".")[2])] * int(shape[-1])
+        dtype = np.dtype(str(X.dtype).rpartition(".")[2])
+        found: list[Any] = [dtype if dtype in ELEMENTS else None] * int(np.shape(X)[-1])
     else:
         found = [_dtype(table.read(place, column)) for place, column in table.columns]
     if len(found) != n_features:
