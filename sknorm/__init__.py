@@ -1,10 +1,10 @@
 """Multi-layer perceptrons for tables, with batch normalization, dropout and elastic nets."""
 
-from sknorm import exceptions, functional, metrics, model_selection, penalties
+from sknorm import exceptions, export, functional, metrics, model_selection, penalties
 from sknorm._show_versions import show_versions
 from sknorm._version import __version__
 from sknorm.estimators import MLPClassifier, MLPRegressor
-from sknorm.export import load, save
+from sknorm.export import load, save, to_onnx
 from sknorm.model_selection import regularization_path
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "MLPRegressor",
     "__version__",
     "exceptions",
+    "export",
     "functional",
     "load",
     "metrics",
@@ -20,4 +21,5 @@ __all__ = [
     "regularization_path",
     "save",
     "show_versions",
+    "to_onnx",
 ]

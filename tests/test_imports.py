@@ -19,6 +19,7 @@ LEVEL = {layer: level for level, layer in enumerate(LAYERS)} | {
     "functional": LAYERS.index("network"),
     "metrics": LAYERS.index("network"),
     "inspection": LAYERS.index("model_selection"),
+    "export": LAYERS.index("model_selection"),
     "exceptions": 0,
 }
 
@@ -32,7 +33,8 @@ def part(module: str) -> str | None:
 def test_import_loads_none_that_is_seldom_needed() -> None:
     code = (
         "import sys, sknorm; "
-        "print([m for m in ('numba', 'llvmlite', 'cupy', 'safetensors') if m in sys.modules])"
+        "late = ('numba', 'llvmlite', 'cupy', 'safetensors', 'onnx', 'skl2onnx'); "
+        "print([m for m in late if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120

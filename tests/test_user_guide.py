@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 GUIDE = Path(__file__).parents[1] / "docs" / "user_guide.md"
@@ -33,3 +34,10 @@ def test_a_model_is_saved() -> None:
 def test_several_quantiles_are_searched_over() -> None:
     names = run("d2_pinball_scorer")
     assert 0 < names["search"].best_score_ < 1
+
+
+def test_graphs_are_saved_and_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = run("onnxruntime.InferenceSession")
+    assert np.array_equal(names["label"], names["model"].predict(names["X"]))
+    assert len(run("register_converters")["graph"].graph.output) == 2

@@ -162,6 +162,12 @@ average: np.ndarray = both.predict(table) * both.weights_.sum() + both.n_outputs
 agreement: float = both.score(table, target) + both.estimators[0].score(table, target)
 first: np.ndarray = both.estimators_[0].predict(table)
 
+# Export
+
+graph = sknorm.to_onnx(quick, table, zipmap=True, target_opset=np.int64(18))
+content: bytes = sknorm.to_onnx(ensemble).SerializeToString()
+sknorm.export.register_converters()
+
 # The path
 
 sparse = MLPRegressor(

@@ -152,3 +152,5 @@ sknorm.show_version()  # error
 sknorm.save(model)  # error: no path
 sknorm.save(model, 3)  # error
 sknorm.load(None)  # error
+sknorm.to_onnx(model, opset=18)  # error
+sknorm.to_onnx(X)  # error
