@@ -6,6 +6,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.callback import CallbackSupportMixin
 
+from sknorm._documentation_links import DocumentationLinks
 from sknorm._inherited import NetworkMethods, _fit_context, with_callbacks
 from sknorm._pickling import VersionedPickle
 from sknorm._typing import Integer, Numbers
@@ -13,7 +14,7 @@ from sknorm.data import checks
 from sknorm.data.rows import Rows
 from sknorm.data.table import resolve_table
 from sknorm.data.targets import Target
-from sknorm.estimators import attributes, recipe
+from sknorm.estimators import attributes, diagram, recipe
 from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted, fitted_of
 from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
@@ -28,7 +29,7 @@ from sknorm.estimators.reporting import Reporter
 from sknorm.network.network import Network
 
 
-class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
+class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, VersionedPickle, ABC):
     """Parameters, training and raw predictions of the multi-layer perceptrons."""
 
     _fitted: Fitted
@@ -231,6 +232,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(from_state(self, state))
 
+    _get_fitted_attr_html = diagram.fitted_attributes  # of scikit-learn's diagram
     __copy__ = attributes.copied
     __sklearn_array_api_convert__ = attributes.moved
 
