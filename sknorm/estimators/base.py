@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.callback import CallbackSupportMixin
 
+from sknorm._documentation_links import DocumentationLinks
 from sknorm._inherited import NetworkMethods, _fit_context, with_callbacks
 from sknorm._pickling import VersionedPickle
 from sknorm._typing import Integer, Numbers
@@ -13,7 +14,7 @@ from sknorm.data import checks
 from sknorm.data.rows import Rows
 from sknorm.data.table import resolve_table
 from sknorm.data.targets import Target
-from sknorm.estimators import attributes, recipe
+from sknorm.estimators import attributes, diagram, recipe
 from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted, fitted_of
 from sknorm.estimators.fitting import plan_training, seeded
@@ -32,7 +33,7 @@ from sknorm.training.budget import budget_of
 from sknorm.training.checkpoint import checkpoint_of
 
 
-class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
+class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, VersionedPickle, ABC):
     """Parameters, training and raw predictions of the multi-layer perceptrons."""
 
     _fitted: Fitted
@@ -244,6 +245,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     def _restored(self, state: dict[str, Any], version: str) -> dict[str, Any]:
         return super()._restored(from_state(self, state), version)
 
+    _get_fitted_attr_html = diagram.fitted_attributes  # of scikit-learn's diagram
     __copy__ = attributes.copied
     __sklearn_array_api_convert__ = attributes.moved
 

@@ -22,6 +22,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import get_tags, indexable
 
+from sknorm._documentation_links import DocumentationLinks
 from sknorm._inherited import SearchMethods, _fit_context
 from sknorm._pickling import VersionedPickle
 from sknorm._sklearn import (
@@ -84,15 +85,27 @@ _CONSTRAINTS: dict[str, list] = {
     "stale_checkpoint": [StrOptions(set(STALE))],
 }
 _SHARED = f"""
-scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
-    As in scikit-learn's search. ``refit="ensemble"`` refits an ensemble of candidates, which
-    greedy forward selection over their out-of-fold predictions chooses
-    (:class:`EnsembleClassifier`, :class:`EnsembleRegressor`). A candidate whose training
-    becomes non-finite in a fold has ``error_score`` there.
+scoring : str, callable, list, tuple, dict or None, default=None
+    As in scikit-learn's search.
 n_jobs : int, default=None
     Stacks that are trained at once: on threads of this process with one BLAS thread each, or
     where joblib's backend says (``joblib.parallel_config("dask")``). None is one, unless in
     a ``parallel_config``.
+refit : bool, str or callable, default=True
+    As in scikit-learn's search. ``"ensemble"`` refits an ensemble of candidates, which
+    greedy forward selection over their out-of-fold predictions chooses
+    (:class:`EnsembleClassifier`, :class:`EnsembleRegressor`).
+cv : int, CV splitter, iterable or None, default=None
+    As in scikit-learn's search.
+verbose : int, default=0
+    As in scikit-learn's search.
+pre_dispatch : int or str, default='2*n_jobs'
+    As in scikit-learn's search.
+error_score : 'raise' or float, default=nan
+    As in scikit-learn's search. A candidate whose training becomes non-finite in a fold has it
+    there.
+return_train_score : bool, default=False
+    As in scikit-learn's search.
 racing : bool, default=False
     Whether the worst candidates leave before the end (successive halving): after the first
     fold the best third of them by test score stays, after the middle one the best sixth by
@@ -151,9 +164,10 @@ says nothing before the refit.
 """
 
 
-class BaseStackedSearch(VersionedPickle, BaseSearchCV):
+class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
     """``fit`` of the stacked searches, which list their ``_parameters``; all else is theirs."""
 
+    _page_module = "sknorm.model_selection"
     ensemble_weights_: np.ndarray
     ensemble_score_: float
 

@@ -15,6 +15,14 @@ from sklearn.preprocessing import StandardScaler
 import sknorm
 from sknorm import MLPClassifier, MLPRegressor, functional, metrics, penalties
 from sknorm.functional import NormCache
+from sknorm.inspection import (
+    ActivationDistributionDisplay,
+    EnsembleMembersDisplay,
+    RegularizationPathDisplay,
+    SearchResultsDisplay,
+    TrainingHistoryDisplay,
+    WeightDistributionDisplay,
+)
 from sknorm.model_selection import (
     EnsembleClassifier,
     EnsembleRegressor,
@@ -179,6 +187,21 @@ path: RegularizationPath = regularization_path(
 order: list[int] = path.entry_order.tolist()
 active: np.ndarray = path.active & (path.alphas[:, None] > 0) & (path.sparsity[:, :1] >= 0)
 last: MLPRegressor = path.estimators[-1]
+
+# Pictures
+
+history = TrainingHistoryDisplay.from_estimator(quick.fit(table, labels))
+shape: tuple[int, ...] = history.loss.shape + history.chosen_epochs.shape
+results = SearchResultsDisplay.from_search(
+    StackedGridSearchCV(quick, {"alpha": [0.1, 1.0]}, cv=2).fit(X, y), simpler={"alpha": "larger"}
+)
+best_cell: tuple[int, int] | None = results.best
+shown = RegularizationPathDisplay.from_path(path, scores=np.array([0.1, 0.2]), n_named=np.int64(3))
+zeros: float = WeightDistributionDisplay.from_estimator(quick).distributions[0].zeros
+idle: np.ndarray = ActivationDistributionDisplay.from_estimator(quick, table, max_samples=50).idle
+portions: np.ndarray = EnsembleMembersDisplay.from_estimator(quick).weights
+draw: Callable[..., TrainingHistoryDisplay] = history.plot
+warm: Callable[..., float] = sknorm.warmup
 
 # Norms as functions, metrics, penalties
 
