@@ -1,9 +1,11 @@
 """What to paste into a bug report."""
 
+import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
 
+import joblib
 from threadpoolctl import threadpool_info
 
 from sknorm._version import __version__
@@ -17,14 +19,21 @@ _PACKAGES = (
     "array-api-compat",
     "threadpoolctl",
     "joblib",
+    "safetensors",
     "pandas",
     "polars",
+    "pyarrow",
+    "torch",
+    "matplotlib",
     "cupy-cuda13x",
 )
 
 
 def show_versions() -> None:
-    """Print the versions of sknorm, Python and the libraries beneath, and the BLAS in use.
+    """Print what a bug report needs: versions of sknorm, Python and the libraries beneath.
+
+    Also how many processors this process may use of those of the machine, and which BLAS and OpenMP
+    libraries are loaded.
 
     Examples
     --------
@@ -35,6 +44,7 @@ def show_versions() -> None:
 
     print(f"sknorm: {__version__}")
     print(f"python: {sys.version.split()[0]} ({platform.platform()})")
+    print(f"processors: {joblib.cpu_count()} of {os.cpu_count()}")
     for package in _PACKAGES:
         print(f"{package}: {_version(package)}")
     for library in threadpool_info():

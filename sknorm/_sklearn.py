@@ -29,6 +29,7 @@ from sklearn.utils._param_validation import (  # what parameters may be, declare
     StrOptions,
     validate_parameter_constraints,
 )
+from sklearn.utils._repr_html.fitted_attributes import AttrsDict  # a table of its diagram
 from sklearn.utils.multiclass import _check_partial_fit_first_call  # errors about `classes`
 from sklearn.utils.validation import (
     _check_feature_names,  # parts of `validate_data`, for tables that it takes to the host
@@ -53,6 +54,7 @@ def scorers_by_name(scorer: Any) -> dict[str, Any] | None:
 
 
 __all__ = [
+    "AttrsDict",
     "BaseSearchCV",
     "HasMethods",
     "Interval",

@@ -1,5 +1,6 @@
 """Types of parameters, arguments and results that several signatures share."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -78,6 +79,8 @@ LearningRate: TypeAlias = Literal[
     "auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"
 ]
 Preset: TypeAlias = Literal["accurate", "fast", "sklearn"]
+Path: TypeAlias = str | os.PathLike[str]
+StaleCheckpoint: TypeAlias = Literal["raise", "set_aside"]
 Seed: TypeAlias = Integer | RandomState | None
 FlagOrAuto: TypeAlias = Flag | Literal["auto"]
 ValidationFraction: TypeAlias = (

@@ -31,3 +31,17 @@ class InconsistentVersionWarning(sklearn_exceptions.InconsistentVersionWarning):
             f"with sknorm {self.current_version}. Its results may be invalid: fit the model anew, "
             "or load it with the version that made it."
         )
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that training cannot go on from.
+
+    The message names the file, says what was found in it, and what to do.
+    """
+
+
+class ModelFileError(ValueError):
+    """A file that :func:`sknorm.load` cannot read, or a model that no file can hold.
+
+    The message names the file, says what was found in it, or in the model, and what to do.
+    """

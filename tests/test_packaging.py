@@ -16,7 +16,9 @@ ROOT = Path(__file__).parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 IMPORT_NAMES = {"scikit-learn": "sklearn", "array-api-compat": "array_api_compat"}
 ON_A_DEVICE = {"cupy", "nvmath"}  # of an extra
+OF_EXPORT = {"onnx"}  # of an extra
 OF_TABLES = {"pandas", "polars", "pyarrow"}  # imported for tables of theirs alone
+OF_PICTURES = {"matplotlib"}  # imported where something is drawn
 
 
 def bounds() -> dict[str, str]:
@@ -38,7 +40,8 @@ def test_what_is_imported_is_needed_and_the_other_way_round() -> None:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.partition(".")[0])
     needed = {IMPORT_NAMES.get(name, name) for name in bounds()}
-    assert found - sys.stdlib_module_names - ON_A_DEVICE - OF_TABLES - {"sknorm"} == needed
+    optional = ON_A_DEVICE | OF_EXPORT | OF_TABLES | OF_PICTURES
+    assert found - sys.stdlib_module_names - optional - {"sknorm"} == needed
 
 
 def test_links_of_the_readme_hold_outside_of_the_repository() -> None:

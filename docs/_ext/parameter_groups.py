@@ -28,6 +28,7 @@ GROUPS = {
         "momentum nesterovs_momentum power_t beta_1 beta_2 epsilon max_fun"
     ),
     "Early stopping": "early_stopping validation_fraction scoring tol n_iter_no_change",
+    "Time and checkpoints": "max_time checkpoint checkpoint_every stale_checkpoint",
     "Run": "random_state warm_start verbose backend matmul_precision dtype",
 }
 ESTIMATORS = ("sknorm.MLPClassifier", "sknorm.MLPRegressor")

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sknorm.kernels import reference
 
@@ -26,6 +26,7 @@ class Operation(NamedTuple):
 
 
 Take = Callable[[Sequence[Operation], Any], None]  # takes a step of these operations and number
+Part: TypeAlias = tuple[int, int] | None  # of the steps of an epoch: first, and where to stop
 
 
 class Program(NamedTuple):

@@ -121,7 +121,7 @@ class NumericTarget(Target):
 
         What float64 does not hold is held at its largest number.
         """
-        location, scale = self._units_for(backend, values.dtype)
+        location, scale = map(backend.asarray, self.units_for(values.dtype))
         if not located:
             location = backend.xp.zeros_like(location)
         if max(np.abs(each).max(initial=0.0) for each in self.units) < _SAFE:
@@ -150,18 +150,18 @@ class NumericTarget(Target):
             return None
         return wild_value(y.reshape(len(y), -1), self.location, self.scale)
 
-    def _units_for(self, backend: Backend, dtype: Any) -> tuple[Any, Any]:
+    def units_for(self, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
         """Location and scale for outputs of a dtype, in float64 where it does not hold targets.
 
         Either because they are too large or small, or because their mean is so large beside
         their deviation that most digits would be those of the mean.
         """
         location, scale = (np.abs(each) for each in self.units)
-        limits = np.finfo(np.float32 if "32" in str(dtype) else np.float64)
+        narrow = np.float32 if "32" in str(dtype) else np.float64
+        limits = np.finfo(narrow)
         most, least = float(limits.max) / 1e6, float(limits.tiny) * 1e6
         held = np.all((scale < most) & (scale > least) & (location / _FAR < scale))
-        dtype = dtype if held else backend.xp.float64
-        location, scale = (backend.asarray(each, dtype) for each in self.units)
+        location, scale = (each.astype(narrow if held else np.float64) for each in self.units)
         return location, scale
 
 

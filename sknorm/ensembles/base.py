@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
+from sknorm._documentation_links import DocumentationLinks
 from sknorm._inherited import EnsembleMethods, _fit_context
 from sknorm._pickling import VersionedPickle
 from sknorm._sklearn import _routing_enabled, check_same_namespace
@@ -22,15 +23,17 @@ from sknorm.ensembles.stacked_forward import stacked_forward, stacks
 from sknorm.estimators.base import BaseMLP
 
 
-class BaseEnsemble(EnsembleMethods, VersionedPickle, ABC):
+class BaseEnsemble(EnsembleMethods, DocumentationLinks, VersionedPickle, ABC):
     """Members, their weights, and the mean of their answers."""
 
     _parameter_constraints: dict = {
         "estimators": [list, tuple],
         "weights": ["array-like", None],
     }
+    _page_module = "sknorm.model_selection"
     _member: ClassVar[type[BaseMLP]]
     _method: ClassVar[str]  # whose answers are averaged
+    _learned: ClassVar[tuple[str, ...]] = ("estimators_", "_shares")
     estimators: Sequence[Any]
     estimators_: list[Any]
 

@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sknorm._warnings import warn
 from sknorm.estimators import recipe
 from sknorm.estimators.fitted import Fitted, shallow_copy
-from sknorm.estimators.fitting import Training
 from sknorm.estimators.members import select
 from sknorm.estimators.scoring import scoring_name
+from sknorm.estimators.stages import Training
 from sknorm.network.folding import fold
 from sknorm.network.network import Network
 from sknorm.training.history import mean
@@ -42,7 +42,8 @@ def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) 
     return {
         **training.attributes_of(fitted),
         "n_iter_": epochs,
-        "t_": (estimator.t_ if continued else 0) + epochs * rows,
+        "timed_out_": outcome.timed_out,
+        "t_": (estimator.t_ if continued else 0) + epochs * rows - outcome.rows_missed,
         "history_": history,
         "loss_curve_": losses,
         "loss_": losses[-1] if losses else np.nan,
@@ -95,6 +96,7 @@ def of_increment(
     return {
         **({"loss_curve_": [], "history_": {}} if fresh else {}),
         "n_iter_": 1,
+        "timed_out_": False,
         "t_": (0 if fresh else estimator.t_) + rows,
         "loss_": loss,
         "best_loss_": loss if best is None else min(best, loss),

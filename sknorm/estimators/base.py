@@ -1,11 +1,12 @@
 """What the classifier and the regressor share: a ``fit`` and a ``partial_fit`` read top-down."""
 
 from abc import ABC, abstractmethod
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.callback import CallbackSupportMixin
 
+from sknorm._documentation_links import DocumentationLinks
 from sknorm._inherited import NetworkMethods, _fit_context, with_callbacks
 from sknorm._pickling import VersionedPickle
 from sknorm._typing import Integer, Numbers
@@ -13,10 +14,10 @@ from sknorm.data import checks
 from sknorm.data.rows import Rows
 from sknorm.data.table import resolve_table
 from sknorm.data.targets import Target
-from sknorm.estimators import attributes, recipe
+from sknorm.estimators import attributes, diagram, recipe
 from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted, fitted_of
-from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
+from sknorm.estimators.fitting import plan_training, seeded
 from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import (
     Predictive,
@@ -24,14 +25,22 @@ from sknorm.estimators.predictive import (
     predictive,
     warn_if_infinite,
 )
+from sknorm.estimators.preparing import prepare
 from sknorm.estimators.reporting import Reporter
+from sknorm.estimators.stages import Given, HeldOut
 from sknorm.network.network import Network
+from sknorm.training.budget import budget_of
+from sknorm.training.checkpoint import checkpoint_of
 
 
-class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
+class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, VersionedPickle, ABC):
     """Parameters, training and raw predictions of the multi-layer perceptrons."""
 
     _fitted: Fitted
+    _learned: ClassVar[tuple[str, ...]] = (
+        *("_fitted", "n_features_in_", "input_mean_", "input_scale_", "history_", "n_iter_", "t_"),
+        *("loss_", "loss_curve_", "best_loss_", "validation_scores_", "best_validation_score_"),
+    )
 
     history_: dict[str, list[Any]]
     loss_: float
@@ -40,6 +49,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
     validation_scores_: list[float] | None
     best_validation_score_: float | None
     n_iter_: int
+    timed_out_: bool
     t_: int
     input_mean_: np.ndarray
     input_scale_: np.ndarray
@@ -108,13 +118,17 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             If a parameter is out of its range, or if X, y or the weights are malformed; the
             message names the parameter or column and says what to do.
         """
+        budget = budget_of(self.max_time)
+        how = self.checkpoint, self.checkpoint_every, self.stale_checkpoint
+        checkpoint = checkpoint_of(*how)
         check_combination(recipe.resolved(self))
         checks.check_pair(X_val, y_val, sample_weight_val)
         given = Given(X, y, sample_weight, groups)
         previous = self._fitted if self.warm_start and self.__sklearn_is_fitted__() else None
         prepared = prepare(self, given, previous)
         held = HeldOut(X_val, y_val, sample_weight_val)
-        training, task = plan_training(self, prepared, previous, held)
+        training, task = plan_training(seeded(self, checkpoint), prepared, previous, held)
+        task.budget, task.checkpoint = budget, checkpoint
         reporter = Reporter(self, training, given)
         outcome = task.run(reporter)
         model = training.model
@@ -122,7 +136,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
             attributes.warn_if_unfinished(model, outcome)
             attributes.warn_if_unscored(model, outcome)
             warn_if_infinite(self, prepared.rows.X)
-            reporter.close()
+            reporter.close(outcome)
         return self
 
     @property
@@ -228,9 +242,10 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, VersionedPickle, ABC):
         """Plain values on the host: a model fitted on a device loads where there is none."""
         return plain_state(self, super().__getstate__())
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(from_state(self, state))
+    def _restored(self, state: dict[str, Any], version: str) -> dict[str, Any]:
+        return super()._restored(from_state(self, state), version)
 
+    _get_fitted_attr_html = diagram.fitted_attributes  # of scikit-learn's diagram
     __copy__ = attributes.copied
     __sklearn_array_api_convert__ = attributes.moved
 

@@ -69,13 +69,13 @@ def scaling(estimator: Any, X: Any) -> str | None:
 
 def architecture(estimator: Any, target: Target, columns: Columns) -> Architecture:
     """The network's shape."""
-    known = _categories(columns)
     embedding = Embedding(columns.bins.counts, _WIDTH) if columns.bins else None
-    numbers = sum(embedding.widths) if embedding else len(columns.offset)
-    inputs = max(1, numbers + (known.width if known else 0))
-    inputs += known.rows if known else 0
     return Architecture(
-        sizes=(inputs, *hidden_sizes(estimator.hidden_layer_sizes), target.raw_outputs),
+        sizes=(
+            inputs(columns, embedding),
+            *hidden_sizes(estimator.hidden_layer_sizes),
+            target.raw_outputs,
+        ),
         activation=estimator.activation,
         normalization=estimator.normalization,
         norm_epsilon=float(estimator.norm_epsilon),
@@ -83,11 +83,19 @@ def architecture(estimator: Any, target: Target, columns: Columns) -> Architectu
         ghost_batch_size=int(estimator.ghost_batch_size),
         residual=bool(estimator.residual),
         embedding=embedding,
-        categories=known,
+        categories=categories(columns),
     )
 
 
-def _categories(columns: Columns) -> Categories | None:
+def inputs(columns: Columns, embedding: Embedding | None) -> int:
+    """Width of a network's first layer, rows of weights that are picked out included."""
+    known = categories(columns)
+    numbers = sum(embedding.widths) if embedding else len(columns.offset)
+    width = max(1, numbers + (known.width if known else 0))
+    return width + (known.rows if known else 0)
+
+
+def categories(columns: Columns) -> Categories | None:
     """What networks make of the code columns, if they make anything of them."""
     known = columns.known
     if not known:

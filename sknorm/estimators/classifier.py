@@ -30,12 +30,14 @@ from sknorm._typing import (
     NumberOfBins,
     NumberOrAuto,
     Numbers,
+    Path,
     Precision,
     Preset,
     Scaling,
     Scoring,
     Seed,
     Solver,
+    StaleCheckpoint,
     ValidationFraction,
 )
 from sknorm.backends import fetched, in_kind
@@ -45,9 +47,9 @@ from sknorm.data.targets import Target
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.fitted import fitted_of, shallow_copy
-from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
 from sknorm.estimators.parameters import constraints_of
+from sknorm.estimators.stages import Given
 from sknorm.objective.penalties import PenaltyName
 
 
@@ -107,6 +109,10 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         learning_rate_init: NumberOrAuto = "auto",
         power_t: Number = 0.5,
         max_iter: IntegerOrAuto = "auto",
+        max_time: Number | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_every: Number = 60.0,
+        stale_checkpoint: StaleCheckpoint = "raise",
         shuffle: Flag = True,
         random_state: Seed = None,
         tol: Number = 1e-4,
@@ -159,6 +165,10 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
         self.max_iter = max_iter
+        self.max_time = max_time
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.stale_checkpoint = stale_checkpoint
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol

@@ -70,17 +70,23 @@ validation_scores_ : list of float or None
 best_validation_score_ : float or None
     Highest of them, or that of the averaged weights if it is higher; NaN if none is finite.
 n_iter_ : int
-    Epochs trained.
+    Epochs trained, one that ``max_time`` has cut short included.
+timed_out_ : bool
+    Whether ``max_time`` has ended training.
 t_ : int
     Training rows seen.
-n_layers_, n_outputs_ : int
-    Number of layers, input and output included, and of outputs.
+n_layers_ : int
+    Number of layers, input and output included.
+n_outputs_ : int
+    Number of outputs.
 out_activation_ : str
     Output activation.
-input_mean_, input_scale_ : ndarray of shape (n_features,)
-    What inputs are shifted by and divided by: mean and deviation, or lower value and
-    difference of a column of two values; median and interquartile range under
-    ``scaling='robust'``; zeros and ones without scaling; NaN for categories.
+input_mean_ : ndarray of shape (n_features,)
+    What inputs are shifted by: their mean, or the lower value of a column of two values; the
+    median under ``scaling='robust'``; zeros without scaling; NaN for categories.
+input_scale_ : ndarray of shape (n_features,)
+    What inputs are divided by: their deviation, or the difference of a column of two values; the
+    interquartile range under ``scaling='robust'``; ones without scaling; NaN for categories.
 resolved_params_ : dict
     Values of the parameters that may be 'auto'.
 member_weights_ : ndarray of shape (n_members,)

@@ -37,6 +37,8 @@ class Fitted:
         Shares of the members in predictions; empty if they are equal.
     drawn : dict of str to tuple of K float
         Values of the parameters in which the members differ.
+    places : tuple of K int
+        Which of the trained members these are; empty if they are all.
     """
 
     network: Network
@@ -49,6 +51,7 @@ class Fitted:
     resolved: dict[str, Any] = field(default_factory=dict)
     weights: tuple[float, ...] = ()
     drawn: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    places: tuple[int, ...] = ()
 
     def chosen(self, weights: np.ndarray) -> "Fitted":
         """The members of positive weight (K,), which they have in predictions."""
@@ -68,6 +71,7 @@ class Fitted:
             member_seeds=of(self.member_seeds),
             weights=tuple(weights[places].tolist()),
             drawn={name: of(values) for name, values in self.drawn.items()},
+            places=tuple(places),
         )
 
     def having(self, network: Network) -> "Fitted":

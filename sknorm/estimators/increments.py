@@ -18,20 +18,17 @@ from sknorm.data.table import resolve_table
 from sknorm.data.targets import Target
 from sknorm.estimators import attributes, build, combinations, recipe
 from sknorm.estimators.fitted import Fitted, adopt, fitted_attributes
-from sknorm.estimators.fitting import (
-    Given,
-    Prepared,
+from sknorm.estimators.fitting import fitted_model, initial_network, random_states
+from sknorm.estimators.incremental import Progress, TakenBackError, check_stretched
+from sknorm.estimators.preparing import (
     check_continues,
     check_rows,
     compute_dtype,
     facts_of,
-    fitted_model,
-    initial_network,
     learn_columns,
     learn_target,
-    random_states,
 )
-from sknorm.estimators.incremental import Progress, TakenBackError, check_stretched
+from sknorm.estimators.stages import Given, Prepared
 from sknorm.network.network import Network
 from sknorm.training.batches import Batches
 from sknorm.training.task import Task

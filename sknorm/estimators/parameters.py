@@ -5,6 +5,7 @@ the signatures.
 """
 
 import ast
+import os
 import re
 from inspect import signature
 from numbers import Integral, Real
@@ -21,6 +22,7 @@ from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.network.architecture import NORMALIZATIONS
 from sknorm.objective.losses import LOSSES
 from sknorm.objective.penalties import PENALTIES
+from sknorm.training.checkpoint import STALE
 
 
 def _options(names: Any) -> str:
@@ -66,6 +68,23 @@ power_t : float >= 0 = 0.5
     Exponent of 'invscaling'.
 max_iter : int >= 1 or 'auto' = 'auto'
     Largest number of epochs, or of iterations of 'lbfgs'.
+max_time : float > 0 or None = None
+    Seconds that ``fit`` may take, of all members together. Training ends, in the middle of an epoch
+    if need be, when they are over, with what it has learned by then: the weights of the best epoch,
+    or the last ones. 'cosine', 'one_cycle' and ``swa_fraction`` are planned over as many steps as
+    there is time for. How many that is depends on the machine, and so does the model.
+    ``partial_fit`` trains for one epoch, whatever it takes.
+checkpoint : str or path-like or None = None
+    A file that keeps where training stands. A fit that was killed goes on from it when ``fit`` is
+    called again with the same data and parameters, to the same model bit for bit. It stays when
+    training is over; delete it then. ``partial_fit`` does not use it, and a search has one of its
+    own.
+checkpoint_every : float >= 0 = 60.0
+    Seconds between two writings of the checkpoint, at least. It is written after an epoch; under
+    'lbfgs', after a member.
+stale_checkpoint : {_options(STALE)} = 'raise'
+    What to do with a file at ``checkpoint`` that is of another run, of another version, or damaged:
+    raise an error, or rename it and begin anew.
 shuffle : bool = True
     Whether each epoch draws a new order of the rows.
 random_state* : int or RandomState instance or None = None
@@ -226,6 +245,7 @@ CONSTRAINTS: dict[str, Any] = {
     "CV splitter": HasMethods(["split"]),
     "iterable": HasMethods(["__iter__"]),
     "dict": dict,
+    "path-like": os.PathLike,
     "str": StrOptions({"loss", *get_scorer_names()}),
     "callable": callable,
 }
@@ -265,6 +285,8 @@ class Parameter(NamedTuple):
         """What scikit-learn checks values by."""
         if self.name == "verbose":
             return ["verbose"]
+        if self.name == "checkpoint":
+            return [str, os.PathLike, None]
         if self.name == "random_state":
             return ["random_state"]
         if self.name == "categorical_features":  # whose own message is of more help

@@ -4,9 +4,10 @@ What a pickle, joblib or skops file holds of an estimator beside its parameters 
 the engine, so that a loader needs to trust the estimators alone.
 """
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
+from sknorm._pickling import StateError
 from sknorm.backends import is_on_host, resolve, to_host
 from sknorm.data.bins import Bins
 from sknorm.data.categories import Category
@@ -54,6 +55,19 @@ _KINDS: dict[str, Any] = {
     kind.__name__: kind for kind in (Fitted, Increments, Progress, *_LEARNED, *_ENGINE)
 }
 _MADE_ANEW = ("backend", "_folded")  # fields of a network
+_NAMED: dict[Any, tuple[str, ...]] = {  # of what is no dataclass of plain values alone
+    Parameters: ("architecture", "members", "flat"),
+    Progress: ("random_states", "seeds", "calls", "private", "arrays"),
+}
+# Fields that an older version may not know, whose defaults then mean what it did.
+_LATER: dict[str, tuple[str, ...]] = {
+    "Fitted": ("member_seeds", "weights", "drawn"),
+    "Columns": ("categories", "bins"),
+    "Kinds": ("categories", "empty"),
+    "Architecture": ("residual", "embedding", "categories"),
+    "Rows": ("sparse_y",),
+    "Increments": ("waiting",),
+}
 
 
 def plain_state(estimator: Any, state: dict[str, Any]) -> dict[str, Any]:
@@ -83,7 +97,13 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(value: Any) -> Any:
-    """The attribute that :func:`to_plain` made plain values of."""
+    """The attribute that :func:`to_plain` made plain values of.
+
+    Raises
+    ------
+    StateError
+        If another version made them, with other objects or fields.
+    """
     if type(value) in (list, tuple):
         return type(value)(from_plain(each) for each in value)
     if type(value) is not dict:
@@ -91,18 +111,31 @@ def from_plain(value: Any) -> Any:
     made = {key: from_plain(each) for key, each in value.items() if key != _KIND}
     if _KIND not in value:
         return made
-    if value[_KIND] == "Network":
-        return Network(resolve(None), **made)
-    return _KINDS[value[_KIND]](**made)
+    name = value[_KIND]
+    _check_fields(name, made)
+    return Network(resolve(None), **made) if name == "Network" else _KINDS[name](**made)
+
+
+def _check_fields(name: str, found: dict[str, Any]) -> None:
+    """Refuse what this version cannot make an object of."""
+    if name not in _KINDS:
+        raise StateError(f"it holds a {name!r}, which this version does not know.")
+    known = _names(_KINDS[name])
+    if missing := [each for each in known if each not in (*found, *_LATER.get(name, ()))]:
+        raise StateError(f"the {name} in it lacks {', '.join(missing)}.")
+    if unknown := [each for each in found if each not in known]:
+        raise StateError(
+            f"the {name} in it has {', '.join(unknown)}, which this version does not know."
+        )
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    if isinstance(value, Parameters):
-        architecture = value.architecture
-        return {"architecture": architecture, "members": value.members, "flat": to_host(value.flat)}
-    if isinstance(value, Progress):
-        names = ("random_states", "seeds", "calls", "private")
-        kept = {name: getattr(value, name) for name in names}
-        return {**kept, "arrays": value.to_arrays()}
-    assert is_dataclass(value)
-    return {f.name: getattr(value, f.name) for f in fields(value) if f.name not in _MADE_ANEW}
+    kept = {name: getattr(value, name) for name in _names(type(value))}
+    return kept | {"arrays": value.to_arrays()} if isinstance(value, Progress) else kept
+
+
+def _names(kind: Any) -> tuple[str, ...]:
+    """What makes up an object of a kind."""
+    if kind in _NAMED:
+        return _NAMED[kind]
+    return tuple(each.name for each in fields(kind) if each.name not in _MADE_ANEW)

@@ -1,6 +1,6 @@
 """The regressor."""
 
-from typing import Any, Literal, Self, overload
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 
@@ -24,12 +24,14 @@ from sknorm._typing import (
     NumberOfBins,
     NumberOrAuto,
     Numbers,
+    Path,
     Precision,
     Preset,
     Scaling,
     Scoring,
     Seed,
     Solver,
+    StaleCheckpoint,
     ValidationFraction,
 )
 from sknorm.backends import in_kind, resolve
@@ -40,10 +42,10 @@ from sknorm.estimators import recipe
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.documentation import documented
 from sknorm.estimators.fitted import shallow_copy
-from sknorm.estimators.fitting import Given
 from sknorm.estimators.increments import train_on
 from sknorm.estimators.parameters import constraints_of
 from sknorm.estimators.quantiles import ScoredRegressor, levels_of
+from sknorm.estimators.stages import Given
 from sknorm.objective.losses import LOSSES, Loss, LossName
 from sknorm.objective.penalties import PenaltyName
 
@@ -89,6 +91,8 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
     True
     """
 
+    _learned: ClassVar[tuple[str, ...]] = (*BaseMLP._learned, "target_mean_", "target_scale_")
+
     target_mean_: np.ndarray
     target_scale_: np.ndarray
 
@@ -106,6 +110,10 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
         learning_rate_init: NumberOrAuto = "auto",
         power_t: Number = 0.5,
         max_iter: IntegerOrAuto = "auto",
+        max_time: Number | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_every: Number = 60.0,
+        stale_checkpoint: StaleCheckpoint = "raise",
         shuffle: Flag = True,
         random_state: Seed = None,
         tol: Number = 1e-4,
@@ -160,6 +168,10 @@ class MLPRegressor(RegressorMethods, ScoredRegressor, BaseMLP):
         self.learning_rate_init = learning_rate_init
         self.power_t = power_t
         self.max_iter = max_iter
+        self.max_time = max_time
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.stale_checkpoint = stale_checkpoint
         self.shuffle = shuffle
         self.random_state = random_state
         self.tol = tol

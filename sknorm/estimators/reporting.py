@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from sknorm.estimators.fitting import Given, Training
+from sknorm.estimators.stages import Given, Training
 from sknorm.network.network import Network
-from sknorm.training.plan import Observer
+from sknorm.training.plan import Observer, Outcome
 
 
 class Reporter(Observer):
@@ -63,8 +63,10 @@ class Reporter(Observer):
             f"{estimator.n_iter_no_change} consecutive epochs. {then}"
         )
 
-    def close(self) -> None:
+    def close(self, outcome: Outcome) -> None:
         """End the tasks that are open: training is over."""
+        if outcome.timed_out and self.estimator.verbose:
+            print(f"max_time={self.estimator.max_time} is over. Stopping.")
         self._end_open_task()
         self.root.call_on_fit_task_end(
             estimator=self.estimator, reconstruction_attributes={}, **self.given

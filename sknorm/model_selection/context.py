@@ -23,7 +23,9 @@ from sknorm._sklearn import (
 from sknorm._typing import Integer
 from sknorm.backends import is_on_host, take_rows
 from sknorm.data.table import View
-from sknorm.estimators.fitting import view_table
+from sknorm.estimators.preparing import view_table
+from sknorm.model_selection.time_shares import SharedTime
+from sknorm.training.budget import Budget
 
 _SECONDS = 1.0
 SETTINGS = ("return_train_score", "error_score", "max_stack_bytes", "n_jobs", "pre_dispatch")
@@ -114,12 +116,15 @@ class Context:
     n_jobs: int | None = None
     pre_dispatch: int | str = "2*n_jobs"
     progress: Progress = field(default_factory=Progress)
+    time: SharedTime | None = None  # that all fits may take together
+    parts: Any = None  # PartFiles, where checkpoints of what is in training are kept
+    known: dict[Any, dict] = field(default_factory=dict, repr=False)  # results, by key
     threads: int = 1  # units that are trained side by side
     alive: int = 1  # stacks that are in memory at once
     _tables: dict[tuple, Any] = field(default_factory=dict, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_tables": {}}  # which another process makes anew
+        return {**vars(self), "_tables": {}, "known": {}}  # tables are made anew elsewhere
 
     def __sizeof__(self) -> int:
         """With the rows of the folds: by this dask knows that it is to be sent once."""
@@ -131,12 +136,17 @@ class Context:
         """How many rows there are."""
         return _num_samples(self.X)
 
-    def refitting(self) -> "Context":
-        """The same of the fits to all rows, with which a search ends."""
+    def refitting(self, fits: int) -> "Context":
+        """The same of the fits to all rows, with which a search ends, in what time is left."""
         rows = np.arange(self.count)
-        return replace(
-            self, splits=[(rows, rows)], error_score="raise", progress=Progress(), _tables={}
-        )
+        left = None if self.time is None else SharedTime(self.time.left, fits)
+        new = replace(self, splits=[(rows, rows)], error_score="raise", time=left)
+        parts = None if self.parts is None else replace(self.parts, stem=f"{self.parts.stem}.all")
+        return replace(new, progress=Progress(), parts=parts, known={}, _tables={})
+
+    def granted(self, fits: int) -> Budget | None:
+        """The share of some fits of the time, if it is limited."""
+        return None if self.time is None else self.time.grant(fits, self.threads)
 
     def view(self, network: Any) -> View:
         """The table as a network takes it; rows that no fold trains on may be any.

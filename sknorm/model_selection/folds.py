@@ -15,7 +15,8 @@ from sklearn.pipeline import Pipeline
 from sknorm.data.table import View
 from sknorm.ensembles.members import network_of
 from sknorm.estimators.base import BaseMLP
-from sknorm.estimators.fitting import Given, HeldOut, Prepared, prepare, view_table
+from sknorm.estimators.preparing import prepare, view_table
+from sknorm.estimators.stages import Given, HeldOut, Prepared
 from sknorm.model_selection.context import Context, rows_of, table_key, taken
 
 _HELD_OUT = ("X_val", "y_val", "sample_weight_val")

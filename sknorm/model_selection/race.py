@@ -6,6 +6,7 @@ end in one fold says more of its final rank than one that is half trained in all
 regularizes a network acts late.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,11 +21,13 @@ from sknorm._sklearn import scorers_by_name
 from sknorm.model_selection.context import Context
 from sknorm.model_selection.plan import Candidates, Job, plan
 from sknorm.model_selection.results import Results
+from sknorm.model_selection.time_shares import SharedTime
 from sknorm.model_selection.train import Stack, begin, evaluate
 
 FOLDS = 3  # from so many on candidates leave between folds, below between epochs
 _EPOCHS = (0.2, 0.5)  # shares of the epochs after which candidates leave
 _LEAST = 2
+_OF_ENSEMBLE = 8  # candidates, for whose refit time is kept
 
 
 def run(context: Context, candidates: Candidates, splits: Sequence[int]) -> Iterator:
@@ -34,6 +37,11 @@ def run(context: Context, candidates: Candidates, splits: Sequence[int]) -> Iter
     """
     workers = effective_n_jobs(context.n_jobs)
     planned = plan(context, candidates, splits, workers)
+    if context.known:
+        planned, known = _left(context, planned)
+        yield known
+        if not planned:
+            return
     threads = min(workers, len(planned))
     context = replace(context, threads=threads, alive=threads)
     backend, _ = get_active_backend(prefer="threads")
@@ -50,6 +58,18 @@ def run(context: Context, candidates: Candidates, splits: Sequence[int]) -> Iter
         for start in range(0, len(planned), size):
             units = planned[start : start + size]
             yield from parallel(delayed(evaluate)(context, unit) for unit in units)
+
+
+def _left(context: Context, planned: Sequence[list[Job]]) -> tuple[list[list[Job]], Results]:
+    """The units without the jobs whose results are known, and these."""
+    known, units = context.known, []
+    results = [known[job.key] for unit in planned for job in unit if job.key in known]
+    for unit in planned:
+        done = [job for job in unit if job.key in known]
+        context.progress.advanced(sum(job.candidate.epochs for job in done))
+        if len(done) < len(unit):
+            units.append([job for job in unit if job.key not in known])
+    return units, results
 
 
 def race(context: Context, candidates: Candidates, refit: Any) -> Iterator[Results]:
@@ -71,6 +91,17 @@ def race(context: Context, candidates: Candidates, refit: Any) -> Iterator[Resul
     yield from (_by_folds if by_folds else _by_epochs)(context, candidates, refit)
 
 
+def share_out(search: Any, context: Context, candidates: int, started: float) -> SharedTime:
+    """The time that all fits of a search may take together, the refit included."""
+    folds = len(context.splits)
+    fits: float = fits_of(candidates, folds) if search.racing else folds * candidates
+    if search.refit:
+        trained = float(np.mean([len(train) for train, _ in context.splits]))
+        several = min(candidates, _OF_ENSEMBLE) if search.refit == "ensemble" else 1
+        fits += several * context.count / max(1.0, trained)
+    return SharedTime(max(0.0, search.max_time - (time.perf_counter() - started)), fits)
+
+
 def legs(folds: int) -> list[list[int]]:
     """The folds between which candidates leave: the first, those to the middle, the rest."""
     middle = folds // 2 + 1
@@ -84,6 +115,11 @@ def staying(candidates: int, leg: int) -> int:
     In five folds this takes 40% of the fits of a full search.
     """
     return min(candidates, max(_LEAST, -(-candidates // (1, 3, 6)[leg])))
+
+
+def fits_of(candidates: int, folds: int) -> int:
+    """How many fits a race over folds takes."""
+    return sum(staying(candidates, leg) * len(part) for leg, part in enumerate(legs(folds)))
 
 
 def _by_folds(context: Context, candidates: Candidates, metric: Any) -> Iterator[Results]:
@@ -109,7 +145,13 @@ def _by_epochs(context: Context, candidates: Candidates, metric: Any) -> Iterato
     workers = effective_n_jobs(context.n_jobs)
     planned = plan(context, candidates, range(len(context.splits)), workers)
     _check_epochs(planned)
-    context = replace(context, threads=min(workers, len(planned)), alive=len(planned))
+    if context.time is not None:
+        raise ValueError(
+            f"max_time shares the time out among fits, but racing=True with fewer than {FOLDS} "
+            "folds trains all of them side by side. Use more folds, or racing=False."
+        )
+    # A stack that has gone on past a leg could not be judged at it.
+    context = replace(context, threads=min(workers, len(planned)), alive=len(planned), parts=None)
     parallel = Parallel(n_jobs=context.n_jobs, require="sharedmem")
     begun = parallel(delayed(begin)(context, unit) for unit in planned)
     lost = [result for _, failed in begun for result in failed.values()]

@@ -1,10 +1,12 @@
 """Searches that train all candidates in all folds as stacks of networks."""
 
+import os
 import re
 import time
 import warnings
 from contextlib import nullcontext
-from numbers import Integral
+from dataclasses import replace
+from numbers import Integral, Real
 from textwrap import fill
 from typing import Any, Self
 
@@ -20,11 +22,13 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import get_tags, indexable
 
+from sknorm._documentation_links import DocumentationLinks
 from sknorm._inherited import SearchMethods, _fit_context
 from sknorm._pickling import VersionedPickle
 from sknorm._sklearn import (
     BaseSearchCV,
     Interval,
+    StrOptions,
     _check_method_params,
     _insert_error_scores,
     _warn_or_raise_about_fit_failures,
@@ -38,8 +42,11 @@ from sknorm._typing import (
     Grid,
     Integer,
     Metrics,
+    Number,
+    Path,
     Refit,
     Seed,
+    StaleCheckpoint,
 )
 from sknorm._warnings import warn
 from sknorm.backends import collect
@@ -47,8 +54,9 @@ from sknorm.estimators.documentation import filled
 from sknorm.estimators.repeated_warnings import told_once
 from sknorm.model_selection.context import SETTINGS, Context, splits_of
 from sknorm.model_selection.folds import check_stackable
+from sknorm.model_selection.journal import Journal
 from sknorm.model_selection.plan import STACKED, Candidates, candidates_of
-from sknorm.model_selection.race import race, run
+from sknorm.model_selection.race import race, run, share_out
 from sknorm.model_selection.results import (
     Key,
     Results,
@@ -58,22 +66,46 @@ from sknorm.model_selection.results import (
     rank_survivors_first,
     warn_of_fits,
 )
-from sknorm.model_selection.selection import check_averageable, check_scorer, refitted, select
+from sknorm.model_selection.selection import (
+    add_likes,
+    check_averageable,
+    check_scorer,
+    refitted,
+    select,
+)
+from sknorm.training.budget import within
+from sknorm.training.checkpoint import STALE, checkpointing
 
 _CONSTRAINTS: dict[str, list] = {
     "racing": ["boolean"],
     "max_stack_bytes": [Interval(Integral, 1, None, closed="left"), None],
+    "max_time": [Interval(Real, 0, None, closed="neither"), None],
+    "checkpoint": [str, os.PathLike, None],
+    "checkpoint_every": [Interval(Real, 0, None, closed="left")],
+    "stale_checkpoint": [StrOptions(set(STALE))],
 }
 _SHARED = f"""
-scoring, refit, cv, verbose, pre_dispatch, error_score, return_train_score
-    As in scikit-learn's search. ``refit="ensemble"`` refits an ensemble of candidates, which
-    greedy forward selection over their out-of-fold predictions chooses
-    (:class:`EnsembleClassifier`, :class:`EnsembleRegressor`). A candidate whose training
-    becomes non-finite in a fold has ``error_score`` there.
+scoring : str, callable, list, tuple, dict or None, default=None
+    As in scikit-learn's search.
 n_jobs : int, default=None
     Stacks that are trained at once: on threads of this process with one BLAS thread each, or
     where joblib's backend says (``joblib.parallel_config("dask")``). None is one, unless in
     a ``parallel_config``.
+refit : bool, str or callable, default=True
+    As in scikit-learn's search. ``"ensemble"`` refits an ensemble of candidates, which
+    greedy forward selection over their out-of-fold predictions chooses
+    (:class:`EnsembleClassifier`, :class:`EnsembleRegressor`).
+cv : int, CV splitter, iterable or None, default=None
+    As in scikit-learn's search.
+verbose : int, default=0
+    As in scikit-learn's search.
+pre_dispatch : int or str, default='2*n_jobs'
+    As in scikit-learn's search.
+error_score : 'raise' or float, default=nan
+    As in scikit-learn's search. A candidate whose training becomes non-finite in a fold has it
+    there.
+return_train_score : bool, default=False
+    As in scikit-learn's search.
 racing : bool, default=False
     Whether the worst candidates leave before the end (successive halving): after the first
     fold the best third of them by test score stays, after the middle one the best sixth by
@@ -85,6 +117,22 @@ racing : bool, default=False
 max_stack_bytes : int, default=None
     Memory that the stacks in training may take together, beside the table. None is a share of
     what is free on the device or the host.
+max_time : float, default=None
+    Seconds that the search may take, the refit included. Each fit gets its share of what is left,
+    as ``max_time`` of the estimators: it ends with what it has learned by then, and schedules
+    that are planned over epochs are planned over what there is time for. What comes after it has
+    at least one step. Scores then depend on the machine. Not for racing with one or two folds.
+checkpoint : str or path-like, default=None
+    A file that keeps the results of all fits that are done. A search that was killed goes on from
+    it when ``fit`` is called again with the same data and parameters: no finished fit is repeated,
+    and ``cv_results_`` is what it would have been. Files beside it, whose names begin like its own,
+    keep where the stacks in training and the refit stand. It stays when the search is over; delete
+    it then, and the one of the refit (``.refit``).
+checkpoint_every : float, default=60.0
+    Seconds between two writings of what is in training, at least. Results are written as they come.
+stale_checkpoint : {{"raise", "set_aside"}}, default="raise"
+    What to do with a file at ``checkpoint`` that is of another search, of another version, or
+    damaged: raise an error, or rename it and begin anew.
 
 Attributes
 ----------
@@ -116,9 +164,10 @@ says nothing before the refit.
 """
 
 
-class BaseStackedSearch(VersionedPickle, BaseSearchCV):
+class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
     """``fit`` of the stacked searches, which list their ``_parameters``; all else is theirs."""
 
+    _page_module = "sknorm.model_selection"
     ensemble_weights_: np.ndarray
     ensemble_score_: float
 
@@ -151,6 +200,7 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             does where anything else ends the search: the loss of a worker process, or an error
             under ``error_score="raise"``, with a note of how many fits that is.
         """
+        started = time.perf_counter()
         check_stackable(self.estimator)
         X, y = indexable(collect(X), collect(y))
         params = _check_method_params(X, params={k: collect(each) for k, each in params.items()})
@@ -164,12 +214,20 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             raise ValueError("There is nothing to fit: no candidates, or no folds.")
         if context.keeps_predictions:
             check_averageable(candidates)
+        if self.max_time is not None:
+            context = replace(context, time=share_out(self, context, len(candidates), started))
+        journal = None if self.checkpoint is None else Journal.of(self, context, candidates)
+        if journal is not None:
+            add_likes(list(journal.known.values()), candidates, context)
+            context = replace(context, parts=journal.parts, known=journal.known)
         with told_once(UndefinedMetricWarning):  # which scorers give in each epoch of each fit
-            results = self._search(context, candidates, root)
+            results = self._search(context, candidates, root, journal)
         self._settle(results, candidates, context.scorer)
         if self.refit:
             task = root.subcontext(task_name="refit-with-best-params")
-            self._refit(context, candidates, results, task, given)
+            self._refit(context, candidates, results, task, given, journal)
+        if journal is not None:
+            journal.parts.sweep()
         root.call_on_fit_task_end(estimator=self, **given)
         return self
 
@@ -189,7 +247,9 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
         settings = {name: getattr(self, name) for name in SETTINGS}
         return Context(*given, keeps_predictions=self.refit == "ensemble", **settings)
 
-    def _search(self, context: Context, candidates: Candidates, root: Any) -> Results:
+    def _search(
+        self, context: Context, candidates: Candidates, root: Any, journal: Journal | None
+    ) -> Results:
         """Results of all jobs that are done, by candidate and then by fold."""
         folds, count, progress = self.n_splits_, len(candidates), context.progress
         if self.verbose > 0:
@@ -202,6 +262,10 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             racing = race(context, candidates, self.refit) if self.racing else None
             for done in racing or run(context, candidates, range(folds)):
                 results.update((result["key"], result) for result in done)
+                if journal is not None:
+                    journal.add(done)
+                if context.time is not None:
+                    context.time.finish(len(done))
                 announce(done, candidates, folds, self.verbose)
                 several = [each["test_scores"] for each in done if callable(self.scoring)]
                 for each in (each for each in several if isinstance(each, dict)):
@@ -263,7 +327,13 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
             fault.add_note(text)
 
     def _refit(
-        self, context: Context, candidates: Candidates, results: Results, task: Any, given: dict
+        self,
+        context: Context,
+        candidates: Candidates,
+        results: Results,
+        task: Any,
+        given: dict,
+        journal: Journal | None,
     ) -> None:
         """Fit the best candidate, or the best ensemble of them, to all rows."""
         started, several = time.time(), self.refit == "ensemble"
@@ -274,7 +344,9 @@ class BaseStackedSearch(VersionedPickle, BaseSearchCV):
                 self.ensemble_weights_, self.ensemble_score_ = select(results, candidates, context)
                 best = refitted(context, candidates, self.ensemble_weights_)
             else:
-                best.fit(context.X, context.y, **context.fit_params)
+                kept = None if journal is None else journal.of_refit()
+                with within(context.refitting(1).granted(1)), checkpointing(kept):
+                    best.fit(context.X, context.y, **context.fit_params)
         self.best_estimator_, self.refit_time_ = best, time.time() - started
         if hasattr(best, "feature_names_in_"):
             self.feature_names_in_ = best.feature_names_in_
@@ -326,12 +398,18 @@ class StackedGridSearchCV(SearchMethods, BaseStackedSearch, GridSearchCV):
         return_train_score: Flag = False,
         racing: Flag = False,
         max_stack_bytes: Integer | None = None,
+        max_time: Number | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_every: Number = 60.0,
+        stale_checkpoint: StaleCheckpoint = "raise",
     ) -> None:
         self.estimator, self.param_grid, self.scoring = estimator, param_grid, scoring
         self.n_jobs, self.refit, self.cv, self.verbose = n_jobs, refit, cv, verbose
         self.pre_dispatch, self.error_score = pre_dispatch, error_score
         self.return_train_score = return_train_score
-        self.racing, self.max_stack_bytes = racing, max_stack_bytes
+        self.racing, self.max_stack_bytes, self.max_time = racing, max_stack_bytes, max_time
+        self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every
+        self.stale_checkpoint = stale_checkpoint
 
     def _parameters(self) -> list[dict[str, Any]]:
         return list(ParameterGrid(self.param_grid))
@@ -389,6 +467,10 @@ class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSear
         return_train_score: Flag = False,
         racing: Flag = False,
         max_stack_bytes: Integer | None = None,
+        max_time: Number | None = None,
+        checkpoint: Path | None = None,
+        checkpoint_every: Number = 60.0,
+        stale_checkpoint: StaleCheckpoint = "raise",
     ) -> None:
         self.estimator, self.param_distributions, self.scoring = (
             estimator,
@@ -398,7 +480,9 @@ class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSear
         self.n_jobs, self.refit, self.cv, self.verbose = n_jobs, refit, cv, verbose
         self.pre_dispatch, self.error_score = pre_dispatch, error_score
         self.return_train_score = return_train_score
-        self.racing, self.max_stack_bytes = racing, max_stack_bytes
+        self.racing, self.max_stack_bytes, self.max_time = racing, max_stack_bytes, max_time
+        self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every
+        self.stale_checkpoint = stale_checkpoint
         self.n_iter, self.random_state = n_iter, random_state
 
     def _parameters(self) -> list[dict[str, Any]]:

@@ -3,16 +3,20 @@
 import copy
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_classifier
 
 from sknorm._sklearn import _num_samples
 from sknorm.backends import fetched
 from sknorm.ensembles import EnsembleClassifier, EnsembleRegressor, forward_selection
+from sknorm.ensembles.members import network_of
+from sknorm.estimators.fitted import without_network
 from sknorm.model_selection.context import Context, rows_of, taken
+from sknorm.model_selection.folds import without_steps
 from sknorm.model_selection.plan import Candidates, plan
 from sknorm.model_selection.results import Results
 from sknorm.model_selection.train import Stack, begin, fitted_clone
@@ -32,6 +36,27 @@ def check_averageable(candidates: Candidates) -> None:
             'refit="ensemble" averages predictions of the same levels, but candidates differ in '
             f"them: {first}, and {second}. Search over one `quantile`, or set another refit."
         )
+
+
+def add_likes(results: Results, candidates: Candidates, context: Context) -> None:
+    """Give results that come from a file what scorers may ask of a model, which no file holds.
+
+    It is that of one epoch of training, and the same for all.
+    """
+    lacking = [r for r in results if r.get("predictions") is not None and "like" not in r]
+    lacking = [result for result in lacking if result["classes"] is None]
+    if not lacking:
+        return
+    number, split = lacking[0]["key"]
+    model = clone(candidates[number].model)
+    network_of(model).set_params(max_iter=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        brief = replace(candidates[number], model=model)
+        model = fitted_clone(context, brief, context.splits[split][0])
+    like = without_steps(model, without_network(network_of(model)))
+    for result in lacking:
+        result["like"] = like
 
 
 def check_scorer(results: Results, context: Context) -> bool:
@@ -91,7 +116,7 @@ def refitted(
     Candidates that cannot be stacked take several.
     """
     chosen = [candidate for candidate in candidates if weights[candidate.number] > 0]
-    context, models = context.refitting(), {}
+    context, models = context.refitting(len(chosen)), {}
     rows, _ = context.splits[0]
     for unit in plan(context, chosen, [0], workers=1):
         if unit[0].candidate.alone:

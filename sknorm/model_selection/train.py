@@ -18,12 +18,14 @@ from sklearn.utils import check_random_state
 from sknorm.backends import Backend, side_by_side
 from sknorm.estimators import attributes
 from sknorm.estimators.fitted import adopt, shallow_copy
-from sknorm.estimators.fitting import Training, plan_training
+from sknorm.estimators.fitting import plan_training
+from sknorm.estimators.stages import Training
 from sknorm.model_selection.context import Context, rows_of, taken
 from sknorm.model_selection.folds import Inputs, assembled
 from sknorm.model_selection.plan import Candidate, Job
 from sknorm.model_selection.results import Key, Results, failing, predicted, scored, scores
 from sknorm.network.network import Network
+from sknorm.training.budget import Budget, budget_of, within
 from sknorm.training.footprint import Footprint
 from sknorm.training.plan import ADVICE, Observer, Outcome
 from sknorm.training.run import Run
@@ -72,7 +74,8 @@ def fitted_clone(context: Context, candidate: Candidate, rows: np.ndarray) -> An
     """A candidate fitted to some of the rows."""
     model, params = clone(candidate.model), rows_of(context.fit_params, rows, context.count)
     targets = [] if context.y is None else [taken(context.y, rows)]
-    with context.progress.fitting(model), _interruptible():
+    limit = within(context.granted(1))
+    with context.progress.fitting(model), _interruptible(), limit:
         return model.fit(taken(context.X, rows), *targets, **params)
 
 
@@ -307,9 +310,19 @@ class Stack(Observer):
         self.places = [list(range(end - len(task.members), end)) for end, task in pairs]
         views = [trial.training.prepared.rows.X for trial in self.trials]
         self.whole = stack(tasks, views[0].engine, [view.index for view in views])
+        self.whole.budget = self._budget()
+        if self.context.parts is not None:
+            keys = [trial.job.key for trial in self.trials]
+            self.whole.checkpoint = self.context.parts.checkpoint(keys)
         for trial in self.trials:
             trial.task = None
         self.run = self.whole.start(self)
+
+    def _budget(self) -> Budget | None:
+        """Time that the trials may take together: their own, and a share of the search's."""
+        own = [trial.training.model.max_time for trial in self.trials]
+        with within(self.context.granted(len(self.trials))):
+            return budget_of(None if None in own else sum(own))
 
     @contextmanager
     def _working(self) -> Iterator[None]:
@@ -355,6 +368,8 @@ class Stack(Observer):
             "unfinished": attributes.is_unfinished(resolved, outcome),
             "unscored": attributes.missing_scores(resolved, outcome),
         }
+        if self.whole.checkpoint is not None:
+            result["part"] = self.whole.checkpoint.file
         if self.context.keeps_predictions:
             model, X, _ = trial.asked(True)
             result |= predicted(model, X, self.context.error_score)

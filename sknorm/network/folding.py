@@ -1,8 +1,9 @@
 """Inference: norms folded into the Linear before them, once, in float64."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from sknorm.backends import Backend
@@ -101,6 +102,16 @@ class FoldedNetwork:
             backend.run(chunk, [(start,) for start in range(0, count, rows)])
         return out
 
+    def hidden_outputs(self, X: Any, scaling: Scaling) -> list[Any]:
+        """Outputs of shape (K, N, d) of each hidden block for a table of N rows."""
+        count, parts = X.shape[0], []
+        with self.backend.session():
+            reading, rows = self._reading(X, scaling, None)
+            for start in range(0, count, rows):
+                inputs = reading(start, min(start + rows, count))
+                parts.append([*islice(self.outputs(inputs), 1, None)])
+        return [self.backend.xp.concat(block, axis=1) for block in zip(*parts, strict=True)]
+
     def _reading(
         self, X: Any, scaling: Scaling, noise: "Noise | None"
     ) -> tuple[Callable[[int, int], Inputs], int]:
@@ -163,16 +174,23 @@ class FoldedNetwork:
         self, inputs: Inputs, count: int, noise: "Noise | None" = None, chunk: int = 0
     ) -> Any:
         """Output of the first ``count`` hidden blocks; for none, the inputs with embeddings."""
+        return next(islice(self.outputs(inputs, noise, chunk), count, None))
+
+    def outputs(
+        self, inputs: Inputs, noise: "Noise | None" = None, chunk: int = 0
+    ) -> Iterator[Any]:
+        """The inputs with embeddings, then the output of each hidden block, (K, n, d)."""
         backend, members = self.backend, self.weights[0].shape[0]
         noise = Noise.none(backend, members) if noise is None else noise
         drop = noise.dropout, noise.seed, noise.step(chunk)
         h: Any = self._seen(inputs, noise, chunk)
-        for layer, block in enumerate(self.blocks[:count]):
+        yield h
+        for layer, block in enumerate(self.blocks):
             z = self.linear(h, self.weights[layer], noise)
             vectors = self.biases[layer], self.scales[layer] if self.scales else None
             out = block.infer(backend, z, vectors, drop)
             h = out + h if block.skips else out
-        return h
+            yield h
 
     def _seen(self, inputs: Inputs, noise: Noise, chunk: int) -> Inputs:
         """The inputs of each network, of which some are dropped, and with embeddings."""

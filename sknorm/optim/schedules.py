@@ -29,6 +29,9 @@ class Schedule:
         """Learning rates of ``count`` steps from number ``step`` on, (count, K)."""
         return self.rate(step)[None].repeat(count, axis=0)
 
+    def fit_into(self, steps: float) -> None:
+        """Take note of how many steps there is time for."""
+
     def epoch_ended(self, rows_seen: int) -> None:
         """Take note of the rows trained on so far."""
 
@@ -99,9 +102,17 @@ class Cosine(Schedule):
     """
 
     total: int = 1
+    steps: float = math.inf  # that there is time for, where there are fewer than planned
+
+    def done(self, step: int) -> float:
+        """Share of the steps before this one."""
+        return min(step / min(self.total, max(self.steps, 1.0)), 1.0)
 
     def rate(self, step: int) -> np.ndarray:
-        return self.initial * (0.5 * (1.0 + math.cos(math.pi * min(step / self.total, 1.0))))
+        return self.initial * (0.5 * (1.0 + math.cos(math.pi * self.done(step))))
+
+    def fit_into(self, steps: float) -> None:
+        self.steps = steps
 
     def rates(self, step: int, count: int) -> np.ndarray:
         return np.stack([self.rate(step + index) for index in range(count)])
@@ -123,7 +134,7 @@ class OneCycle(Cosine):
     warm_up = 0.3
 
     def rate(self, step: int) -> np.ndarray:
-        done = min(step / self.total, 1.0)
+        done = self.done(step)
         if done < self.warm_up:
             low, high, phase = self.start, 1.0, done / self.warm_up
         else:

@@ -16,6 +16,7 @@ from sknorm.network.parameters import zeros_like
 from sknorm.network.population import set_population_statistics
 from sknorm.objective.penalties.base import Penalty
 from sknorm.optim.lbfgs import lbfgs
+from sknorm.training.budget import Budget
 from sknorm.training.gradient import Batch, BatchGradient, Results
 from sknorm.training.state import State
 from sknorm.training.steppers import Stepper
@@ -58,6 +59,8 @@ class FullBatch(Stepper):
         plan, state, max_fun = self.task.plan, run.state, self.task.max_fun
         assert max_fun is not None
         search = _Search(self.task, state.network, state.active[0])
+        if self.task.budget is not None:
+            search.budget = self.task.budget.part(1.0 / (1 + len(state.waiting)))
         tell = partial(self._tell, run, search)
         run.observer.epoch_begins()
         try:
@@ -80,6 +83,9 @@ class FullBatch(Stepper):
         measures = {"penalty": search.penalty(x), "seconds": seconds}
         run.record(search.iteration, np.array([value]), search.is_finite(x), scores, **measures)
         search.iteration += 1
+        if search.budget is not None and search.budget.left < seconds:
+            state.timed_out = True
+            return True
         if state.stopped or search.member not in state.active:
             return True
         run.observer.epoch_begins()
@@ -129,6 +135,7 @@ class _Search:
         self.ridge = _ridge(network, task.plan.penalty.of(still.alpha[0], still.l1_ratio[0]))
         self.last = backend.to_numpy(network.parameters.flat).astype(np.float64)
         self.iteration, self._since = 0, time.perf_counter()
+        self.budget: Budget | None = None
         self.largest = float(backend.xp.finfo(network.parameters.flat.dtype).max)
 
     def __call__(self, x: np.ndarray) -> tuple[float, np.ndarray]:

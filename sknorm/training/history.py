@@ -40,6 +40,11 @@ class History:
                 rows.append(np.full(self.members, np.nan))
             rows[epoch][places] = value
 
+    @property
+    def seconds(self) -> float:
+        """What all epochs have taken."""
+        return float(sum(np.nanmax(row) for row in self.columns["seconds"]))
+
     def take(self, members: list[int], epochs: int) -> "History":
         """The first ``epochs`` epochs of some of the members."""
         rows = {key: [row[members] for row in kept[:epochs]] for key, kept in self.columns.items()}

@@ -3,7 +3,6 @@
 import numpy as np
 
 from sknorm.network.network import Network
-from sknorm.training.plan import Plan
 
 
 class Keeper:
@@ -73,6 +72,6 @@ class Average(Keeper):
                 mine[member, ...] += weight * (theirs[k, ...] - mine[member, ...])
 
 
-def first_averaged(plan: Plan) -> int:
+def first_averaged(share: float, epochs: int) -> int:
     """From which epoch on weights are averaged: the last share of them, and one at least."""
-    return plan.max_iter - max(1, round(plan.averaged * plan.max_iter))
+    return epochs - max(1, round(share * epochs))

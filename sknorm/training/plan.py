@@ -91,6 +91,10 @@ class Outcome:
         Which members came to weights or losses that are not finite.
     interrupted : bool
         Whether the user stopped it.
+    timed_out : bool
+        Whether the time that it may take ended it.
+    rows_missed : int
+        Rows of the last epoch for which there was no time.
     faults : tuple of K str
         Why there was no score to watch, for members without any; else empty.
     """
@@ -102,6 +106,8 @@ class Outcome:
     used_up: np.ndarray
     diverged: np.ndarray
     interrupted: bool = False
+    timed_out: bool = False
+    rows_missed: int = 0
     faults: tuple[str, ...] = ()
 
     @property

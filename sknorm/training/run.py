@@ -67,11 +67,16 @@ class Run:
 
         L-BFGS counts members instead, of which it trains one after another to the end.
         """
+        checkpoint = self.task.checkpoint
         with self.state.network.backend.session():
             try:
                 while not self.ended and (until is None or self.state.epoch < until):
                     self.stepper.train(self)
                     self.state.epoch += 1
+                    if checkpoint is not None:
+                        checkpoint.keep(self.state)
+                if checkpoint is not None:
+                    checkpoint.write(self.state)
             except KeyboardInterrupt:
                 if self.task.plan.incremental or not self.state.epochs.any():
                     raise  # there is nothing to keep
@@ -118,7 +123,7 @@ class Run:
         if scores is not None:
             measures["validation"] = scores
         state.epochs[state.places] += 1
-        if state.mean is not None and epoch >= first_averaged(self.task.plan):
+        if state.mean is not None and self.is_averaged(epoch):
             state.mean.keep(state.active, state.network, list(range(len(state.active))))
         state.history.put(epoch, state.places, **measures)
         loss, score = mean(losses), None if scores is None else mean(scores)
@@ -129,6 +134,14 @@ class Run:
         if self.task.plan.incremental:  # this epoch may be the last
             lost |= ~finite
         self._judge(lost, measures["loss"])
+
+    def is_averaged(self, epoch: int) -> bool:
+        """Whether the weights of an epoch go into the average: those of the last share of them."""
+        plan, budget, count = self.task.plan, self.task.budget, self.state.batches.per_epoch
+        last = plan.max_iter
+        if budget is not None:
+            last = min(last, int(budget.steps_in_all(self.state.step, count) / count))
+        return epoch >= first_averaged(plan.averaged, last)
 
     def _judge(self, lost: np.ndarray, losses: np.ndarray) -> None:
         """Let go of the members that have diverged, who are ``lost``, or converged."""
@@ -219,6 +232,8 @@ class Run:
             used_up=used_up,
             diverged=state.diverged,
             interrupted=state.interrupted,
+            timed_out=state.timed_out,
+            rows_missed=self.stepper.missed,
             faults=self._faults(),
         )
 

@@ -26,7 +26,7 @@ _WHOLE = [
 _SMALL = 256  # numbers, which are copied before a place for them is found
 _SCHEDULE, _OPTIMIZER = ("current",), ("first", "second", "velocity")
 _VALUES = [
-    *("epoch", "step", "rows_seen", "stopped", "interrupted", "notice"),
+    *("epoch", "step", "rows_seen", "stopped", "interrupted", "timed_out", "notice"),
     *("optimizer.steps", "schedule.rows_seen"),
 ]
 
@@ -79,6 +79,8 @@ class State:
         Rows that were trained on, those of earlier fits that this one continues included.
     stopped, interrupted : bool
         Whether the observer, or the user, has ended training.
+    timed_out : bool
+        Whether the time that training may take has ended it.
     notice : str
         What is to be said of a search for a minimum that found none.
     """
@@ -102,6 +104,7 @@ class State:
     rows_seen: int = 0
     stopped: bool = False
     interrupted: bool = False
+    timed_out: bool = False
     notice: str = ""
 
     @classmethod

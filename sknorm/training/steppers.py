@@ -27,6 +27,7 @@ class Stepper:
     """
 
     advice: str
+    missed = 0  # rows of the last epoch for which there was no time
 
     @property
     def epochs(self) -> int:
@@ -104,9 +105,11 @@ class MiniBatch(Stepper):
             self._watch_start(state)
         run.observer.epoch_begins()
         before = state.step if plan.incremental else 0
-        numbers = self.steps.epoch(state.schedule, state.step, before)
-        state.step += state.batches.per_epoch
-        state.rows_seen += state.batches.rows.shape[1]
+        budget = self.task.budget
+        numbers = self.steps.epoch(state.schedule, state.step, before, budget)
+        state.step += self.steps.done
+        state.rows_seen += self.steps.rows_done
+        self.missed = state.batches.rows.shape[1] - self.steps.rows_done
         state.schedule.epoch_ended(state.rows_seen)
         if self._is_exact and self.task.score is not None:
             set_population_statistics(state.network, self.task.data, state.batches.rows)
@@ -121,6 +124,8 @@ class MiniBatch(Stepper):
             gradient_norm=done.gradient_norm,
             seconds=time.perf_counter() - started,
         )
+        if budget is not None and budget.is_over:
+            state.stopped = state.timed_out = True
 
     def release(self) -> None:
         self.steps.release()

@@ -19,6 +19,7 @@ from sknorm.objective.penalties.base import Penalty
 from sknorm.optim.schedules import Schedule
 from sknorm.training.augmentation import mixes, shares
 from sknorm.training.batches import Batches
+from sknorm.training.budget import Budget
 from sknorm.training.gradient import Batch, BatchGradient, Results
 from sknorm.training.plan import Plan
 
@@ -129,33 +130,52 @@ class Steps:
         self.program.workspace.clear()
         self.graph = self.code = None
 
-    def epoch(self, schedule: Schedule, step: int, batches_before: int = 0) -> Any:
+    def epoch(
+        self,
+        schedule: Schedule,
+        step: int,
+        batches_before: int = 0,
+        budget: Budget | None = None,
+    ) -> Any:
         """Train one epoch from step number ``step`` on; :meth:`read` says how it went.
 
         ``batches_before`` counts the batches that cumulative statistics already hold. The
         order of the rows and what varies go to the device once, and nothing comes back:
-        what is returned, an array of shape (K, 5), is still there.
+        what is returned, an array of shape (K, 5), is still there. With a ``budget``, it goes
+        there and comes back once a piece of the epoch, which ends when time is over.
         """
         xp, value = self.network.backend.xp, self.results.value
         value[...] = 0.0
         self.monitor[...] = 0.0
-        order, count = self.batches.draw(), self.batches.per_epoch
-        self.rates = schedule.rates(step, count)
-        table = self._table(step, count, batches_before)
-        self._executor(count).epoch(self.program, order, table, step, self._step)
+        order, count, self.done = self.batches.draw(), self.batches.per_epoch, 0
+        for piece in [count] if budget is None else budget.pieces(count):
+            if budget is not None:
+                schedule.fit_into(budget.steps_in_all(step + self.done, count))
+            part = self.done, self.done + piece
+            self.rates = schedule.rates(step, count)
+            table = self._table(step, count, part, batches_before)
+            self._executor(count).epoch(self.program, order, table, step, part, self._step)
+            self.done += piece
+            if budget is not None:
+                self.network.backend.to_numpy(value)  # waits for what is launched
         finite = xp.astype(self.network.finite_flags(), xp.float64)
         return xp.concat([value[:, None], self.monitor, finite[:, None]], axis=1)
 
+    @property
+    def rows_done(self) -> int:
+        """Rows that the steps of the last epoch took."""
+        return self.batches.edges[self.done - 1][1]
+
     def read(self, numbers: np.ndarray) -> Epoch:
         """The epoch that ``numbers``, on the host, tell of."""
-        count = self.batches.rows.shape[1]
+        count = self.rows_done
         sums = numbers[:, 2:4] / count
         finite = numbers[:, 4] > 0
         return Epoch(
             numbers[:, 0] / (count * self.mean_weight),
             self.penalty.total(sums),
             numbers[:, 1] / count,
-            self.rates[-1],
+            self.rates[self.done - 1],
             finite if finite.all() else self.network.is_finite(),
         )
 
@@ -201,9 +221,12 @@ class Steps:
         momentum = self.members.norm_momentum * float(self.plan.norm_statistics == "running")
         return Quantities(self.network.backend, replace(self.members, norm_momentum=momentum))
 
-    def _table(self, step: int, count: int, batches_before: int) -> np.ndarray:
-        """The quantities (S, Q, K) of the steps of an epoch."""
-        correction = self.optimizer.advance(self.state, count)[:, None]
+    def _table(
+        self, step: int, count: int, part: tuple[int, int], batches_before: int
+    ) -> np.ndarray:
+        """The quantities (S, Q, K) of the steps of an epoch, of which a part is to come."""
+        correction = np.ones((count, 1))
+        correction[slice(*part), 0] = self.optimizer.advance(self.state, part[1] - part[0])
         varying = {"learning_rate": self.rates, "correction": correction}
         if self._mixes:
             varying["share"] = shares(self.members, range(step, step + count))

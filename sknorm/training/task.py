@@ -8,6 +8,8 @@ from sknorm.network.members import Members
 from sknorm.network.network import Network
 from sknorm.optim.schedules import Schedule
 from sknorm.training.batches import Batches
+from sknorm.training.budget import Budget
+from sknorm.training.checkpoint import Checkpoint
 from sknorm.training.footprint import advising
 from sknorm.training.plan import Observer, Outcome, Plan, Score
 from sknorm.training.run import Run
@@ -32,6 +34,10 @@ class Task:
     max_fun : int or None
         Evaluations of the objective that L-BFGS may take; None is for the solvers that step
         batch by batch.
+    budget : Budget or None
+        Time that training may take.
+    checkpoint : Checkpoint or None
+        Where its state is kept, and gone on from.
     """
 
     network: Network
@@ -42,6 +48,8 @@ class Task:
     plan: Plan
     score: Score | None = None
     max_fun: int | None = None
+    budget: Budget | None = None
+    checkpoint: Checkpoint | None = None
 
     @property
     def rows(self) -> int:
@@ -49,8 +57,11 @@ class Task:
         return int(self.batches.rows.shape[1])
 
     def start(self, observer: Observer | None = None) -> Run:
-        """The training run, before its first epoch."""
-        return Run(self, observer)
+        """The training run, before its first epoch, or where its checkpoint stands."""
+        state = None if self.checkpoint is None else self.checkpoint.resume(self)
+        if state is not None and self.budget is not None:
+            self.budget.ends -= state.history.seconds
+        return Run(self, observer, state)
 
     def run(self, observer: Observer | None = None) -> Outcome:
         """Train each member until it has converged, diverged or used up its epochs."""

@@ -1,6 +1,8 @@
 """Right uses of all public names: type checkers take them, and they run."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.random import RandomState
@@ -13,6 +15,14 @@ from sklearn.preprocessing import StandardScaler
 import sknorm
 from sknorm import MLPClassifier, MLPRegressor, functional, metrics, penalties
 from sknorm.functional import NormCache
+from sknorm.inspection import (
+    ActivationDistributionDisplay,
+    EnsembleMembersDisplay,
+    RegularizationPathDisplay,
+    SearchResultsDisplay,
+    TrainingHistoryDisplay,
+    WeightDistributionDisplay,
+)
 from sknorm.model_selection import (
     EnsembleClassifier,
     EnsembleRegressor,
@@ -160,6 +170,12 @@ average: np.ndarray = both.predict(table) * both.weights_.sum() + both.n_outputs
 agreement: float = both.score(table, target) + both.estimators[0].score(table, target)
 first: np.ndarray = both.estimators_[0].predict(table)
 
+# Export
+
+graph = sknorm.to_onnx(quick, table, zipmap=True, target_opset=np.int64(18))
+content: bytes = sknorm.to_onnx(ensemble).SerializeToString()
+sknorm.export.register_converters()
+
 # The path
 
 sparse = MLPRegressor(
@@ -171,6 +187,21 @@ path: RegularizationPath = regularization_path(
 order: list[int] = path.entry_order.tolist()
 active: np.ndarray = path.active & (path.alphas[:, None] > 0) & (path.sparsity[:, :1] >= 0)
 last: MLPRegressor = path.estimators[-1]
+
+# Pictures
+
+history = TrainingHistoryDisplay.from_estimator(quick.fit(table, labels))
+shape: tuple[int, ...] = history.loss.shape + history.chosen_epochs.shape
+results = SearchResultsDisplay.from_search(
+    StackedGridSearchCV(quick, {"alpha": [0.1, 1.0]}, cv=2).fit(X, y), simpler={"alpha": "larger"}
+)
+best_cell: tuple[int, int] | None = results.best
+shown = RegularizationPathDisplay.from_path(path, scores=np.array([0.1, 0.2]), n_named=np.int64(3))
+zeros: float = WeightDistributionDisplay.from_estimator(quick).distributions[0].zeros
+idle: np.ndarray = ActivationDistributionDisplay.from_estimator(quick, table, max_samples=50).idle
+portions: np.ndarray = EnsembleMembersDisplay.from_estimator(quick).weights
+draw: Callable[..., TrainingHistoryDisplay] = history.plot
+warm: Callable[..., float] = sknorm.warmup
 
 # Norms as functions, metrics, penalties
 
@@ -220,6 +251,13 @@ with config_context(enable_metadata_routing=True):
     wondering.set_partial_fit_request(sample_weight=True).set_fit_request(y_val=True)
     EnsembleRegressor([wondering]).set_fit_request(sample_weight=True).set_score_request()
     metrics.roc_auc_scorer.set_score_request(sample_weight=True)
+
+# Files
+
+with TemporaryDirectory() as folder:
+    sknorm.save(model, Path(folder) / "model.safetensors")
+    sknorm.save(model, f"{folder}/model.safetensors")
+    again: MLPClassifier = sknorm.load(Path(folder) / "model.safetensors")
 
 version: str = sknorm.__version__
 sknorm.show_versions()

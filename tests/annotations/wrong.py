@@ -5,6 +5,11 @@ import numpy as np
 import sknorm
 from sknorm import MLPClassifier, MLPRegressor, functional, metrics, penalties, regularization_path
 from sknorm.functional import NormCache
+from sknorm.inspection import (
+    RegularizationPathDisplay,
+    SearchResultsDisplay,
+    TrainingHistoryDisplay,
+)
 from sknorm.model_selection import (
     EnsembleClassifier,
     EnsembleRegressor,
@@ -129,6 +134,15 @@ regularization_path(regressor, X, y, n_alphas=2.5)  # error
 path: RegularizationPath = regularization_path(regressor, X, y)
 order: np.ndarray = path.entry_orders  # error
 
+# Pictures
+
+TrainingHistoryDisplay.from_estimator(model, X)  # error
+epochs: np.ndarray = TrainingHistoryDisplay.from_estimator(model).epochs  # error
+SearchResultsDisplay.from_search(path, z="alpha")  # error
+SearchResultsDisplay.from_search(path, x=0)  # error
+RegularizationPathDisplay.from_path(X)  # error
+sknorm.warmup(True)  # error: by name only
+
 # Norms as functions, metrics, penalties
 
 functional.batchnorm(X)  # error
@@ -146,3 +160,11 @@ penalties.L0(alpha="0.1")  # error
 cost: str = penalties.GroupLasso(0.1).value(X)  # error
 penalties.NuclearNorm(0.1).proxy(X, 1.0)  # error
 sknorm.show_version()  # error
+
+# Files
+
+sknorm.save(model)  # error: no path
+sknorm.save(model, 3)  # error
+sknorm.load(None)  # error
+sknorm.to_onnx(model, opset=18)  # error
+sknorm.to_onnx(X)  # error

@@ -5,10 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
+from sklearn import config_context
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.model_selection import EnsembleClassifier, EnsembleRegressor
 
 skops = pytest.importorskip("skops.io", reason="skops is not installed")
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -17,6 +20,17 @@ SETTINGS: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_s
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(80, 4))
 LABELS = np.where(X[:, 0] > 0, "yes", "no")
+
+
+def regressor(**settings: Any) -> MLPRegressor:
+    return MLPRegressor(**{**SETTINGS, "preset": "sklearn", **settings})
+
+
+def with_requests() -> MLPRegressor:
+    with config_context(enable_metadata_routing=True):
+        return regressor().set_fit_request(sample_weight=True).fit(X, X[:, 0])
+
+
 MODELS = {
     "classifier": lambda: MLPClassifier(**SETTINGS, preset="sklearn").fit(X, LABELS),
     "regressor": lambda: MLPRegressor(**SETTINGS, n_members=2, preset="sklearn").fit(X, X[:, 0]),
@@ -24,6 +38,17 @@ MODELS = {
         X, X[:, 0]
     ),
     "lbfgs": lambda: MLPClassifier(**SETTINGS, solver="lbfgs", preset="sklearn").fit(X, LABELS),
+    "members": lambda: regressor(n_members=3, member_space="default", early_stopping=True).fit(
+        X, X[:, 0]
+    ),
+    "bins": lambda: regressor(n_bins=4, scaling="robust").fit(X, X[:, 0]),
+    "ensemble": lambda: EnsembleClassifier(
+        [MLPClassifier(**SETTINGS, preset="sklearn", alpha=alpha) for alpha in (0.1, 1.0)]
+    ).fit(X, LABELS),
+    "ensemble of pipelines": lambda: EnsembleRegressor.from_fitted(
+        [make_pipeline(StandardScaler(), regressor()).fit(X, X[:, 0])], weights=[2]
+    ),
+    "requests": with_requests,
     "chunk": lambda: MLPClassifier(**SETTINGS, preset="sklearn").partial_fit(
         X, LABELS, classes=["no", "yes"]
     ),
@@ -59,4 +84,15 @@ def test_training_goes_on_from_a_file() -> None:
 @models
 def test_estimators_alone_are_to_be_trusted(make: Any) -> None:
     unknown = skops.get_untrusted_types(data=skops.dumps(make()))
-    assert {name.rpartition(".")[2] for name in unknown} <= {"MLPClassifier", "MLPRegressor"}
+    own = {"MLPClassifier", "MLPRegressor", "EnsembleClassifier", "EnsembleRegressor"}
+    assert {name.rpartition(".")[2] for name in unknown} <= own
+
+
+def test_distributions_of_scipy_are_to_be_trusted_too() -> None:
+    space = {"alpha": stats.loguniform(1e-6, 1e-3)}
+    model = regressor(n_members=2, member_space=space).fit(X, X[:, 0])
+    data = skops.dumps(model)
+    unknown = skops.get_untrusted_types(data=data)
+    assert {name.partition(".")[0] for name in unknown} == {"sknorm", "scipy"}
+    again = skops.loads(data, trusted=unknown)
+    np.testing.assert_array_equal(again.fit(X, X[:, 0]).predict(X), model.predict(X))

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_predict, cros
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sknorm import MLPClassifier, MLPRegressor
+from sknorm import MLPClassifier, MLPRegressor, load, save
 from sknorm.metrics import roc_auc_score, roc_auc_scorer
 from sknorm.model_selection import EnsembleClassifier, StackedGridSearchCV
 
@@ -210,3 +211,13 @@ def test_areas_under_the_curve_of_tensors() -> None:
     for labels, weight in ((put(y), put(WEIGHT)), (y, WEIGHT), (TARGETS["words"], put(WEIGHT))):
         found = roc_auc_score(labels, put(score), sample_weight=weight)
         assert found == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.usefixtures("dispatching")
+def test_files_hold_arrays(tmp_path: Path) -> None:
+    found = model("words").fit(put(X), TARGETS["words"])
+    assert_tensor(found.input_mean_, found.input_mean_.numpy())
+    save(found, tmp_path / "model.safetensors")
+    again = load(tmp_path / "model.safetensors")
+    assert_array(again.input_mean_, found.input_mean_.numpy())
+    assert_array(again.predict_proba(X), found.predict_proba(put(X)).numpy())

@@ -13,7 +13,9 @@ from sklearn.base import clone
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.data.table import engine_table
-from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
+from sknorm.estimators.fitting import plan_training
+from sknorm.estimators.preparing import prepare
+from sknorm.estimators.stages import Given, HeldOut
 from sknorm.training.plan import Outcome
 from sknorm.training.stacking import JointScore, signature, stack
 from sknorm.training.task import Task

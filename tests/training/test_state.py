@@ -11,7 +11,9 @@ import pytest
 
 import sknorm
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
+from sknorm.estimators.fitting import plan_training
+from sknorm.estimators.preparing import prepare
+from sknorm.estimators.stages import Given, HeldOut
 from sknorm.training.plan import Outcome
 from sknorm.training.run import Run
 from sknorm.training.state import State
@@ -115,7 +117,9 @@ import sys
 import numpy as np
 from sklearn.datasets import make_regression
 from sknorm import MLPRegressor
-from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
+from sknorm.estimators.fitting import plan_training
+from sknorm.estimators.preparing import prepare
+from sknorm.estimators.stages import Given, HeldOut
 from sknorm.training.run import Run
 from sknorm.training.state import State
 

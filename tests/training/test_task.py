@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from sknorm import MLPClassifier, MLPRegressor
-from sknorm.estimators.fitting import Given, HeldOut, plan_training, prepare
+from sknorm.estimators.fitting import plan_training
+from sknorm.estimators.preparing import prepare
+from sknorm.estimators.stages import Given, HeldOut
 from sknorm.network.network import Network
 from sknorm.training.plan import Observer
 from sknorm.training.run import Run

@@ -16,7 +16,7 @@ import numpy as np
 from sknorm.backends.aligned import aligned_copy
 from sknorm.backends.base import Backend
 from sknorm.backends.executors.records import Recorder, address_of
-from sknorm.backends.program import Operation, Program, Take, run, shared_out
+from sknorm.backends.program import Operation, Part, Program, Take, run, shared_out
 from sknorm.kernels.cpu.machine_code import take_steps
 from sknorm.kernels.cpu.team import rest_address, take_steps_together
 
@@ -81,10 +81,17 @@ class Compiled:
         self._gathered[:] = [_Gathering(None, each.call, []) for each in self._gathered]
 
     def epoch(
-        self, program: Program, order: np.ndarray, table: np.ndarray, step: int, take: Take = run
+        self,
+        program: Program,
+        order: np.ndarray,
+        table: np.ndarray,
+        step: int,
+        part: Part = None,
+        take: Take = run,
     ) -> None:
         """Take the steps of an epoch, always of the same program but for what gathers rows."""
         self._update()
+        self._span = part or (0, len(self._starts))
         self._broken = False
         epoch = step, self._starts, self._which, order, table
         most = self._parts if self.members == 1 else self.members
@@ -134,7 +141,7 @@ class Compiled:
 
     def _paced(self) -> Iterator[tuple[int, int]]:
         """The steps of an epoch in calls that last as long as they may."""
-        first, count = 0, len(self._starts)
+        first, count = self._span
         while first < count and not self._broken:
             stop, started = min(count, first + self._pace), time.perf_counter()
             yield first, stop

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends.base import Backend, Recorder
-from sknorm.backends.program import Program, Take, run
+from sknorm.backends.program import Part, Program, Take, run
 
 
 class Graph:
@@ -34,16 +34,24 @@ class Graph:
         self._tables: tuple[Any, ...] | None = None
 
     def epoch(
-        self, program: Program, order: np.ndarray, table: np.ndarray, step: int, take: Take = run
+        self,
+        program: Program,
+        order: np.ndarray,
+        table: np.ndarray,
+        step: int,
+        part: Part = None,
+        take: Take = run,
     ) -> None:
         """Take the steps of an epoch, always of the same program, on tables of the same shapes."""
-        clock, table = np.array([0, step], dtype=np.int64), table.reshape(len(table), -1)
+        first, last = part or (0, len(self.edges))
+        clock = np.array([first, step], dtype=np.int64)
+        table = table.reshape(len(table), -1)
         given = [self.backend.asarray(array) for array in (order, table, clock)]
         if self._tables is None:  # of its own: what was recorded reads it for good
             self._tables = (*(array + 0 for array in given), self._number())
         for own, array in zip(self._tables, given, strict=False):
             own[...] = array
-        for start, stop in self.edges:
+        for start, stop in self.edges[first:last]:
             self._take(program, stop - start, take)
 
     def _number(self) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends.base import Backend
-from sknorm.backends.program import Program, Take, run
+from sknorm.backends.program import Part, Program, Take, run
 
 
 class Loop:
@@ -23,9 +23,15 @@ class Loop:
         self.backend, self.edges = backend, edges
 
     def epoch(
-        self, program: Program, order: np.ndarray, table: np.ndarray, step: int, take: Take = run
+        self,
+        program: Program,
+        order: np.ndarray,
+        table: np.ndarray,
+        step: int,
+        part: Part = None,
+        take: Take = run,
     ) -> None:
-        """Take the steps of an epoch.
+        """Take the steps of an epoch, or a part of them.
 
         Parameters
         ----------
@@ -35,14 +41,17 @@ class Loop:
         table : float64 array of shape (S, Q, K)
             The quantities of each step.
         step : int
-            Number of the first step.
+            Number of the first step of the epoch.
+        part : pair of int or None
+            The first step of the epoch to take, and the one before which to stop.
         take : callable
             Takes a step: its operations and its number.
         """
         numbers, place = program.numbers, self.backend.asarray
         rows: Any = place(order)
         values: Any = place(table)
-        for index, (start, stop) in enumerate(self.edges):
+        for index in range(*(part or (0, len(self.edges)))):
+            start, stop = self.edges[index]
             size = stop - start
             program.rows[size][...] = rows[:, start:stop]
             numbers[...] = values[index, ...]

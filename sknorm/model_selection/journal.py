@@ -1,0 +1,229 @@
+"""What a search has finished, in a file that grows by an entry a unit of work.
+
+A search that was killed goes on from it: no fit whose results stand there is made again. Beside it
+stand the checkpoints of what is in training, and of the refit.
+"""
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from sknorm._version import __version__
+from sknorm._warnings import warn
+from sknorm.exceptions import CheckpointError, ModelFileError
+from sknorm.files import container, disk
+from sknorm.files.values import NoPlainFormError, Reader, Writer
+from sknorm.model_selection.context import Context
+from sknorm.model_selection.plan import Candidates
+from sknorm.model_selection.results import Key, Results
+from sknorm.training.checkpoint import Checkpoint
+from sknorm.training.fingerprints import digest
+
+_LENGTH = 8  # bytes of an entry's own
+_NOT_KEPT = ("like", "part")
+
+
+@dataclass(frozen=True)
+class PartFiles:
+    """Checkpoints of what is in training, beside the file of a search.
+
+    Attributes
+    ----------
+    stem : str
+        How their names begin.
+    every : float
+        Seconds between two writings of one.
+    """
+
+    stem: str
+    every: float
+
+    def checkpoint(self, keys: Sequence[Key]) -> Checkpoint:
+        """That of the jobs of a stack."""
+        return Checkpoint(f"{self.stem}.{digest(list(keys))[:16]}", self.every, "discard")
+
+    def sweep(self) -> None:
+        """Remove those that are left."""
+        for each in glob.glob(f"{glob.escape(self.stem)}.*"):
+            if re.fullmatch(r"(\.all)?\.[0-9a-f]{16}", each.removeprefix(self.stem)):
+                os.unlink(each)
+
+
+class Journal:
+    """The file of a search.
+
+    Parameters
+    ----------
+    path : str or path-like
+    every : float
+        Seconds between two writings of what is in training. Results are written as they come.
+    stale : {"raise", "set_aside"}
+        What to do with a file that is not of this search, or that is damaged.
+    context : Context
+    candidates : list of Candidate
+    settings : dict
+        What else results depend on.
+
+    Attributes
+    ----------
+    known : dict of (int, int) to dict
+        Results of jobs that were finished before, by candidate and fold.
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        every: float,
+        stale: str,
+        context: Context,
+        candidates: Candidates,
+        settings: dict[str, Any],
+    ) -> None:
+        self.file, self.every, self.stale = disk.path_of(path), every, stale
+        self.known: dict[Key, dict[str, Any]] = {}
+        self._facts = _facts(context, candidates, settings)
+        self._told = False
+        disk.check_place(self.file, "checkpoint")
+        disk.sweep(self.file)
+        if not os.path.exists(self.file) or not self._read():
+            self._begin()
+
+    @classmethod
+    def of(cls, search: Any, context: Context, candidates: Candidates) -> "Journal":
+        """The file of a search that asks for one."""
+        how = search.checkpoint, search.checkpoint_every, search.stale_checkpoint
+        return cls(*how, context, candidates, {"racing": search.racing})
+
+    @property
+    def parts(self) -> PartFiles:
+        """Checkpoints of what is in training."""
+        return PartFiles(f"{self.file}.part", self.every)
+
+    def of_refit(self) -> Checkpoint:
+        """The checkpoint of the refit."""
+        return Checkpoint(f"{self.file}.refit", self.every, "discard")
+
+    def add(self, results: Results) -> None:
+        """Write results that are new, and remove the checkpoints that they came from."""
+        new = [result for result in results if result["key"] not in self.known]
+        if new and self._append([_kept(result) for result in new]):
+            for part in {result["part"] for result in new if "part" in result}:
+                if os.path.exists(part):
+                    os.unlink(part)
+
+    def _begin(self) -> None:
+        """Take the place, before anything is trained."""
+        try:
+            disk.write(self.file, _entry(self._facts, {}, self.file), "checkpoint")
+        except OSError as error:
+            self._warn(error)
+
+    def _append(self, values: Any) -> bool:
+        """Add an entry; False, with one warning, where it cannot be."""
+        writer = Writer(lambda *_: None)
+        try:
+            content = writer.write(values, "results")
+            disk.append(self.file, _entry(content, writer.tensors, self.file))
+        except (OSError, NoPlainFormError) as error:
+            self._warn(error)
+            return False
+        return True
+
+    def _read(self) -> bool:
+        """Take over what the file holds, if it is of this search."""
+        try:
+            entries = list(self._entries(disk.read(self.file)))
+        except ModelFileError as error:
+            return self._refuse(str(error))
+        if not entries:
+            return self._refuse(f"{self.file} is empty, or cut off at its beginning.")
+        (theirs, _), *rest = entries
+        if differing := [name for name, value in self._facts.items() if theirs.get(name) != value]:
+            return self._refuse(
+                f"{self.file} is a checkpoint of another search: it has other "
+                f"{' and other '.join(differing)} (written by sknorm {theirs.get('version')})."
+            )
+        for content, tensors in rest:
+            made = Reader(tensors, {}).read(content)
+            self.known.update((result["key"], result) for result in made)
+        return True
+
+    def _entries(self, data: bytes) -> Iterator[tuple[Any, dict[str, np.ndarray]]]:
+        """The entries that are whole; one that was being written when the process ended is cut."""
+        start = 0
+        while start + _LENGTH <= len(data):
+            stop = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
+            if stop > len(data):
+                break
+            entry = data[start + _LENGTH : stop]
+            parts = container.from_bytes(entry, self.file, container.SEARCH)
+            yield parts.content, parts.tensors
+            start = stop
+        if 0 < start < len(data):
+            os.truncate(self.file, start)
+
+    def _refuse(self, why: str) -> bool:
+        """Raise an error, or set the file aside."""
+        if self.stale == "raise":
+            raise CheckpointError(
+                f"{why} Delete the file, name another one, or set stale_checkpoint='set_aside' to "
+                "have it renamed."
+            )
+        warn(f"{why} It is now {disk.set_aside(self.file)}, and the search begins anew.")
+        return False
+
+    def _warn(self, error: Exception) -> None:
+        if not self._told:
+            self._told = True
+            warn(f"The search goes on without a new checkpoint: {error}", RuntimeWarning)
+
+
+def _kept(result: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in result.items() if name not in _NOT_KEPT}
+
+
+def _entry(content: Any, tensors: dict[str, np.ndarray], file: str) -> bytes:
+    data = container.to_bytes(content, tensors, file, container.SEARCH)
+    return len(data).to_bytes(_LENGTH, "little") + data
+
+
+def _facts(context: Context, candidates: Candidates, settings: dict[str, Any]) -> dict[str, str]:
+    """What a search depends on, by what users call it."""
+    given = context.fit_params, context.score_params
+    parameters = [candidate.model.get_params() for candidate in candidates]
+    scoring = context.scorer, context.keeps_predictions, context.return_train_score
+    return {
+        "version": __version__,
+        "data": digest(_plain_table(context.X), _plain_table(context.y), _plain(given)),
+        "candidates": digest(_plain(parameters)),
+        "folds": digest(context.splits),
+        "settings": digest(_plain([scoring, context.error_score, settings])),
+    }
+
+
+def _plain_table(X: Any) -> Any:
+    """A table of any library as arrays."""
+    if sparse.issparse(X):
+        csr = X.tocsr()
+        return csr.data, csr.indices, csr.indptr, csr.shape
+    names = getattr(X, "column_names", None) or getattr(X, "columns", None)
+    if names is not None and hasattr(X, "__getitem__"):
+        return [(str(name), np.asarray(X[name])) for name in names]
+    return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def _plain(value: Any) -> Any:
+    """Parameters as arrays and texts, without addresses in memory."""
+    if isinstance(value, dict):
+        return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
+    if type(value) in (list, tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.ndarray) or sparse.issparse(value):
+        return _plain_table(value)
+    return re.sub(" at 0x[0-9a-f]+", "", repr(value))

@@ -1,0 +1,268 @@
+"""Searches that go on from a file after any end."""
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import make_classification, make_regression
+from sklearn.exceptions import FitFailedWarning
+from sklearn.model_selection import ShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from sknorm import MLPClassifier, MLPRegressor
+from sknorm.exceptions import CheckpointError
+from sknorm.files import disk
+from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV, train
+
+X, Y = make_regression(60, 3, noise=5.0, random_state=0)
+CLASSES = make_classification(60, 4, n_informative=3, n_redundant=0, random_state=0)
+SMALL: dict[str, Any] = {
+    "hidden_layer_sizes": (8,),
+    "max_iter": 3,
+    "tol": 0.0,
+    "random_state": 0,
+    "preset": "sklearn",
+}
+GRID = {"alpha": [1e-4, 1.0], "hidden_layer_sizes": [(4,), (8,), (4, 4)]}
+SEARCHES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "threads": {"n_jobs": 2},
+    "training scores": {"return_train_score": True},
+    "several metrics": {"scoring": ["r2", "neg_mean_absolute_error"], "refit": "r2"},
+    "ensemble": {"refit": "ensemble"},
+    "race over folds": {"racing": True, "cv": 4},
+    "race over epochs": {"racing": True, "cv": 2},
+    "no refit": {"refit": False},
+}
+each_search = pytest.mark.parametrize("changed", SEARCHES.values(), ids=SEARCHES)
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+class EndedError(BaseException):
+    """Ends a search, as the end of its process would."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "search.ckpt"
+
+
+def regressors(**changed: Any) -> StackedGridSearchCV:
+    return StackedGridSearchCV(MLPRegressor(**SMALL), GRID, **{"cv": 3, **changed})
+
+
+def end_after(monkeypatch: pytest.MonkeyPatch, entries: int) -> None:
+    """End the search after so many entries of results."""
+    left, append = [entries], disk.append
+
+    def count(*args: Any) -> None:
+        if left[0] == 0:
+            raise EndedError
+        left[0] -= 1
+        append(*args)
+
+    monkeypatch.setattr(disk, "append", count)
+
+
+def assert_same(search: Any, whole: Any, X: Any = X) -> None:
+    assert search.cv_results_.keys() == whole.cv_results_.keys()
+    for name, values in whole.cv_results_.items():
+        if "time" not in name:
+            np.testing.assert_array_equal(search.cv_results_[name], values, err_msg=name)
+    if whole.refit:
+        np.testing.assert_array_equal(search.predict(X), whole.predict(X))
+
+
+@pytest.mark.filterwarnings("ignore:.*being processed by the workers have been cancelled")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of joblib
+@each_search
+def test_searches_go_on_to_the_same_results(
+    changed: dict, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = regressors(**changed).fit(X, Y)
+    with monkeypatch.context() as patch, pytest.raises(EndedError):
+        end_after(patch, 1)
+        regressors(**changed, checkpoint=path, checkpoint_every=0).fit(X, Y)
+    search = regressors(**changed, checkpoint=path, checkpoint_every=0).fit(X, Y)
+    assert_same(search, whole)
+    alone = search.refit in (False, "ensemble")
+    left = {"search.ckpt"} if alone else {"search.ckpt", "search.ckpt.refit"}
+    assert {each.name for each in path.parent.iterdir()} == left
+
+
+def test_finished_fits_are_not_repeated(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    settings = {"checkpoint": path, "verbose": 2, "n_jobs": 1}
+    with monkeypatch.context() as patch, pytest.raises(EndedError):
+        end_after(patch, 1)
+        regressors(**settings).fit(X, Y)
+    settle = train.Stack._settled
+
+    def counted(stack: Any, trial: Any, outcome: Any) -> Any:
+        told.append(str(trial.job.key))
+        return settle(stack, trial, outcome)
+
+    monkeypatch.setattr(train.Stack, "_settled", counted)
+    regressors(**settings).fit(X, Y)
+    assert 0 < len(set(told)) == len(told) < 18
+    told.clear()
+    regressors(**settings).fit(X, Y)
+    assert not told
+
+
+@pytest.mark.filterwarnings("ignore:One or more of the test scores")
+def test_classifiers_with_failing_candidates_go_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = {"alpha": [1e-4, 1.0], "learning_rate_init": [1e-3, 1e18], "hidden_layer_sizes": [3, 4]}
+
+    def search(**changed: Any) -> StackedGridSearchCV:
+        model = make_pipeline(StandardScaler(), MLPClassifier(**SMALL, normalization=None))
+        names = {f"mlpclassifier__{name}": values for name, values in grid.items()}
+        return StackedGridSearchCV(model, names, cv=2, refit="ensemble", **changed)
+
+    with pytest.warns(FitFailedWarning):
+        whole = search().fit(*CLASSES)
+    with monkeypatch.context() as patch, pytest.raises(EndedError):
+        end_after(patch, 1)
+        search(checkpoint=path).fit(*CLASSES)
+    with pytest.warns(FitFailedWarning):
+        again = search(checkpoint=path).fit(*CLASSES)
+    assert_same(again, whole, CLASSES[0])
+
+
+def test_frames_are_known_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame(X, columns=list("abc"))
+    frame["d"] = np.where(X[:, 0] > 0, "yes", None)
+    frame["e"] = pd.Categorical(np.where(X[:, 1] > 0, "u", "v"))
+    regressors(checkpoint=path).fit(frame, pd.Series(Y))
+    told: list[str] = []
+    end_after(monkeypatch, 0)
+    regressors(checkpoint=path).fit(frame.copy(), pd.Series(Y))
+    assert not told
+    changed = frame.assign(d=frame["d"].replace("yes", "yeah"))
+    with pytest.raises(CheckpointError, match="other data"):
+        regressors(checkpoint=path).fit(changed, Y)
+
+
+OTHERS: dict[str, tuple[dict[str, Any], Any, str]] = {
+    "grid": ({"param_grid": {"alpha": [0.1]}}, Y, "other candidates"),
+    "estimator": ({"estimator": MLPRegressor(**SMALL, dropout=0.1)}, Y, "other candidates"),
+    "folds": ({"cv": ShuffleSplit(3, random_state=1)}, Y, "other folds"),
+    "targets": ({}, Y + 1.0, "other data"),
+    "scoring": ({"scoring": "neg_mean_absolute_error"}, Y, "other settings"),
+    "training scores": ({"return_train_score": True}, Y, "other settings"),
+}
+
+
+@pytest.mark.parametrize(("changed", "y", "text"), OTHERS.values(), ids=OTHERS)
+def test_files_of_other_searches_are_refused(changed: dict, y: Any, text: str, path: Path) -> None:
+    regressors(checkpoint=path, refit=False).fit(X, Y)
+    before = path.read_bytes()
+    other = regressors(checkpoint=path, refit=False).set_params(**changed)
+    with pytest.raises(CheckpointError, match=rf"search\.ckpt is a .* another search.*{text}"):
+        other.fit(X, y)
+    assert path.read_bytes() == before
+    other.set_params(stale_checkpoint="set_aside")
+    with pytest.warns(UserWarning, match=r"It is now .*\.stale, and the search begins anew"):
+        other.fit(X, y)
+    assert Path(f"{path}.stale").read_bytes() == before
+
+
+def test_an_entry_that_was_cut_off_is_left_out(path: Path) -> None:
+    whole = regressors(checkpoint=path, n_jobs=1, max_stack_bytes=40_000).fit(X, Y)
+    data = path.read_bytes()
+    first = 8 + int.from_bytes(data[:8], "little")
+    for size in (first, first + 3, first + 100, len(data) - 1):
+        path.write_bytes(data[:size])
+        assert_same(regressors(checkpoint=path, max_stack_bytes=40_000).fit(X, Y), whole)
+
+
+def test_damaged_files_are_refused(path: Path) -> None:
+    regressors(checkpoint=path, refit=False).fit(X, Y)
+    data = path.read_bytes()
+    for place in range(8, len(data), 501):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        with pytest.raises(CheckpointError, match=r"search\.ckpt .* Delete the file"):
+            regressors(checkpoint=path, refit=False).fit(X, Y)
+    for content in (b"", b"\x80\x04N.", os.urandom(99)):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"search\.ckpt .* Delete the file"):
+            regressors(checkpoint=path, refit=False).fit(X, Y)
+
+
+def test_a_full_disk_costs_a_warning(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), args[0])
+
+    monkeypatch.setattr(disk, "append", full)
+    with pytest.warns(RuntimeWarning, match="The search goes on without a new checkpoint.*space"):
+        search = regressors(checkpoint=path).fit(X, Y)
+    assert_same(search, regressors().fit(X, Y))
+
+
+def test_draws_without_a_seed_are_other_candidates(path: Path) -> None:
+    for attempt in range(2):
+        search = StackedRandomizedSearchCV(
+            *(MLPRegressor(**SMALL), {"alpha": np.logspace(-5, 0, 99)}),
+            n_iter=3,
+            cv=2,
+            checkpoint=path,
+        )
+        if attempt:
+            with pytest.raises(CheckpointError, match="other candidates"):
+                search.fit(X, Y)
+        else:
+            search.fit(X, Y)
+
+
+KILLED = """
+import sys, warnings
+import numpy as np
+from killed_case import kill_until_done
+from sknorm import MLPRegressor
+from sknorm.model_selection import StackedGridSearchCV
+warnings.simplefilter("ignore")
+rng = np.random.default_rng(0)
+X = rng.normal(size=(90, 4))
+y = X[:, 0] + rng.normal(size=90)
+model = MLPRegressor(hidden_layer_sizes=(8,), batch_size=8, max_iter=12, tol=0.0, random_state=0,
+                     preset="sklearn")
+grid = {"alpha": [1e-4, 1.0], "hidden_layer_sizes": [(4,), (8,), (4, 4)]}
+whole = StackedGridSearchCV(model, grid, cv=3).fit(X, y)
+
+def fit():
+    search = StackedGridSearchCV(model, grid, cv=3, checkpoint=sys.argv[1], checkpoint_every=0)
+    search.fit(X, y)
+    np.savez(sys.argv[2], scores=search.cv_results_["mean_test_score"], answers=search.predict(X))
+
+killed = kill_until_done(fit, 20, float(sys.argv[3]), 1)
+found = np.load(sys.argv[2])
+np.testing.assert_array_equal(found["scores"], whole.cv_results_["mean_test_score"])
+np.testing.assert_array_equal(found["answers"], whole.predict(X))
+print("killed", killed)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no SIGKILL")
+def test_a_search_that_is_killed_goes_on(tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("search.ckpt", "found.npz")]
+    where = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *files, "0.2"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([where, *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[1]) > 0
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {"search.ckpt", "search.ckpt.refit", "found.npz"}
