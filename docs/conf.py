@@ -63,13 +63,16 @@ numpydoc_validation_exclude = {
 intersphinx_mapping = inventories.mapping(HERE / "_build" / "inventories")
 intersphinx_timeout = 3  # a build without a network goes on with what it has
 
-# Chapters of the gallery, in this order: folders with a GALLERY_HEADER.rst.
+# The first chapters of the gallery: folders with a GALLERY_HEADER.rst.
 CHAPTERS = ("tuning", "claims")
 EXAMPLES = HERE / "examples"
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "auto_examples",
-    "subsection_order": [f"examples/{name}" for name in CHAPTERS if (EXAMPLES / name).is_dir()],
+    "subsection_order": [
+        *(f"examples/{name}" for name in CHAPTERS if (EXAMPLES / name).is_dir()),
+        "*",  # others last
+    ],
     "within_subsection_order": "FileNameSortKey",
     "nested_sections": False,
     "show_memory": False,
@@ -109,10 +112,10 @@ def linkcode_resolve(domain, info):
     value = inspect.unwrap(getattr(value, "fget", value))
     try:
         lines, start = inspect.getsourcelines(value)
-        path = Path(inspect.getsourcefile(value)).relative_to(HERE.parent)
+        path = Path(inspect.getsourcefile(value)).relative_to(HERE.parent / "sknorm")
     except (TypeError, OSError, ValueError):  # not of this package, or no Python
         return None
-    return f"{SOURCES}/{path.as_posix()}#L{start}-L{start + len(lines) - 1}"
+    return f"{SOURCES}/sknorm/{path.as_posix()}#L{start}-L{start + len(lines) - 1}"
 
 
 def skip(app, what, name, value, skipped, options):

@@ -30,7 +30,7 @@ STICKING_OUT = """() => {
                 && each.matches('pre, .formula, div:has(> table), .highlight')) return true;
         return false;
     };
-    return [...document.querySelectorAll('main *')]
+    return [...document.querySelectorAll('.bd-article-container *')]
         .filter((each) => each.getBoundingClientRect().right > width + 1 && !framed(each))
         .map((each) => each.outerHTML.slice(0, 80));
 }"""
