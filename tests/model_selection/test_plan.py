@@ -57,6 +57,8 @@ OTHERS: dict[str, Any] = {
     "dtype": "float32", "loss": "huber", "quantile": 0.25, "huber_delta": 0.5,
     "standardize_target": False, "scaling": "robust", "categorical_features": [0],
     "min_frequency": 5, "preset": "fast", "n_bins": 5, "member_space": "default",
+    "max_time": 7.0, "checkpoint": "fit.ckpt", "checkpoint_every": 7.0,
+    "stale_checkpoint": "set_aside",
 }  # fmt: skip
 PREPARING = {"normalization", "mixup_alpha", "backend", "dtype", "class_weight", "loss", "quantile",
              "huber_delta", "standardize_target", "scaling", "categorical_features",
