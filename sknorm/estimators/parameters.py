@@ -77,8 +77,9 @@ max_time : float > 0 or None = None
 checkpoint : str or path-like or None = None
     A file that keeps where training stands. A fit that was killed goes on from it when ``fit`` is
     called again with the same data and parameters, to the same model bit for bit. It stays when
-    training is over; delete it then. ``partial_fit`` does not use it, and a search has one of its
-    own.
+    training is over; delete it then. Models that differ must not share one, as the candidates of
+    GridSearchCV would: the stacked searches have a ``checkpoint`` of their own, and their
+    candidates none. ``partial_fit`` does not use it.
 checkpoint_every : float >= 0 = 60.0
     Seconds between two writings of the checkpoint, at least. It is written after an epoch; under
     'lbfgs', after a member.

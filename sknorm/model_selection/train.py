@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from sknorm.backends import Backend, side_by_side
+from sknorm.ensembles.members import network_of
 from sknorm.estimators import attributes
 from sknorm.estimators.fitted import adopt, shallow_copy
 from sknorm.estimators.fitting import plan_training
@@ -74,6 +75,9 @@ def fitted_clone(context: Context, candidate: Candidate, rows: np.ndarray) -> An
     """A candidate fitted to some of the rows."""
     model, params = clone(candidate.model), rows_of(context.fit_params, rows, context.count)
     targets = [] if context.y is None else [taken(context.y, rows)]
+    network = network_of(model)
+    if getattr(network, "checkpoint", None) is not None:
+        network.set_params(checkpoint=None)  # which others have, too
     limit = within(context.granted(1))
     with context.progress.fitting(model), _interruptible(), limit:
         return model.fit(taken(context.X, rows), *targets, **params)

@@ -266,3 +266,21 @@ def test_a_search_that_is_killed_goes_on(tmp_path: Path) -> None:
     assert int(done.stdout.split()[1]) > 0
     left = {each.name for each in tmp_path.iterdir()}
     assert left == {"search.ckpt", "search.ckpt.refit", "found.npz"}
+
+
+class Subclass(MLPRegressor):
+    """Fitted by its own method, one fit after the other."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("kind", [MLPRegressor, Subclass])
+def test_candidates_do_not_share_the_file_of_a_fit(path: Path, kind: Any) -> None:
+    model = kind(**SMALL, checkpoint=path)
+    search = StackedGridSearchCV(model, {"alpha": [1e-4, 1.0]}, cv=2).fit(X, Y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert path.exists()  # of the refit
+    np.testing.assert_array_equal(
+        search.predict(X), kind(**SMALL, **search.best_params_).fit(X, Y).predict(X)
+    )
