@@ -31,10 +31,21 @@ FITTING = {
 }
 
 
-def parametrize_with_fitting_checks(estimators: dict[str, Any]) -> pytest.MarkDecorator:
-    """What ``parametrize_with_checks`` does, with fewer checks; keys name the configurations."""
+def parametrize_with_fitting_checks(
+    estimators: dict[str, Any], seldom: tuple[str, ...] = ()
+) -> pytest.MarkDecorator:
+    """What ``parametrize_with_checks`` does, with fewer checks; keys name the configurations.
+
+    Those of ``seldom`` names are thorough.
+    """
+    thorough = [pytest.mark.thorough]
     cases = [
-        pytest.param(estimator, check, id=f"{name}-{name_of(check)}")
+        pytest.param(
+            estimator,
+            check,
+            id=f"{name}-{name_of(check)}",
+            marks=thorough if name in seldom else [],
+        )
         for name, configured in estimators.items()
         for estimator, check in estimator_checks_generator(configured)
         if name_of(check) in FITTING

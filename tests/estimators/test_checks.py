@@ -30,6 +30,9 @@ CONFIGURED = {
     for estimator in (MLPClassifier, MLPRegressor)
 }
 
+OFTEN = ("ghost", "no norm", "members", "lbfgs")  # the others have parts of these
+SELDOM = tuple(name for name in CONFIGURED if not name.endswith(OFTEN))
+
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
@@ -38,6 +41,6 @@ def test_default_passes_check(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-@parametrize_with_fitting_checks(CONFIGURED)
+@parametrize_with_fitting_checks(CONFIGURED, SELDOM)
 def test_configuration_passes_check(estimator: Any, check: Any) -> None:
     check(estimator)

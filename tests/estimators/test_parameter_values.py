@@ -144,13 +144,19 @@ BORDER: dict[str, list[Any]] = {
 
 
 def accepting(table: dict[str, list[Any]]) -> list[Any]:
-    """A case per estimator, parameter it has, and value; names hold no address of an object."""
+    """A case per estimator, parameter it has, and value; names hold no address of an object.
+
+    What a regressor shares with a classifier is thorough.
+    """
+    shared = inspect.signature(MLPClassifier).parameters
+    seldom = [pytest.mark.thorough]
     return [
         pytest.param(
             estimator,
             name,
             value,
             id=f"{estimator.__name__}-{name}-{value!r}".partition(" at 0x")[0][:60],
+            marks=seldom if estimator is MLPRegressor and name in shared else [],
         )
         for estimator in (MLPClassifier, MLPRegressor)
         for name, values in table.items()

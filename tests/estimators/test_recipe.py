@@ -402,7 +402,9 @@ GRIDS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-@pytest.mark.parametrize("task", ["multiclass", "regression"])
+@pytest.mark.parametrize(
+    "task", ["multiclass", pytest.param("regression", marks=pytest.mark.thorough)]
+)
 def test_stacked_searches_score_as_others(
     tables: dict[str, Table], task: str, grid: dict[str, Any]
 ) -> None:

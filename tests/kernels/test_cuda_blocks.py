@@ -45,18 +45,20 @@ def few_multiprocessors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     tiles.held_tile.cache_clear()
 
 
+some_or_more = pytest.mark.parametrize("count", [8, pytest.param(18, marks=pytest.mark.thorough)])
 chunks_or_not = pytest.mark.parametrize("chunks", ["", " in chunks"])
 
 
 @chunks_or_not
 @pytest.mark.parametrize("kernel", ["batch", "batch_backward"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
+@some_or_more
 def test_batch_block(
-    build: Any, cuda_machine: Any, kernel: str, chunks: str, activation: str
+    build: Any, cuda_machine: Any, kernel: str, chunks: str, activation: str, count: int
 ) -> None:
     code = codes.ACTIVATIONS[activation]
     axes = (DTYPES, STACKS, SHAPES, RATES, FLAGS, FLAGS, FLAGS)
-    for dtype, K, (n, d), rate, ghost, shared, part in sampled(18, *axes):
+    for dtype, K, (n, d), rate, ghost, shared, part in sampled(count, *axes):
         groups, columns = GROUPS[n] if ghost else (0, n), inner(d, part)
         case = build(kernel + chunks, K, n, d, dtype, code, rate, groups, shared, columns)
         cuda_machine.check(case)
@@ -72,9 +74,12 @@ def test_many_groups(build: Any, cuda_machine: Any, kernel: str, chunks: str) ->
 
 @pytest.mark.parametrize("kernel", ["layer", "layer_backward"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_layer_block(cases: Any, cuda_machine: Any, kernel: str, activation: str) -> None:
+@some_or_more
+def test_layer_block(
+    cases: Any, cuda_machine: Any, kernel: str, activation: str, count: int
+) -> None:
     code = codes.ACTIVATIONS[activation]
-    for dtype, K, (n, d), rate in sampled(18, DTYPES, STACKS, SHAPES, RATES):
+    for dtype, K, (n, d), rate in sampled(count, DTYPES, STACKS, SHAPES, RATES):
         cuda_machine.check(getattr(cases, kernel)(K, n, d, dtype, code, rate))
 
 
@@ -100,12 +105,18 @@ def test_layers_of_several_chunks(
 
 @pytest.mark.parametrize("kernel", ["affine", "affine_backward"])
 @pytest.mark.parametrize("activation", codes.ACTIVATIONS)
+@some_or_more
 def test_affine_block(
-    cases: Any, cuda_machine: Any, monkeypatch: pytest.MonkeyPatch, kernel: str, activation: str
+    cases: Any,
+    cuda_machine: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    kernel: str,
+    activation: str,
+    count: int,
 ) -> None:
     code = codes.ACTIVATIONS[activation]
     axes = (DTYPES, STACKS, SHAPES, RATES, FLAGS, [16, 1024])
-    for dtype, K, (n, d), rate, part, rows in sampled(12, *axes):
+    for dtype, K, (n, d), rate, part, rows in sampled(count, *axes):
         monkeypatch.setattr(tiles, "CHUNK_ROWS", rows)
         cuda_machine.check(getattr(cases, kernel)(K, n, d, dtype, code, rate, inner(d, part)))
 

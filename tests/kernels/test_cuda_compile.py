@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cuda_instances import INSTANCES
@@ -36,10 +37,15 @@ def test_every_source_has_instances() -> None:
     assert {path.stem for path in SOURCES.glob("*.cu")} == set(INSTANCES)
 
 
-@pytest.mark.parametrize(
-    ("source", "architecture", "expressions"),
-    [pytest.param(*chunk, id=f"{chunk[0]}-{chunk[1]}-{chunk[2][0]}") for chunk in chunks()],
-)
+def cases() -> Iterator[Any]:
+    """The chunks; of the other devices, a third in the default run."""
+    for number, chunk in enumerate(chunks()):
+        seldom = chunk[1] != ARCHITECTURES[0] and number % 3
+        marks = [pytest.mark.thorough] if seldom else []
+        yield pytest.param(*chunk, id=f"{chunk[0]}-{chunk[1]}-{chunk[2][0]}", marks=marks)
+
+
+@pytest.mark.parametrize(("source", "architecture", "expressions"), list(cases()))
 def test_sources_compile(source: str, architecture: str, expressions: list[str]) -> None:
     usage = compile_kernels(code(source), expressions, architecture, OPTIONS)
     assert all(each.registers > 0 for each in usage.values())

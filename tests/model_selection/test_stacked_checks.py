@@ -54,7 +54,7 @@ def test_searches_pass_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-@parametrize_with_fitting_checks(OTHERS)
+@parametrize_with_fitting_checks(OTHERS, seldom=("pipeline of a regressor", "randomized"))
 def test_other_searches_pass_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 
