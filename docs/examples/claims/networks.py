@@ -1,6 +1,7 @@
 """Networks in plain NumPy, made of the norms of ``sknorm.functional``: open to look inside."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ class Network:
         self.norm, self.activation, self.n_layers = norm, activation, len(sizes) - 1
         self.rng = np.random.default_rng(seed)
         self.parameters: list[np.ndarray] = []
-        for before, after in zip(sizes[:-1], sizes[1:], strict=True):
+        for before, after in pairwise(sizes):
             deviation = scale * np.sqrt(_GAINS[activation] / before)
             self.parameters.append(self.rng.normal(0, deviation, (before, after)))
             self.parameters += [np.zeros(after), np.ones(after)]

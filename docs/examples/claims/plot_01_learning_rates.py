@@ -12,8 +12,25 @@ than to that of a constant answer.
 # The measure. ``protocol.py``, beside this file, holds what the examples on claims share.
 
 import numpy as np
-from protocol import BLUE, GREY, SEEDS, VERMILLION, Row, Table, axes, band, constant_loss
-from protocol import estimator, fit, judge, load, loss, over_ratios, show, trains
+from protocol import (
+    BLUE,
+    GREY,
+    SEEDS,
+    VERMILLION,
+    Row,
+    Table,
+    axes,
+    band,
+    constant_loss,
+    estimator,
+    fit,
+    judge,
+    load,
+    loss,
+    over_ratios,
+    show,
+    trains,
+)
 
 RATES = np.logspace(-3, 2, 16)
 ARMS = ("batch", None)

@@ -14,8 +14,22 @@ network are multiplied by factors from 0.001 to 1,000. With which of them does i
 
 import numpy as np
 from networks import Network, targets
-from protocol import BLUE, GREY, SEEDS, VERMILLION, Row, Table, axes, band, constant_loss
-from protocol import judge, load, over_seeds, show, trains
+from protocol import (
+    BLUE,
+    GREY,
+    SEEDS,
+    VERMILLION,
+    Row,
+    Table,
+    axes,
+    band,
+    constant_loss,
+    judge,
+    load,
+    over_seeds,
+    show,
+    trains,
+)
 
 SCALES = np.logspace(-3, 3, 13)  # two a decade
 RATES = (0.01, 0.1)

@@ -14,8 +14,24 @@ the training rows under the final weights). Do they differ, and does that depend
 # else.
 
 import numpy as np
-from protocol import BLUE, GREEN, GREY, SEEDS, VERMILLION, Row, Table, axes, band, error
-from protocol import estimator, fit, judge, load, mark_sizes, show
+from protocol import (
+    BLUE,
+    GREEN,
+    GREY,
+    SEEDS,
+    VERMILLION,
+    Row,
+    Table,
+    axes,
+    band,
+    error,
+    estimator,
+    fit,
+    judge,
+    load,
+    mark_sizes,
+    show,
+)
 
 BATCHES = (4, 16, 64, 256, 1024)
 KINDS = ("running", "cumulative", "population")

@@ -17,8 +17,23 @@ Batch, layer, group and instance norm
 import numpy as np
 from networks import Network, loss, targets
 from numpy.lib.stride_tricks import sliding_window_view
-from protocol import BLUE, GREEN, GREY, PINK, SEEDS, VERMILLION, Row, Table, axes, band
-from protocol import judge, load, mark_sizes, over_seeds, show
+from protocol import (
+    BLUE,
+    GREEN,
+    GREY,
+    PINK,
+    SEEDS,
+    VERMILLION,
+    Row,
+    Table,
+    axes,
+    band,
+    judge,
+    load,
+    mark_sizes,
+    over_seeds,
+    show,
+)
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -110,8 +125,9 @@ def _gradients(windows, Y, weights, norm):
 def summarize(runs: list[dict]) -> Row:
     """How much worse the smallest batches are than the largest, and than layer norm's."""
     table = {norm: np.array([run["table"][norm] for run in runs]) for norm in runs[0]["table"]}
-    text = f"small batches hurt: {judge(table['batch'][:, 0] / table['batch'][:, -1])}"
-    text += f"; layer norm better in batches of 2: {judge(table['batch'][:, 0] / table['layer'][:, 0])}"
+    batch, layer = table["batch"], table["layer"]
+    text = f"small batches hurt: {judge(batch[:, 0] / batch[:, -1])}; "
+    text += f"layer norm better in batches of 2: {judge(batch[:, 0] / layer[:, 0])}"
     if runs[0]["images"]:
         images = np.array([run["images"]["batch"] for run in runs])
         text += f"; on images small batches hurt: {judge(images[:, 0] / images[:, -1])}"

@@ -1,4 +1,4 @@
-"""What the examples on claims share: tables, networks of estimators, figures over seeds, verdicts."""
+"""What the examples on claims share: tables, estimators, figures over seeds, verdicts."""
 
 import warnings
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy.special import expit
 from scipy.stats import gmean
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
@@ -76,6 +77,7 @@ def estimator(table: Table, seed: int, **settings: Any) -> Any:
     """A small network for the table, trained for exactly ``max_iter`` epochs."""
     known: dict[str, Any] = {
         "hidden_layer_sizes": (64, 64),
+        "activation": "relu",
         "preset": "sklearn",
         "learning_rate": "constant",
         "batch_size": 64,
@@ -86,7 +88,9 @@ def estimator(table: Table, seed: int, **settings: Any) -> Any:
         "dtype": "float32",
         "random_state": seed,
     }
-    return (MLPClassifier if table.n_classes else MLPRegressor)(**known | settings)
+    known |= settings
+    known["batch_size"] = min(known["batch_size"], len(table.X_train))
+    return (MLPClassifier if table.n_classes else MLPRegressor)(**known)
 
 
 def fit(model: Any, table: Table) -> Any:
@@ -110,6 +114,16 @@ def loss(model: Any, X: np.ndarray, y: np.ndarray) -> float:
 def error(model: Any, table: Table) -> float:
     """Loss on the test rows."""
     return loss(model, table.X_test, table.y_test)
+
+
+def hidden_outputs(model: Any, X: np.ndarray) -> list[np.ndarray]:
+    """Outputs of each hidden layer in a prediction, by the equivalent network without norms."""
+    found = []
+    for weights, biases in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        X = X @ weights + biases
+        X = {"logistic": expit, "relu": lambda z: np.maximum(z, 0)}[model.activation](X)
+        found.append(X)
+    return found
 
 
 def constant_loss(table: Table) -> float:
