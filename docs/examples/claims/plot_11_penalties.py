@@ -10,10 +10,11 @@ each in another order of the rows.
 """
 
 # %%
-# The measure, with batch norm. Of each penalty the strongest ``alpha`` is taken under which the
-# test loss is at most a tenth above the best one.
+# The measure, with batch norm and without. Of each penalty the strongest ``alpha`` is taken under
+# which the test loss is at most a tenth above the best one.
 
 import warnings
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -40,6 +41,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sknorm import regularization_path
 from sknorm.inspection import RegularizationPathDisplay, WeightDistributionDisplay
 
+ARMS = ("batch", None)
 ALPHAS = np.logspace(-5, 0, 11)
 PENALTIES = {
     "L2": {"l1_ratio": 0.0},
@@ -66,16 +68,19 @@ def network(table: Table, seed: int, penalty: str, **settings):
 
 
 def measure(table: Table, seed: int) -> dict:
-    """Over the alphas: test loss, zeros of the first layer, its rank, useless columns left."""
+    """Over the alphas: test loss, zeros of the first layer, its rank, columns switched off."""
     table = with_noise(table, seed)
     useless = np.arange(table.X_train.shape[1]) >= table.X_train.shape[1] // 2
     found = {}
-    for penalty in PENALTIES:
-        models = [fit(network(table, seed, penalty, alpha=alpha), table) for alpha in ALPHAS]
+    for norm, penalty in product(ARMS, PENALTIES):
+        settings = {"normalization": norm}
+        models = [
+            fit(network(table, seed, penalty, alpha=alpha, **settings), table) for alpha in ALPHAS
+        ]
         losses = np.array([error(each, table) for each in models])
         importances = np.array([each.feature_importances_ for each in models])
         ranks = [np.linalg.matrix_rank(each.coefs_[0], rtol=1e-3) for each in models]
-        found[penalty] = {
+        found[norm, penalty] = {
             "loss": losses,
             "zeros": np.array([each.sparsity_[0] for each in models]),
             "rank": np.array(ranks),
@@ -89,20 +94,26 @@ def measure(table: Table, seed: int) -> dict:
 def summarize(runs: list[dict]) -> Row:
     """Zeros, ranks and features at the chosen alphas."""
 
-    def at_choice(penalty: str, what: str) -> np.ndarray:
-        return np.array([run[penalty][what][run[penalty]["choice"]] for run in runs])
+    def at_choice(norm: str | None, penalty: str, what: str) -> np.ndarray:
+        own = [run[norm, penalty] for run in runs]
+        return np.array([each[what][each["choice"]] for each in own])
 
-    zeros = {name: at_choice(name, "zeros") for name in ("L1", "L0", "L2")}
-    off, lost = (at_choice("group lasso", f"{kind} off") for kind in ("useless", "useful"))
-    selects = zeros["L1"].min() > 0 and zeros["L2"].max() == 0
-    return Row(
-        "zeros of the first layer; its rank",
-        "; ".join(f"{name} {over_seeds(each, '.0%')}" for name, each in zeros.items()),
-        f"rank {over_seeds(at_choice('nuclear', 'rank'))} (nuclear), "
-        f"{over_seeds(at_choice('L2', 'rank'))} (L2)",
-        f"{'holds' if selects else 'fails'}; group lasso switches off {np.mean(off):.0%} of the "
-        f"useless columns and {np.mean(lost):.0%} of the others",
-    )
+    cells, verdicts = [], []
+    for norm in ARMS:
+        zeros = {name: at_choice(norm, name, "zeros") for name in ("L1", "L0", "L2")}
+        parts = [f"{name} {over_seeds(each, '.0%')}" for name, each in zeros.items()]
+        ranks = (at_choice(norm, name, "rank") for name in ("nuclear", "L2"))
+        parts.append("rank {} (nuclear), {} (L2)".format(*map(over_seeds, ranks)))
+        cells.append("; ".join(parts))
+        selects = zeros["L1"].min() > 0 and zeros["L2"].max() == 0
+        off, lost = (
+            np.mean(at_choice(norm, "group lasso", f"{kind} off")) for kind in ("useless", "useful")
+        )
+        verdicts.append(
+            f"{'with' if norm else 'without'}: {'holds' if selects else 'fails'}, group lasso "
+            f"switches off {off:.0%} of the useless columns and {lost:.0%} of the others"
+        )
+    return Row("zeros of the first layer; its rank", *cells, "; ".join(verdicts))
 
 
 # %%
@@ -115,9 +126,9 @@ def draw(table: Table, runs: list[dict]) -> None:
     _, (left, right) = axes(2)
     styles = {"L2": (BLUE, "-o"), "L1": (VERMILLION, "--s"), "L0": (GREEN, ":^")}
     for name, (color, style) in styles.items():
-        band(left, ALPHAS, [run[name]["zeros"] for run in runs], color, name, style)
+        band(left, ALPHAS, [run["batch", name]["zeros"] for run in runs], color, name, style)
     for name, (color, style) in {"L2": (BLUE, "-o"), "nuclear": (PINK, "--D")}.items():
-        band(right, ALPHAS, [run[name]["rank"] for run in runs], color, name, style)
+        band(right, ALPHAS, [run["batch", name]["rank"] for run in runs], color, name, style)
     left.set(xscale="log", xlabel="alpha", ylabel="zeros of the first layer", title=table.name)
     right.set(xscale="log", xlabel="alpha", ylabel="rank of the first layer", title=table.name)
     left.legend(frameon=False)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from math import exp
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -17,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sknorm import MLPClassifier, MLPRegressor
 
 SEEDS = (0, 1, 2)
+RESULTS = Path(__file__).parents[3] / "benchmarks" / "results"  # in the repository
 BLUE, VERMILLION, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#595959"
 CLEAR = 1.1  # a ratio from which a difference counts
 _LOADERS = {
@@ -47,12 +49,16 @@ class Row(NamedTuple):
     verdict: str
 
 
-def load(name: str) -> Table:
-    """A table that scikit-learn ships, standardized; a quarter of the rows is for the test."""
+def load(name: str, rows: int | None = None) -> Table:
+    """A table that scikit-learn ships, standardized; a quarter of the rows is for the test.
+
+    ``rows`` is how many of the training rows are taken at most.
+    """
     X, y = _LOADERS[name](return_X_y=True)
     n_classes = 0 if name == "diabetes" else len(np.unique(y))
     parts = train_test_split(X, y, random_state=0, stratify=y if n_classes else None)
-    return standardize(name, n_classes, *parts)
+    X_train, X_test, y_train, y_test = parts
+    return standardize(name, n_classes, X_train[:rows], X_test, y_train[:rows], y_test)
 
 
 def standardize(
