@@ -74,6 +74,7 @@ sphinx_gallery_conf = {
         "*",  # others last
     ],
     "within_subsection_order": "FileNameSortKey",
+    "ignore_pattern": r"^(?!plot_)",  # what examples import from beside them
     "nested_sections": False,
     "show_memory": False,
     "show_signature": False,
