@@ -2,10 +2,10 @@
 Replace scikit-learn's MLP
 ==========================
 
-Is scikit-learn's MLP replaced by a change of the import? Nearly: the import, and the parameters that
-make it the same network. It then has the same accuracy here, within the noise of the folds, in about
-a third of the time. With batch normalization, ``preset="sklearn"`` is all that has to be said. The
-tables are handwritten digits and breast cancer.
+Is scikit-learn's MLP replaced by a change of the import? Nearly: the import, and the parameters
+that make it the same network. It then has the same accuracy here, within the noise of the folds, in
+about a third of the time. With batch normalization, ``preset="sklearn"`` is all that has to be
+said. The tables are handwritten digits and breast cancer.
 """
 
 # %%
@@ -61,9 +61,9 @@ for model in models.values():
             ).predict(X)
 
 # %%
-# Accuracy with its standard deviation over the folds, and the seconds of a fit. All compute with one
-# BLAS thread: on small networks, more of them cost scikit-learn's MLP more than they gain it where
-# the cores have other work.
+# Accuracy with its standard deviation over the folds, and the seconds of a fit. All compute with
+# one BLAS thread. For networks this small, more of them gain scikit-learn's MLP little, and cost it
+# much where the cores have other work.
 
 accuracies: dict[str, list[np.ndarray]] = {name: [] for name in models}
 for table, (X, y) in tables.items():
@@ -80,7 +80,7 @@ for table, (X, y) in tables.items():
 
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), layout="constrained", sharey=True)
 for axis, table, number in zip(axes, tables, range(2), strict=True):
-    for height, (name, scores) in enumerate(accuracies.items()):
+    for height, scores in enumerate(accuracies.values()):
         axis.plot(scores[number], np.full(5, height), "o", alpha=0.6, color=f"C{height}")
         axis.plot(scores[number].mean(), height, "|", color="k", markersize=16)
     axis.set(title=table, xlabel="accuracy", ylim=(2.5, -0.5))

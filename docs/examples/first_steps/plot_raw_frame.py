@@ -5,8 +5,8 @@ Fit a raw data frame
 What has to be done to a frame with categories and missing values before it goes in? Nothing. The
 frame below has both, since nobody made it for learning: it lists the functions of Python's standard
 library. How long will a function be, by what is known of it before its body? The network takes the
-frame as it is, and predicts as well as it does after an encoder, an imputer and a scaler, or better.
-It comes to the score of boosted trees, which are a hard mark to meet on such tables.
+frame as it is, and predicts as well as it does after an encoder, an imputer and a scaler. It comes
+to the score of boosted trees, which are hard to beat on such tables, but takes longer.
 """
 
 # %%
@@ -111,7 +111,8 @@ models: dict[str, Any] = {
 
 # %%
 # Kernels are compiled when they are first used, and cached on disk. One epoch does this before
-# anything is timed, on one thread. The scores are R2 of the logarithm of the length, on the test rows.
+# anything is timed, on one thread. The scores are R2 on the test rows, of the logarithm of the
+# length.
 
 for model in (fast, network):
     clone(model).set_params(max_iter=1).fit(X_train, y_train).predict(X_test)
