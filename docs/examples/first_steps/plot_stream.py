@@ -66,11 +66,12 @@ half = len(X_train) // 2
 early = np.flatnonzero(y_train[:half] != 9)
 order = np.concatenate([early, np.arange(half, len(X_train))])
 late = MLPClassifier((128,), **settings)
-seen, nines = [], []
-for part in np.array_split(order, len(order) // SIZE):
-    late.partial_fit(X_train[part], y_train[part], classes=classes)
-    seen.append((seen[-1] if seen else 0) + len(part))
-    nines.append(np.mean(late.predict(X_test[y_test == 9]) == 9))
+seen: list[int] = []
+nines: list[float] = []
+for rows in np.array_split(order, len(order) // SIZE):
+    late.partial_fit(X_train[rows], y_train[rows], classes=classes)
+    seen.append((seen[-1] if seen else 0) + len(rows))
+    nines.append(float(np.mean(late.predict(X_test[y_test == 9]) == 9)))
 after = np.subtract(seen, len(early))
 found = after[np.argmax(np.greater(nines, 0.5))]
 print(f"half of the nines are found {found} rows after the first could come")
@@ -92,9 +93,9 @@ print("same predictions:", np.array_equal(before, model.predict_proba(X_test)))
 # found.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.5), layout="constrained")
-rows = np.arange(1, len(curves["sknorm"]) + 1) * len(X_train) / len(parts)
+seen_by_all = np.arange(1, len(curves["sknorm"]) + 1) * len(X_train) / len(parts)
 for name, curve in curves.items():
-    left.plot(rows, curve, label=name)
+    left.plot(seen_by_all, curve, label=name)
 left.axhline(fitted, color="0.4", linestyle=":", label="fit, all rows at hand")
 left.set(xlabel="rows seen", ylabel="accuracy, test rows", ylim=(0.7, 1.0), title="Five passes")
 left.legend(frameon=False)

@@ -64,20 +64,20 @@ print("order of entry:", "; ".join(names[k] for k in path.entry_order))
 # means over five.
 
 results: dict[str, list[float]] = {}
-counts = []
+kept = []
 for seed in range(5):
     X_rest, X_test, y_rest, y_test = train_test_split(X, y, test_size=0.3, random_state=seed)
     parts = train_test_split(X_rest, y_rest, test_size=0.3, random_state=seed)
     other, _, place = select(parts[0], parts[2], parts[1], parts[3])
     chosen = other.active[place]
-    counts.append((np.sum(chosen & real), np.sum(chosen & ~real)))
+    kept.append((np.sum(chosen & real), np.sum(chosen & ~real)))
     for name, columns in (("all", real | True), ("the real", real), ("the chosen", chosen)):
         model = MLPRegressor(**settings).fit(X_rest[:, columns], y_rest)
         r2 = model.score(X_test[:, columns], y_test)
         results.setdefault(f"a network of {name} columns", []).append(r2)
     r2 = other.estimators[place].score(X_test, y_test)
     results.setdefault("the best model of the path", []).append(r2)
-print("chosen: {:.1f} real and {:.1f} shuffled columns".format(*np.mean(counts, axis=0)))
+print("chosen: {:.1f} real and {:.1f} shuffled columns".format(*np.mean(kept, axis=0)))
 for name, values in results.items():
     print(f"{name:33} test R2 {np.mean(values):.2f} +- {np.std(values) / 5**0.5:.2f}")
 

@@ -42,7 +42,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import MinMaxScaler
 
 from sknorm import MLPClassifier
 
@@ -56,7 +56,7 @@ network = MLPClassifier(
     max_iter=20,
     random_state=0,
 )
-model = make_pipeline(StandardScaler(), network)
+model = make_pipeline(MinMaxScaler(), network)
 
 # %%
 # The same Pipeline on both kinds of arrays.

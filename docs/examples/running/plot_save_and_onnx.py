@@ -15,6 +15,7 @@ time.
 import pickle
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -96,7 +97,7 @@ print(f"largest difference of a probability: {agreement:.0e}")
 for rows in (1, len(X_test)):
     part = X_test[:rows]
     with threadpool_limits(1):
-        ours = best_time(lambda part=part: model.predict_proba(part))
-    theirs = best_time(lambda part=part: session.run(None, {"X": part}))
+        ours = best_time(partial(model.predict_proba, part))
+    theirs = best_time(partial(session.run, None, {"X": part}))
     print(f"{rows:4} rows: predict_proba {ours:6.2f} ms, onnxruntime {theirs:6.2f} ms, one thread")
 folder.cleanup()
