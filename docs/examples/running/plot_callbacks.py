@@ -89,8 +89,8 @@ clone(network).set_callbacks(full).fit(X_fit, y_fit)
 # For the usual rule, stop when the held-out score no longer improves, no callback is needed:
 # ``early_stopping=True`` keeps the best epoch's weights as well.
 #
-# ``ProgressBar`` needs `rich <https://rich.readthedocs.io>`_. Set it on the outermost estimator, and
-# it also shows what happens within:
+# ``ProgressBar`` needs `rich <https://rich.readthedocs.io>`_. Set it on the outermost estimator,
+# and it also shows what happens within:
 #
 # .. code-block:: python
 #
