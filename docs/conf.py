@@ -64,7 +64,7 @@ intersphinx_mapping = inventories.mapping(HERE / "_build" / "inventories")
 intersphinx_timeout = 3  # a build without a network goes on with what it has
 
 # The first chapters of the gallery: folders with a GALLERY_HEADER.rst.
-CHAPTERS = ("tuning", "claims")
+CHAPTERS = ("first_steps", "predictions", "tuning", "running", "claims")
 EXAMPLES = HERE / "examples"
 sphinx_gallery_conf = {
     "examples_dirs": "examples",

@@ -84,7 +84,8 @@ def _facts(estimator: Any, fitted: Fitted, curves: Curves) -> Iterator[tuple[str
         yield "zero weights", ", ".join(f"{share:.0%}" for share in zeros) + " (by layer)"
     seconds = _sum(estimator.history_.get("seconds", []))
     took = f" in {seconds:.3g} s" if np.isfinite(seconds) else ""
-    yield "epochs", f"{estimator.n_iter_}{took}{_kept(curves)}"
+    ended = "; ended by max_time" if getattr(estimator, "timed_out_", False) else ""
+    yield "epochs", f"{estimator.n_iter_}{took}{ended}{_kept(curves)}"
     yield "loss", f"{estimator.loss_:.4g}"
     if estimator.best_validation_score_ is not None:
         score = f"{estimator.best_validation_score_:.4g}"

@@ -83,6 +83,16 @@ def test_a_fitted_network_says_what_was_trained(model: MLPClassifier) -> None:
     Reader(summary(model))
 
 
+def test_a_training_that_max_time_ended_says_so(
+    model: MLPClassifier, binary: tuple[np.ndarray, np.ndarray]
+) -> None:
+    brief = MLPClassifier(**{**QUICK, "max_iter": 100_000}, max_time=0.05).fit(*binary)
+    assert brief.timed_out_ and "ended by max_time" in facts(brief._repr_html_())["epochs"]
+    assert "max_time" not in facts(summary(model))["epochs"]
+    further = brief.set_params(learning_rate="constant").partial_fit(*binary)
+    assert "max_time" not in facts(summary(further))["epochs"]
+
+
 def test_members_are_counted(regression: tuple[np.ndarray, np.ndarray]) -> None:
     space = {"dropout": [0.1, 0.3]}
     model = MLPRegressor(n_members=5, member_space=space, early_stopping=True, **QUICK)
@@ -182,9 +192,8 @@ def test_links_lead_to_the_pages_of_the_documentation(kind: Any) -> None:
     link = kind(*arguments)._get_doc_link()
     module, name = re.fullmatch(rf"{DOCUMENTATION}/api/(.*)\.(\w+)\.html", link).groups()  # type: ignore[union-attr]
     listing = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
-    blocks = re.split(r"\.\. currentmodule:: ", listing)
-    (block,) = [block for block in blocks if block.startswith(f"{module}\n")][:1]
-    assert f"   {name}\n" in block
+    listed = re.findall(r"^   ~?([\w.]+)$", listing, flags=re.MULTILINE)
+    assert f"{module}.{name}" in [f"sknorm.{each}" for each in listed]
 
 
 @pytest.mark.parametrize("kind", PUBLIC)

@@ -41,6 +41,12 @@ def members(found: StackedGridSearchCV) -> list[Any]:
     return [clone(found.estimator).set_params(**each) for each in parameters]
 
 
+def test_averages_of_single_precision_are_probabilities_to_scorers() -> None:
+    model = MLPClassifier(**{**SMALL, "max_iter": 3}, preset="sklearn")
+    found = search(model, {"random_state": [0, 1]}, scoring="neg_log_loss")
+    assert found.fit(X.astype(np.float32), y).ensemble_score_ < 0  # a warning would be an error
+
+
 def test_weights_are_those_of_forward_selection() -> None:
     found = search(MLPClassifier(**SMALL, preset="sklearn"), scoring="neg_log_loss").fit(X, y)
     parameters = found.cv_results_["params"]
