@@ -3,8 +3,8 @@ Learn from a stream
 ===================
 
 Rows arrive in parts, and not all classes are there from the start: is ``partial_fit`` as good as a
-``fit`` with everything at hand? After one pass over the digits, in parts of 50 rows, it is right
-about 95% of the test rows, and after five passes about 97%, which is what ``fit`` comes to. A digit
+``fit`` with everything at hand? After one pass over the digits, in parts of 50 rows, it has about
+95% of the test rows right, and after five passes about 97%, which is what ``fit`` comes to. A digit
 that shows up late takes some 400 rows, of which 40 are its own, until half of it is found.
 """
 

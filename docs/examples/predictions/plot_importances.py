@@ -74,7 +74,7 @@ axes.barh(place + 0.2, shown["needs"], height=0.4, label="needs: loss when shuff
 axes.barh(place - 0.2, shown["listens"], height=0.4, label="listens: feature_importances_")
 axes.set_yticks(place, shown.index)
 axes.set(xlabel="importance, largest = 1")
-axes.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=2)
+figure.legend(frameon=False, loc="outside upper center", ncols=2)
 axes.spines[["top", "right"]].set_visible(False)
 
 # %%

@@ -2,10 +2,10 @@
 Watch training with scikit-learn's callbacks
 ============================================
 
-How does a score develop while a network trains, and can a rule of mine end training? scikit-learn's
-callbacks do both. ``ScoringMonitor`` records a score after each epoch, ``ProgressBar`` shows how
-far a fit is, and a short class of one's own ends training once a score is good enough. Here it does
-so after a tenth of the epochs.
+How does a score develop while a network trains, and can a rule of my own end training?
+scikit-learn's callbacks do both. ``ScoringMonitor`` records a score after each epoch,
+``ProgressBar`` shows how far a fit is, and a short class of one's own ends training once a score is
+good enough. Here it does so after a tenth of the epochs.
 """
 
 # %%
