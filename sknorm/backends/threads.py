@@ -51,13 +51,8 @@ class Limits:
         finally:
             self._own.neighbours = before
 
-    @contextmanager
-    def session(self) -> Iterator[None]:
-        own = self._enter()
-        try:
-            yield
-        finally:
-            self._leave(own)
+    def session(self) -> "_Session":
+        return _Session(self)
 
     def limit_this_thread(self) -> None:
         """Lower the limits that belong to the calling thread, for good."""
@@ -65,25 +60,29 @@ class Limits:
             if _is_per_thread(library):
                 _set_threads(library, 1)
 
-    def _enter(self) -> list[int]:
+    def enter(self) -> list[int]:
+        """Begin a session; returns the limits of before, for :meth:`leave`."""
         with self._lock:
             libraries = self._found()
             own = [library.num_threads or 1 for library in libraries]
             if self._open == 0:
                 self._original = own
-                self._threads = self._free(libraries)
+                self._threads = min([_CORES, *own])
             self._open += 1
-            for library in libraries:
-                _set_threads(library, 1)
+            for library, mine in zip(libraries, own, strict=True):
+                if mine != 1:  # to set a limit takes longer than to look at it
+                    _set_threads(library, 1)
             return own
 
-    def _leave(self, own: list[int]) -> None:
+    def leave(self, own: list[int]) -> None:
+        """End a session."""
         with self._lock:
             self._open -= 1
             for library, mine, original in zip(self._found(), own, self._original, strict=True):
                 if _is_per_thread(library):
-                    _set_threads(library, mine)
-                elif self._open == 0:
+                    if mine != 1:
+                        _set_threads(library, mine)
+                elif self._open == 0 and original != 1:
                     _set_threads(library, original)
 
     def _free(self, libraries: list[Any]) -> int:
@@ -94,6 +93,21 @@ class Limits:
         if self._libraries is None:
             self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
         return self._libraries
+
+
+class _Session:
+    """One session as a context: entered in a third of the time that a generator takes."""
+
+    __slots__ = ("_limits", "_own")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def __enter__(self) -> None:
+        self._own = self._limits.enter()
+
+    def __exit__(self, *error: object) -> None:
+        self._limits.leave(self._own)
 
 
 def _is_per_thread(library: Any) -> bool:
