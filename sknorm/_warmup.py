@@ -48,14 +48,20 @@ def warmup(*, verbose: bool = False) -> float:
         numbers, mixed = _tables(rows)
         number = numbers.astype(np.float64) @ np.arange(1.0, 5.0)
         for X in (numbers, numbers.astype(np.float32), mixed):
-            MLPRegressor(max_iter=1, random_state=0).fit(X, number).predict(X)
+            _predict(MLPRegressor(max_iter=1, random_state=0).fit(X, number), X)
             for classes in (2, 3):
                 label = np.arange(rows) % classes
-                MLPClassifier(max_iter=1, random_state=0).fit(X, label).predict_proba(X)
+                _predict(MLPClassifier(max_iter=1, random_state=0).fit(X, label), X)
     seconds = perf_counter() - started
     if verbose:
         print(f"sknorm.warmup: the kernels of the default estimators took {seconds:.1f} s.")
     return seconds
+
+
+def _predict(model: MLPClassifier | MLPRegressor, X: np.ndarray) -> None:
+    """Predict for a table, and for a row as often as what is made for few rows takes."""
+    for part in (X, X[:1], X[:1], X[:1]):
+        model.predict(part)
 
 
 def _tables(rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,11 +15,15 @@ from sknorm.backends.memory import available_bytes
 from sknorm.backends.program import Operation, pick, run
 
 
+_LEAN = SimpleNamespace(**{**vars(np), "max": np.maximum.reduce, "sum": np.add.reduce})
+
+
 class NumpyBackend:
     """The backend of NumPy arrays; see :class:`sknorm.backends.base.Backend`."""
 
     name = "numpy"
     xp = np
+    lean = _LEAN  # the same namespace, whose reductions cost a microsecond less a call
     device = "cpu"
     chunk_bytes = 1 << 20  # stays in the second-level cache
     allocates = False

@@ -153,6 +153,8 @@ def in_kind(values: Any, like: Any) -> Any:
 
     Where that is NumPy's, a NumPy array.
     """
+    if type(values) is np.ndarray and (type(like) is np.ndarray or _is_frame(type(like))):
+        return values
     if not keeps_kind(like):
         return to_host(values)
     there = device(like)

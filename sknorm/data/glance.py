@@ -124,21 +124,16 @@ class FrameReader:
                 return None
             if at is not None and places is not None:
                 places[:, at] = found
-        if _all(np.isfinite(numbers)):
+        finite = np.isfinite(numbers)
+        if _all(finite):
             return Glimpse(numbers, places, self.squashes)
-        return self._with_gaps(numbers, places)
-
-    def _with_gaps(self, numbers: np.ndarray, places: np.ndarray | None) -> Glimpse | None:
-        """The same where values are missing, which training rows missed, too."""
-        gaps = np.isnan(numbers)
-        if np.isinf(numbers).any():
-            return None
-        for column in np.flatnonzero(gaps.any(axis=0)).tolist():
-            if (known := self._gaps.get(self.numeric[column])) is None:
-                return None
-            at, place = known
+        for row, column in np.argwhere(~finite).tolist():
+            known_gap = self._gaps.get(self.numeric[column])
+            if known_gap is None or not np.isnan(numbers[row, column]):
+                return None  # a gap that no training row had, or an infinite value
+            at, place = known_gap
             if at is not None and places is not None:
-                places[gaps[:, column], at] = place
+                places[row, at] = place
         return Glimpse(numbers, places, True)
 
 
@@ -187,13 +182,15 @@ def _look_at_text(array: Any, known: _Known) -> list[int] | None:
 
 def _objects(array: Any) -> list[Any] | None:
     """Entries of a column of objects, of text, or of a category."""
+    if type(array) is np.ndarray:
+        return array.tolist() if array.dtype.kind == "O" else None
     kind = type(array.dtype).__name__
-    if kind == "CategoricalDtype":
-        levels = array.categories
-        return [None if code < 0 else levels[code] for code in array.codes.tolist()]
-    if array.dtype == object or kind == "StringDtype":
-        return np.asarray(array, dtype=object).tolist()
-    return None
+    if kind == "StringDtype":
+        return list(array)  # of few values sooner than by an array of them
+    if kind != "CategoricalDtype":
+        return None
+    levels = array.categories
+    return [None if code < 0 else levels[code] for code in array.codes.tolist()]
 
 
 def _look_at_booleans(array: Any, known: _Known) -> list[int] | None:

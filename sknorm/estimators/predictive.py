@@ -52,7 +52,7 @@ def predict_few(estimator: Any, X: Any) -> Any:
     """
     own = vars(estimator)
     fitted: Fitted | None = own.get("_fitted")
-    if fitted is None or own["backend"] == "cupy" or type(own.get("input_mean_")) is not np.ndarray:
+    if fitted is None or own.get("backend") == "cupy" or type(own.get("input_mean_")) is not np.ndarray:
         return None
     if type(X) is np.ndarray and "feature_names_in_" in own:
         return None  # scikit-learn warns
@@ -64,7 +64,7 @@ def _mean_of_few(fitted: Fitted, rows: Glimpse, dtype: Any) -> Any:
     raw = few_rows(fitted.network, fitted.columns).raw(rows)
     if raw is None:
         return None
-    values = fitted.target.loss.inverse_link(raw.astype(dtype, copy=False), np)
+    values = fitted.target.loss.inverse_link(raw.astype(dtype, copy=False), host().lean)
     return _mean(values, fitted.weights, host())
 
 

@@ -17,6 +17,7 @@ from sknorm.network.folding import FoldedNetwork, folded
 from sknorm.network.network import Network
 
 _BEFORE = 2  # predictions of a number of rows that are made otherwise: a single one costs less so
+_LARGEST = 1 << 16  # numbers of a row in a layer: products of more leave nothing to save
 _ROOMS = 32  # that are kept: as many threads find buffers that are there
 
 
@@ -38,6 +39,7 @@ class FewRows:
     def __init__(self, network: FoldedNetwork, columns: Columns) -> None:
         self.network, self.columns = network, columns
         self._scaling = columns.scaling_of_numbers(network.backend)
+        self._is_large = max(network.architecture.sizes) * len(network.weights[0]) > _LARGEST
         self._bias = network.biases[-1][:, None, :]
         self._rooms: deque[_Room] = deque(maxlen=_ROOMS)
         self._made: dict[tuple[int, bool], int] = {}
@@ -48,7 +50,7 @@ class FewRows:
     def raw(self, rows: Glimpse) -> np.ndarray | None:
         """Raw outputs (K, n, n_outputs); None where calls are not put together yet."""
         key = len(rows.numbers), rows.squashes
-        if (made := self._made.get(key, 0)) < _BEFORE:
+        if (made := self._made.get(key, 0)) < _BEFORE or self._is_large:
             self._made[key] = made + 1
             return None
         try:
