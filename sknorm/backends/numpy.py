@@ -14,7 +14,6 @@ from sknorm.backends.base import Recorder, join_kernels
 from sknorm.backends.memory import available_bytes
 from sknorm.backends.program import Operation, pick, run
 
-
 _LEAN = SimpleNamespace(**{**vars(np), "max": np.maximum.reduce, "sum": np.add.reduce})
 
 

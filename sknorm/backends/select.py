@@ -90,9 +90,8 @@ def is_pandas_frame(X: Any) -> bool:
     return _is_frame(type(X))
 
 
-@cache
-def _is_frame(kind: type) -> bool:
-    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
+def _is_frame(kind: Any) -> bool:
+    return kind.__name__ == "DataFrame" and kind.__module__.startswith("pandas")
 
 
 def _takes_part_in_training(X: Any) -> bool:

@@ -52,7 +52,11 @@ def predict_few(estimator: Any, X: Any) -> Any:
     """
     own = vars(estimator)
     fitted: Fitted | None = own.get("_fitted")
-    if fitted is None or own.get("backend") == "cupy" or type(own.get("input_mean_")) is not np.ndarray:
+    if (
+        fitted is None
+        or own.get("backend") == "cupy"
+        or type(own.get("input_mean_")) is not np.ndarray
+    ):
         return None
     if type(X) is np.ndarray and "feature_names_in_" in own:
         return None  # scikit-learn warns

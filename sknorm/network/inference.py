@@ -77,7 +77,7 @@ def _inputs(
     places = np.tile(np.arange(n, dtype=np.int64), (views, 1))
     beside = np.zeros((n, 0), dtype), np.zeros((1, n), dtype)  # neither targets nor weights
     taken = np.zeros((views, n, 0), dtype), np.zeros((views, n), dtype)
-    given = (X, *beside, places, scaling.offset, scaling.factor, x, *taken)
+    given: tuple[Any, ...] = (X, *beside, places, scaling.offset, scaling.factor, x, *taken)
     operations.append(Operation(kernels.gather, given))
     if scaling.clip is not None:
         given = (places, n, scaling.clip, scaling.fill, x)
