@@ -1,8 +1,8 @@
 """What does a prediction for few rows cost, beside scikit-learn's MLP and onnxruntime?
 
-Rows one at a time, 8 and 32 at once: 20 numeric columns as an array, and with 4 columns of text as a
-frame. scikit-learn's networks have the same layers, and no members: a mean of several is beside as
-many calls of one. Frames have no counterpart there. All run on one core.
+One, 8 and 32 rows: 20 numeric columns as an array, and with 4 columns of text as a frame, of which
+scikit-learn's networks know nothing. These have the same layers; beside several members stand as
+many calls of one. All run on one core.
 """
 
 import argparse
