@@ -59,9 +59,9 @@ def warmup(*, verbose: bool = False) -> float:
 
 
 def _predict(model: MLPClassifier | MLPRegressor, X: np.ndarray) -> None:
-    """Predict for a table, and for a row as often as what is made for few rows takes."""
-    for part in (X, X[:1], X[:1], X[:1]):
-        model.predict(part)
+    """Predict for a table, and for few rows as often as it takes to put their calls together."""
+    for rows in (len(X), 1, 1, 1, 5, 5, 5):
+        model.predict(X[:rows])
 
 
 def _tables(rows: int) -> tuple[np.ndarray, np.ndarray]:

@@ -64,8 +64,9 @@ def predict_few(estimator: Any, X: Any) -> Any:
     return None if rows is None else _mean_of_few(fitted, rows, rows.numbers.dtype)
 
 
-def _mean_of_few(fitted: Fitted, rows: Glimpse, dtype: Any) -> Any:
-    raw = few_rows(fitted.network, fitted.columns).raw(rows)
+def _mean_of_few(fitted: Fitted, rows: Glimpse, dtype: Any, *, counts: bool = False) -> Any:
+    """The same, or None; ``counts`` says that it is computed otherwise then."""
+    raw = few_rows(fitted.network, fitted.columns).raw(rows, counts=counts)
     if raw is None:
         return None
     values = fitted.target.loss.inverse_link(raw.astype(dtype, copy=False), host().lean)
@@ -103,7 +104,7 @@ def predictive(
     loss, xp, columns = fitted.target.loss, backend.xp, fitted.columns
     if n_samples is None and not with_std and backend is host():
         rows = glimpse_of_checked(columns, X)
-        mean = None if rows is None else _mean_of_few(fitted, rows, X.dtype)
+        mean = None if rows is None else _mean_of_few(fitted, rows, X.dtype, counts=True)
         if mean is not None:
             return Predictive(mean, None)
     inference, table = folded(fitted.network, backend), columns.engine_table(backend, X)

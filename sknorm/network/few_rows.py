@@ -47,11 +47,14 @@ class FewRows:
     def __reduce__(self) -> tuple[Any, ...]:
         return FewRows, (self.network, self.columns)  # no buffers: programs know their addresses
 
-    def raw(self, rows: Glimpse) -> np.ndarray | None:
-        """Raw outputs (K, n, n_outputs); None where calls are not put together yet."""
+    def raw(self, rows: Glimpse, *, counts: bool = False) -> np.ndarray | None:
+        """Raw outputs (K, n, n_outputs); None where calls are not put together yet.
+
+        ``counts`` says that the prediction is then made otherwise, and counted.
+        """
         key = len(rows.numbers), rows.squashes
         if (made := self._made.get(key, 0)) < _BEFORE or self._is_large:
-            self._made[key] = made + 1
+            self._made[key] = made + counts
             return None
         try:
             room = self._rooms.pop()
