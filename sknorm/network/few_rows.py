@@ -16,7 +16,7 @@ from sknorm.network import inference
 from sknorm.network.folding import FoldedNetwork, folded
 from sknorm.network.network import Network
 
-_BEFORE = 2  # predictions of a number of rows that are made otherwise: a single one costs less so
+_BEFORE = 2  # predictions of a number of rows that are made otherwise: few cost less so
 _LARGEST = 1 << 16  # numbers of a row in a layer: products of more leave nothing to save
 _ROOMS = 32  # that are kept: as many threads find buffers that are there
 
