@@ -1,8 +1,8 @@
 """NumPy arrays on the host, with the compiled kernels."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +12,9 @@ from sknorm.backends import threads
 from sknorm.backends.aligned import aligned
 from sknorm.backends.base import Recorder, join_kernels
 from sknorm.backends.memory import available_bytes
-from sknorm.backends.program import Operation, pick
+from sknorm.backends.program import Operation, pick, run
+
+_LEAN = SimpleNamespace(**{**vars(np), "max": np.maximum.reduce, "sum": np.add.reduce})
 
 
 class NumpyBackend:
@@ -20,6 +22,7 @@ class NumpyBackend:
 
     name = "numpy"
     xp = np
+    lean = _LEAN  # the same namespace, whose reductions cost a microsecond less a call
     device = "cpu"
     chunk_bytes = 1 << 20  # stays in the second-level cache
     allocates = False
@@ -71,6 +74,39 @@ class NumpyBackend:
 
     def product(self, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> Operation:
         return Operation(self.kernels.matmul, (a, b, out))
+
+    def join(self, operations: Sequence[Operation], members: int) -> Callable[[], None]:
+        """One call that makes those of operations in a session, for all members of a stack.
+
+        Their arrays have one part for each member, or one for all; the last writes a product. The
+        bits are those of the operations one by one.
+        """
+        call = self._compiled(operations, members)
+        if call is None:
+            return partial(self._run, operations)
+
+        def run_within_limits() -> None:  # machine code warns of nothing
+            own = threads.limits.enter()
+            try:
+                call()
+            finally:
+                threads.limits.leave(own)
+
+        return run_within_limits
+
+    def _compiled(self, operations: Sequence[Operation], members: int) -> Any:
+        """The same as machine code, where there is any that has the bits of NumPy's products."""
+        if not self.compiles:
+            return None
+        from sknorm.backends.executors.calls import Calls  # loads Numba
+        from sknorm.kernels.cpu.blas import is_numpys
+
+        product = operations[-1].arguments[-1]
+        return Calls(operations, members) if is_numpys(product.dtype) else None
+
+    def _run(self, operations: Sequence[Operation]) -> None:
+        with self.session():
+            run(operations, 0)
 
     def recorder(self) -> Recorder | None:
         return None

@@ -108,6 +108,8 @@ class PortableBackend:
 
 def to_host(array: Any) -> np.ndarray:
     """An array of any library as a NumPy array, in an explicit transfer."""
+    if type(array) is np.ndarray:
+        return array
     if is_numpy_array(array):
         return np.asarray(array)
     if is_cupy_array(array):

@@ -33,6 +33,11 @@ def _numpy() -> NumpyBackend:
     return NumpyBackend()
 
 
+def host() -> NumpyBackend:
+    """The backend of NumPy arrays."""
+    return _numpy()
+
+
 def resolve(X: Any, name: str = "auto", matmul_precision: str = "highest") -> Backend:
     """The backend that computes for a table.
 
@@ -70,14 +75,23 @@ def is_on_host(X: Any) -> bool:
     And arrays of any library that NumPy can read, but nothing can train with: those that are
     evaluated late or are never written to.
     """
-    # NumPy's own are known at a glance: the others would be looked for in nine places.
-    if type(X) is np.ndarray or not is_array_api_obj(X) or is_numpy_array(X):
+    # These are known at a glance: the others would be looked for in nine places.
+    if type(X) is np.ndarray or _is_frame(type(X)) or not is_array_api_obj(X) or is_numpy_array(X):
         return True
     if is_torch_array(X):
         return X.device.type == "cpu"
     if is_jax_array(X):
         return all(each.platform == "cpu" for each in X.devices())
     return not (is_cupy_array(X) or _takes_part_in_training(X))
+
+
+def is_pandas_frame(X: Any) -> bool:
+    """Whether a table is pandas' own frame, without loading pandas."""
+    return _is_frame(type(X))
+
+
+def _is_frame(kind: Any) -> bool:
+    return kind.__name__ == "DataFrame" and kind.__module__.startswith("pandas")
 
 
 def _takes_part_in_training(X: Any) -> bool:
@@ -98,6 +112,8 @@ def collect(values: Any) -> Any:
 
     Dask's arrays do not know their length before, and each look at them would compute them anew.
     """
+    if type(values) is np.ndarray or _is_frame(type(values)):
+        return values
     graph = getattr(values, "__dask_graph__", None)
     if graph is None or isinstance(values, type) or graph() is None:
         return values
@@ -109,7 +125,7 @@ def fetched(values: Any) -> Any:
 
     One of a tensor on the host shares its memory.
     """
-    if type(values) is np.ndarray:
+    if type(values) is np.ndarray or _is_frame(type(values)):
         return values
     values = collect(values)
     if _is_tensor(values) or not is_on_host(values):
@@ -136,6 +152,8 @@ def in_kind(values: Any, like: Any) -> Any:
 
     Where that is NumPy's, a NumPy array.
     """
+    if type(values) is np.ndarray and (type(like) is np.ndarray or _is_frame(type(like))):
+        return values
     if not keeps_kind(like):
         return to_host(values)
     there = device(like)
@@ -169,7 +187,9 @@ def as_array(values: Any) -> Any:
 
 def _is_tensor(X: Any) -> bool:
     """Whether an array is PyTorch's or JAX's, which compute nothing here."""
-    return type(X) is not np.ndarray and (is_torch_array(X) or is_jax_array(X))
+    if type(X) is np.ndarray or _is_frame(type(X)):
+        return False
+    return bool(is_torch_array(X) or is_jax_array(X))
 
 
 def _check_cuda(X: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -30,7 +30,7 @@ class Limits:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._open = 0
-        self._libraries: list[Any] | None = None
+        self._libraries: list[_Library] | None = None
         self._original: list[int] = []
         self._threads = 1
         self._own = threading.local()
@@ -51,63 +51,81 @@ class Limits:
         finally:
             self._own.neighbours = before
 
-    @contextmanager
-    def session(self) -> Iterator[None]:
-        own = self._enter()
-        try:
-            yield
-        finally:
-            self._leave(own)
+    def session(self) -> "_Session":
+        return _Session(self)
 
     def limit_this_thread(self) -> None:
         """Lower the limits that belong to the calling thread, for good."""
         for library in self._found():
-            if _is_per_thread(library):
-                _set_threads(library, 1)
+            if library.is_per_thread:
+                library.set(1)
 
-    def _enter(self) -> list[int]:
+    def enter(self) -> list[int]:
+        """Begin a session; returns the limits of before, for :meth:`leave`."""
         with self._lock:
             libraries = self._found()
-            own = [library.num_threads or 1 for library in libraries]
+            own = [library.get() or 1 for library in libraries]
             if self._open == 0:
                 self._original = own
-                self._threads = self._free(libraries)
+                self._threads = min([_CORES, *own])
             self._open += 1
-            for library in libraries:
-                _set_threads(library, 1)
+            for library, mine in zip(libraries, own, strict=True):
+                if mine != 1:  # to set a limit takes longer than to look at it
+                    library.set(1)
             return own
 
-    def _leave(self, own: list[int]) -> None:
+    def leave(self, own: list[int]) -> None:
+        """End a session."""
         with self._lock:
             self._open -= 1
             for library, mine, original in zip(self._found(), own, self._original, strict=True):
-                if _is_per_thread(library):
-                    _set_threads(library, mine)
-                elif self._open == 0:
-                    _set_threads(library, original)
+                before = mine if library.is_per_thread else original
+                if before != 1 and (library.is_per_thread or self._open == 0):
+                    library.set(before)
 
-    def _free(self, libraries: list[Any]) -> int:
+    def _free(self, libraries: list["_Library"]) -> int:
         """Threads that a session that begins now may use."""
-        return min([_CORES, *(library.num_threads or 1 for library in libraries)])
+        return min([_CORES, *(library.get() or 1 for library in libraries)])
 
-    def _found(self) -> list[Any]:
+    def _found(self) -> list["_Library"]:
         if self._libraries is None:
-            self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            found = ThreadpoolController().select(user_api="blas").lib_controllers
+            self._libraries = [_Library.of(each) for each in found]
         return self._libraries
 
 
-def _is_per_thread(library: Any) -> bool:
-    return getattr(library, "threading_layer", None) == "openmp"
+class _Session:
+    """One session as a context: entered in a third of the time that a generator takes."""
+
+    __slots__ = ("_limits", "_own")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+
+    def __enter__(self) -> None:
+        self._own = self._limits.enter()
+
+    def __exit__(self, *error: object) -> None:
+        self._limits.leave(self._own)
 
 
-def _set_threads(library: Any, count: int) -> None:
-    """Set a limit from any thread.
+class _Library(NamedTuple):
+    """What a library of BLAS is asked and told."""
 
-    threadpoolctl lets only the thread that first set an OpenBLAS limit change it again; the
-    sessions are counted across threads, so here each of them may.
-    """
-    setter = getattr(library, "_real_set_num_threads", library.set_num_threads)
-    setter(count)
+    get: Callable[[], int | None]
+    set: Callable[[int], object]
+    is_per_thread: bool
+
+    @classmethod
+    def of(cls, library: Any) -> "_Library":
+        """A library as threadpoolctl controls it.
+
+        threadpoolctl lets only the thread that first set an OpenBLAS limit change it again; the
+        sessions are counted across threads, so here each of them may.
+        """
+        setter = getattr(library, "_real_set_num_threads", library.set_num_threads)
+        per_thread = getattr(library, "threading_layer", None) == "openmp"
+        return cls(library.get_num_threads, setter, per_thread)
 
 
 class _Region:

@@ -105,8 +105,12 @@ class ClassTarget(Target):
 
     def decode(self, probability: Any, like: Any) -> Any:
         """The most probable labels, an array of the library of ``like`` if they are numbers."""
+        classes = self.classes
+        if type(probability) is np.ndarray:  # which says it all sooner
+            labels = classes[probability.argmax(axis=1)]
+            return in_kind(labels, like) if labels.dtype.kind in "biuf" else labels
         xp = array_namespace(probability)
-        index, classes = xp.argmax(probability, axis=1), self.classes
+        index = xp.argmax(probability, axis=1)
         if is_on_host(index) or classes.dtype.kind not in "biuf":
             labels = classes[to_host(index)]  # on the host, as labels may be strings
             return in_kind(labels, like) if labels.dtype.kind in "biuf" else labels

@@ -117,6 +117,11 @@ class Columns:
         return cls(*learned, kinds, known, seen, found)
 
     @cached_property
+    def kept(self) -> dict[str, Any]:
+        """What others have made of the columns, to be used again."""
+        return {}
+
+    @cached_property
     def _rows(self) -> tuple[np.ndarray, ...]:
         """Offset, factor, clip and fill (1, n_numeric), the same arrays each time."""
         return self.offset[None], self.factor[None], self.clip[None], self.fill[None]
@@ -146,6 +151,11 @@ class Columns:
         """Whether all inputs of a network are numbers, scaled without a clip."""
         return not self._clips and not self.known and not self.bins
 
+    @property
+    def squashes_all(self) -> bool:
+        """Whether numbers are squashed even where none is missing."""
+        return self._clips
+
     @cached_property
     def _clips(self) -> bool:
         return bool(self.clip.any())
@@ -173,13 +183,21 @@ class Columns:
         names = "offset", "factor", "clip"
         return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in names)
 
+    def scaling_of_numbers(self, backend: Backend, squashes: bool = True) -> Scaling:
+        """How kernels are to take the numbers of a table, which are squashed or not."""
+        made = Scaling(*map(backend.asarray, self._rows[: 4 if squashes else 2]))
+        if self.bins is None:
+            return made
+        low, gain = (backend.asarray(each[None]) for each in (self.bins.low, self.bins.gain))
+        return made._replace(low=low, gain=gain)
+
+    def squashes(self, X: Any) -> bool:
+        """Whether numbers of a table are squashed, or have gaps that are filled."""
+        return self._clips or bool(gaps(X))
+
     def scaling(self, backend: Backend, X: Any) -> Scaling:
         """How kernels are to take a table, as one view."""
-        squashes = self._clips or gaps(X)
-        made = Scaling(*map(backend.asarray, self._rows[: 4 if squashes else 2]))
-        if self.bins is not None:
-            low, gain = (backend.asarray(each[None]) for each in (self.bins.low, self.bins.gain))
-            made = made._replace(low=low, gain=gain)
+        made = self.scaling_of_numbers(backend, self.squashes(X))
         if not self.known:
             return made
         there = {key_of(column): place for place, column in enumerate(coded_columns(X))}
@@ -192,6 +210,23 @@ class Columns:
         places = np.concatenate(found)[None]
         columns, starts, places = map(backend.asarray, (np.array(columns), starts, places))
         return made._replace(columns=columns, starts=starts, places=places)
+
+    def places(self, X: Any) -> np.ndarray | None:
+        """What the codes of a table on the host stand for in a network, (n, c); None without any.
+
+        As kernels find them from :meth:`scaling`.
+        """
+        if not self.known:
+            return None
+        found = np.empty((X.shape[0], len(self.known)), dtype=np.int32)
+        there = {key_of(column): place for place, column in enumerate(coded_columns(X))}
+        for target, each in zip(found.T, self.known, strict=True):
+            at = there.get(key_of(each))
+            if at is None:
+                target[:] = each.places(np.zeros(0))[0]
+            else:
+                target[:] = each.places(X.coded[at].levels)[X.codes[:, at]]
+        return found
 
     def engine_table(self, backend: Backend, X: Any) -> Any:
         """A table as kernels take it."""

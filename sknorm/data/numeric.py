@@ -1,6 +1,7 @@
 """Numbers, one or several a row, as targets of the regressor."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,9 @@ class NumericTarget(Target):
 
     def decode(self, value: Any, std: Any = None) -> tuple[Any, Any]:
         """Outputs (n, o) and their spread in the shape of the targets; quantiles in order."""
-        xp, arrays = array_namespace(value), [value] if std is None else [value, std]
+        arrays = [value] if std is None else [value, std]
         if self.loss.adds_axis:
+            xp = array_namespace(value)
             shape = (value.shape[0], self.n_outputs, -1)
             arrays = [xp.reshape(a, shape) for a in arrays]
             order = xp.argsort(arrays[0], axis=2, stable=True)
@@ -121,15 +123,29 @@ class NumericTarget(Target):
 
         What float64 does not hold is held at its largest number.
         """
+        if located and type(values) is np.ndarray and values.dtype in self._units_on_host:
+            location, scale = self._units_on_host[values.dtype]
+            return values * scale + location
         location, scale = map(backend.asarray, self.units_for(values.dtype))
         if not located:
             location = backend.xp.zeros_like(location)
-        if max(np.abs(each).max(initial=0.0) for each in self.units) < _SAFE:
+        if self._are_safe:
             return values * scale + location
         most = float(np.finfo(np.float64).max) / _ROOM
         with np.errstate(over="ignore"):  # means under a log link may be huge by themselves
             small = values * (scale / _ROOM) + location / _ROOM
         return backend.xp.clip(small, -most, most) * _ROOM
+
+    @property
+    def _are_safe(self) -> bool:
+        """Whether no prediction in these units leaves float64."""
+        return bool(max(np.abs(each).max(initial=0.0) for each in self.units) < _SAFE)
+
+    @cached_property
+    def _units_on_host(self) -> dict[Any, tuple[np.ndarray, np.ndarray]]:
+        """Safe units for outputs of each dtype, made once: a row to predict for waits for them."""
+        dtypes = [np.dtype(each) for each in (np.float32, np.float64)]
+        return {each: self.units_for(each) for each in dtypes} if self._are_safe else {}
 
     def without_outliers(self, encoded: np.ndarray) -> np.ndarray:
         return encoded if self.in_use is None else np.clip(encoded, -SPOILT_FROM, SPOILT_FROM)

@@ -22,6 +22,7 @@ from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import (
     Predictive,
     check_table,
+    predict_few,
     predictive,
     warn_if_infinite,
 )
@@ -224,6 +225,10 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, Versione
         self, X: Any, method: str, with_std: bool = False, n_samples: Integer | None = None
     ) -> Predictive:
         """Predictions and their spread before they are decoded, where they were computed."""
+        if n_samples is None and not with_std:
+            mean = predict_few(self, X)
+            if mean is not None:
+                return Predictive(mean, None)
         checked = check_table(self, X, method)
         backend = resolve_table(checked, self.backend, self.matmul_precision)
         return predictive(self._fitted, backend, checked, n_samples, with_std)

@@ -140,7 +140,7 @@ def shallow_copy(estimator: Any, **changed: Any) -> Any:
     """
     kind: Any = type(estimator)
     new = kind.__new__(kind)
-    vars(new).update(_knowing(vars(estimator), changed) if changed else vars(estimator))
+    new.__dict__ = _knowing(vars(estimator), changed) if changed else vars(estimator).copy()
     return new
 
 

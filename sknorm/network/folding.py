@@ -82,6 +82,7 @@ class FoldedNetwork:
     scales: list[Any]
     table: Any = None
     number_table: Any = None
+    few_rows: Any = field(default=None, init=False, repr=False)  # what predicts few rows, if made
     _origin: tuple[Any, Any, Any] | None = field(default=None, init=False, repr=False)
 
     def raw(self, X: Any, scaling: Scaling, noise: "Noise | None" = None) -> Any:

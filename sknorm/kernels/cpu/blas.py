@@ -138,6 +138,13 @@ def routine(name: str) -> int | None:
     return _of_numpy(name) or _of_scipy(name)
 
 
+@cache
+def is_numpys(dtype: np.dtype) -> bool:
+    """Whether products have the bits of :func:`numpy.matmul`: their routines are NumPy's own."""
+    names = (_LETTERS[dtype] + name for name in ("gemm", "gemv", "dot"))
+    return all(_of_numpy(name) is not None for name in names)
+
+
 def _of_numpy(name: str) -> int | None:
     """Where NumPy's own library has it."""
     for library in _libraries_of_numpy():

@@ -177,6 +177,28 @@ def _write(typing: Any, place: Any, value: Any) -> Any:
 write_word: Any = intrinsic(_write)
 
 
+@kernel
+def make_calls(members, words, strides, calls, records):
+    """Make some calls for one member of a stack after another.
+
+    Parameters
+    ----------
+    members : int
+    words, strides : int64 arrays of shape (W,)
+        The records of the first member, and what each word of the next has more.
+    calls : int64 array of shape (C, 2)
+        Addresses of adapters, and where among the words their records begin.
+    records : int64 array of shape (W,)
+        Written: the records of a member.
+    """
+    place = records.ctypes.data
+    for member in range(members):
+        for i in range(words.size):
+            records[i] = words[i] + member * strides[i]
+        for i in range(calls.shape[0]):
+            call_adapter(calls[i, 0], place + 8 * calls[i, 1], 0)
+
+
 @scalar
 def begin_step(batch, rows, order, start, table, step, numbers, member):
     """Write the rows of a batch, and the quantities of a step, where its calls read them."""
