@@ -109,16 +109,33 @@ def verdicts(rows: Iterable[list[str]]) -> tuple[list[str], list[list[str]]]:
     ]
 
 
+def by_claim(rows: Iterable[list[str]]) -> tuple[list[str], list[list[str]]]:
+    """The rows of a claim one below the other, its measure in the first of them."""
+    shown, told = [], set()
+    for claim, table, measure, *figures in sorted(rows, key=lambda row: titles().index(row[0])):
+        head = "" if claim in told else f"**{claim}**: {measure}"
+        told.add(claim)
+        shown.append([head, table, *figures])
+    return ["claim", *COLUMNS[1:2], *COLUMNS[3:]], shown
+
+
+def titles() -> list[str]:
+    """The headings of all examples."""
+    return [title(claim) for claim in CLAIMS]
+
+
 def save(path: Path, rows: list[list[str]], arguments: argparse.Namespace) -> None:
     """Write a file of results as those in ``benchmarks/results``."""
-    columns, shown = verdicts(rows) if arguments.verdicts else (COLUMNS, rows)
+    columns, shown = verdicts(rows) if arguments.verdicts else by_claim(rows)
     found: dict[str, Any] = {
-        "title": f"Seeds 0 to {arguments.seeds - 1}; mean ± deviation, or mean (least to largest).",
+        "title": f"Seeds 0 to {arguments.seeds - 1}: mean ± deviation, or mean (least to largest).",
         "date": date.today().isoformat(),
         "machine": arguments.machine or describe_machine().splitlines()[0].lstrip("- "),
         "columns": columns,
     }
-    head = ",\n ".join(f'"{key}": {json.dumps(value)}' for key, value in found.items())
+    head = ",\n ".join(
+        f'"{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in found.items()
+    )
     lines = ",\n  ".join(json.dumps(row, ensure_ascii=False) for row in shown)
     path.write_text(f'{{\n {head},\n "rows": [\n  {lines}\n ]\n}}\n', encoding="utf-8")
 

@@ -54,7 +54,7 @@ def summarize(runs: list[dict]) -> Row:
     gains = [run["neither"]["loss"] / run["scale and shift"]["loss"] for run in runs]
     names = ("scale and shift", "neither")
     return Row(
-        "zeros of ReLU",
+        "share of zeros",
         "; ".join(f"{name} {over_seeds(zeros[name], '.0%')}" for name in names),
         over_seeds(zeros["no norm"], ".0%"),
         f"each layer half zeros, to 10 points, without a shift: {'holds' if half else 'fails'}; "

@@ -157,14 +157,14 @@ def over_ratios(values: Sequence[float]) -> str:
 
 
 def judge(gains: Sequence[float]) -> str:
-    """Holds if the mean ratio is clear and every seed agrees with it."""
+    """Holds if the mean ratio is clear and every seed agrees; the opposite alike; else unclear."""
     gains = np.asarray(gains)
     mean = exp(np.mean(np.log(gains)))
     if mean >= CLEAR and gains.min() > 1:
         return f"holds (x {mean:.2g})"
     if mean <= 1 / CLEAR and gains.max() < 1:
-        return f"the opposite (x {mean:.2g})"
-    return f"no clear difference (x {mean:.2g})"
+        return f"opposite (x {mean:.2g})"
+    return f"unclear (x {mean:.2g})"
 
 
 def axes(columns: int = 1, height: float = 3.6, **settings: Any) -> tuple[Any, Any]:
