@@ -85,3 +85,7 @@ if __name__ == "__main__":
     runs = [measure(table, seed) for seed in SEEDS]
     show(summarize(runs))
     draw(table, runs)
+
+# %%
+# They stay there, and networks with scale and shift leave. Whether that is better depends on the
+# table. :doc:`More tables </claims>`.

@@ -95,3 +95,7 @@ if __name__ == "__main__":
     runs = [measure(table, seed) for seed in SEEDS]
     show(summarize(runs))
     draw(table, runs)
+
+# %%
+# They hardly differ here. Running averages are a little worse where batches are very small, and
+# where there are few of them in a training. :doc:`More tables </claims>`.

@@ -167,3 +167,8 @@ if __name__ == "__main__":
     draw(table, runs)
     draw_weights(table)
     draw_path(table)
+
+# %%
+# L1 and L0 leave zeros, L2 none, and the nuclear norm lowers the rank. Zeros are not yet a
+# selection: what costs a tenth of the loss switches off useful columns too. :doc:`More tables
+# </claims>`.

@@ -129,3 +129,7 @@ if __name__ == "__main__":
     runs = [measure(table, seed) for seed in SEEDS]
     show(summarize(runs))
     draw(table, runs)
+
+# %%
+# Batch norm takes the common sign away, and no unit is idle with it. The choice of the activation
+# still matters about as much. :doc:`More tables </claims>`.

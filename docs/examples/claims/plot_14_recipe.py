@@ -121,3 +121,7 @@ if __name__ == "__main__":
         show(summarize(own))
         runs += own
     draw(runs)
+
+# %%
+# Little is left of the norm inside the defaults: a few percent on average, clear on digits, and
+# the other way round on wine, whose training has 133 rows.

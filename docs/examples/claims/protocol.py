@@ -196,8 +196,7 @@ def band(ax: Any, x: Any, lines: Any, color: str, label: str, style: str = "-o")
 
 
 def show(row: Row) -> None:
-    """Print what was found."""
-    print(f"measure: {row.measure}")
-    print(f"with the norm: {row.with_norm}")
-    print(f"without:       {row.without}")
-    print(f"verdict: {row.verdict}")
+    """Print what was found, each part on a line of its own."""
+    names = ("measure", "with the norm", "without", "verdict")
+    for name, text in zip(names, row, strict=True):
+        print(f"{name}:", *text.split("; "), sep="\n    ")
