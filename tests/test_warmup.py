@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import sknorm
 seconds = sknorm.warmup(verbose=True)
@@ -28,6 +30,7 @@ print(len(asked) > 0)
 """
 
 
+@pytest.mark.thorough  # in a fresh environment it compiles for most of a minute
 def test_default_estimators_load_no_kernel_after_a_warm_up() -> None:
     done = subprocess.run(
         [sys.executable, "-c", CODE], check=True, capture_output=True, text=True, timeout=300
