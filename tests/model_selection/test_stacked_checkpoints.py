@@ -2,14 +2,13 @@
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from killed_case import EndedError, end_after, run_killed
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ShuffleSplit
@@ -45,10 +44,6 @@ each_search = pytest.mark.parametrize("changed", SEARCHES.values(), ids=SEARCHES
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-class EndedError(BaseException):
-    """Ends a search, as the end of its process would."""
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "search.ckpt"
@@ -56,19 +51,6 @@ def path(tmp_path: Path) -> Path:
 
 def regressors(**changed: Any) -> StackedGridSearchCV:
     return StackedGridSearchCV(MLPRegressor(**SMALL), GRID, **{"cv": 3, **changed})
-
-
-def end_after(monkeypatch: pytest.MonkeyPatch, entries: int) -> None:
-    """End the search after so many entries of results."""
-    left, append = [entries], disk.append
-
-    def count(*args: Any) -> None:
-        if left[0] == 0:
-            raise EndedError
-        left[0] -= 1
-        append(*args)
-
-    monkeypatch.setattr(disk, "append", count)
 
 
 def assert_same(search: Any, whole: Any, X: Any = X) -> None:
@@ -88,7 +70,7 @@ def test_searches_go_on_to_the_same_results(
 ) -> None:
     whole = regressors(**changed).fit(X, Y)
     with monkeypatch.context() as patch, pytest.raises(EndedError):
-        end_after(patch, 1)
+        end_after(patch, "append", 1)
         regressors(**changed, checkpoint=path, checkpoint_every=0).fit(X, Y)
     search = regressors(**changed, checkpoint=path, checkpoint_every=0).fit(X, Y)
     assert_same(search, whole)
@@ -101,7 +83,7 @@ def test_finished_fits_are_not_repeated(path: Path, monkeypatch: pytest.MonkeyPa
     told: list[str] = []
     settings = {"checkpoint": path, "verbose": 2, "n_jobs": 1}
     with monkeypatch.context() as patch, pytest.raises(EndedError):
-        end_after(patch, 1)
+        end_after(patch, "append", 1)
         regressors(**settings).fit(X, Y)
     settle = train.Stack._settled
 
@@ -131,7 +113,7 @@ def test_classifiers_with_failing_candidates_go_on(
     with pytest.warns(FitFailedWarning):
         whole = search().fit(*CLASSES)
     with monkeypatch.context() as patch, pytest.raises(EndedError):
-        end_after(patch, 1)
+        end_after(patch, "append", 1)
         search(checkpoint=path).fit(*CLASSES)
     with pytest.warns(FitFailedWarning):
         again = search(checkpoint=path).fit(*CLASSES)
@@ -144,7 +126,7 @@ def test_frames_are_known_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     frame["e"] = pd.Categorical(np.where(X[:, 1] > 0, "u", "v"))
     regressors(checkpoint=path).fit(frame, pd.Series(Y))
     told: list[str] = []
-    end_after(monkeypatch, 0)
+    end_after(monkeypatch, "append", 0)
     regressors(checkpoint=path).fit(frame.copy(), pd.Series(Y))
     assert not told
     changed = frame.assign(d=frame["d"].replace("yes", "yeah"))
@@ -253,18 +235,7 @@ print("killed", killed)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no SIGKILL")
 def test_a_search_that_is_killed_goes_on(tmp_path: Path) -> None:
-    files = [str(tmp_path / name) for name in ("search.ckpt", "found.npz")]
-    where = str(Path(__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, *files, "0.2"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([where, *sys.path])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[1]) > 0
-    left = {each.name for each in tmp_path.iterdir()}
+    left = run_killed(KILLED, tmp_path, "search.ckpt", 0.2)
     assert left == {"search.ckpt", "search.ckpt.refit", "found.npz"}
 
 

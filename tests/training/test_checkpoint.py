@@ -3,8 +3,6 @@
 import errno
 import os
 import shutil
-import subprocess
-import sys
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from killed_case import EndedError, end_after, run_killed
 from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -53,10 +52,6 @@ each_case = pytest.mark.parametrize(("table", "y", "changed"), CASES.values(), i
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-class EndedError(Exception):
-    """Ends training, as a fault would."""
-
-
 def regressor(**changed: Any) -> MLPRegressor:
     return MLPRegressor(**{**SMALL, **changed}, preset="sklearn")
 
@@ -66,19 +61,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "fit.ckpt"
 
 
-def end_after(monkeypatch: pytest.MonkeyPatch, writings: int) -> None:
-    """Let training end with an error after the file was written so often."""
-    left, write = [writings], disk.write
-
-    def count(*args: Any) -> None:
-        if left[0] == 0:
-            raise EndedError
-        left[0] -= 1
-        write(*args)
-
-    monkeypatch.setattr(disk, "write", count)
-
-
 @each_case
 def test_fits_go_on_to_the_same_model(
     table: Any, y: Any, changed: dict, path: Path, monkeypatch: pytest.MonkeyPatch
@@ -86,7 +68,7 @@ def test_fits_go_on_to_the_same_model(
     whole = regressor(**changed).fit(table, y)
     for writings in (1, 2, 4):
         with monkeypatch.context() as patch, suppress(EndedError):
-            end_after(patch, writings)
+            end_after(patch, "write", writings)
             regressor(**changed, checkpoint=path).fit(table, y)
             assert writings == 4
     model = regressor(**changed, checkpoint=path).fit(table, y)
@@ -98,7 +80,7 @@ def test_fits_go_on_to_the_same_model(
 
 
 def test_epochs_are_not_repeated(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    end_after(monkeypatch, 4)  # the first before any epoch
+    end_after(monkeypatch, "write", 4)  # the first before any epoch
     with pytest.raises(EndedError):
         regressor(checkpoint=path).fit(X, Y)
     monkeypatch.undo()
@@ -112,7 +94,7 @@ def test_epochs_are_not_repeated(path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_fits_without_a_seed_keep_theirs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    end_after(monkeypatch, 3)
+    end_after(monkeypatch, "write", 3)
     with pytest.raises(EndedError):
         regressor(checkpoint=path, random_state=None).fit(X, Y)
     monkeypatch.undo()
@@ -124,7 +106,7 @@ def test_fits_without_a_seed_keep_theirs(path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_time_that_has_passed_counts(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    end_after(monkeypatch, 3)
+    end_after(monkeypatch, "write", 3)
     with pytest.raises(EndedError):
         regressor(checkpoint=path, max_time=100.0).fit(X, Y)
     monkeypatch.undo()
@@ -257,7 +239,7 @@ def test_a_warm_start_goes_on_from_its_own(path: Path, monkeypatch: pytest.Monke
     whole = regressor(warm_start=True).fit(X, Y).fit(X, Y)
     first.set_params(checkpoint=path)
     with monkeypatch.context() as patch:
-        end_after(patch, 3)
+        end_after(patch, "write", 3)
         with pytest.raises(EndedError):
             first.fit(X, Y)
     np.testing.assert_array_equal(first.fit(X, Y).predict(X), whole.predict(X))
@@ -291,24 +273,13 @@ print("killed", killed)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no SIGKILL")
 def test_a_fit_that_is_killed_goes_on(tmp_path: Path) -> None:
-    files = [str(tmp_path / name) for name in ("fit.ckpt", "found.npz")]
-    where = str(Path(__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, *files, "0.1"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([where, *sys.path])},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[1]) > 0
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["fit.ckpt", "found.npz"]
+    assert run_killed(KILLED, tmp_path, "fit.ckpt", 0.1) == {"fit.ckpt", "found.npz"}
 
 
 def test_classifiers_go_on_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = {**SMALL, "preset": "sklearn", "class_weight": "balanced"}
     whole = MLPClassifier(**settings).fit(FRAME, LABELS)
-    end_after(monkeypatch, 3)
+    end_after(monkeypatch, "write", 3)
     with pytest.raises(EndedError):
         MLPClassifier(**settings, checkpoint=path).fit(FRAME, LABELS)
     monkeypatch.undo()
