@@ -16,14 +16,14 @@ from scipy import sparse
 
 from sknorm._version import __version__
 from sknorm._warnings import warn
-from sknorm.exceptions import CheckpointError, ModelFileError
+from sknorm.exceptions import ModelFileError
 from sknorm.files import container, disk
 from sknorm.files.values import NoPlainFormError, Reader, Writer
 from sknorm.model_selection.context import Context
 from sknorm.model_selection.plan import Candidates
 from sknorm.model_selection.results import Key, Results
-from sknorm.training.checkpoint import Checkpoint
-from sknorm.training.fingerprints import digest
+from sknorm.training.checkpoint import Checkpoint, refuse
+from sknorm.training.fingerprints import differing, digest, text_of
 
 _LENGTH = 8  # bytes of an entry's own
 _NOT_KEPT = ("like", "part")
@@ -46,7 +46,8 @@ class PartFiles:
 
     def checkpoint(self, keys: Sequence[Key]) -> Checkpoint:
         """That of the jobs of a stack."""
-        return Checkpoint(f"{self.stem}.{digest(list(keys))[:16]}", self.every, "discard")
+        path = f"{self.stem}.{digest(list(keys))[:16]}"
+        return Checkpoint(path, self.every, "discard")
 
     def sweep(self) -> None:
         """Remove those that are left."""
@@ -144,10 +145,10 @@ class Journal:
         if not entries:
             return self._refuse(f"{self.file} is empty, or cut off at its beginning.")
         (theirs, _), *rest = entries
-        if differing := [name for name, value in self._facts.items() if theirs.get(name) != value]:
+        if others := differing(self._facts, theirs):
             return self._refuse(
-                f"{self.file} is a checkpoint of another search: it has other "
-                f"{' and other '.join(differing)} (written by sknorm {theirs.get('version')})."
+                f"{self.file} is a checkpoint of another search: it has other {others} (written "
+                f"by sknorm {theirs.get('version')})."
             )
         for content, tensors in rest:
             made = Reader(tensors, {}).read(content)
@@ -169,13 +170,7 @@ class Journal:
             os.truncate(self.file, start)
 
     def _refuse(self, why: str) -> bool:
-        """Raise an error, or set the file aside."""
-        if self.stale == "raise":
-            raise CheckpointError(
-                f"{why} Delete the file, name another one, or set stale_checkpoint='set_aside' to "
-                "have it renamed."
-            )
-        warn(f"{why} It is now {disk.set_aside(self.file)}, and the search begins anew.")
+        refuse(self.file, why, self.stale, "the search")
         return False
 
     def _warn(self, error: Exception) -> None:
@@ -226,4 +221,4 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, np.ndarray) or sparse.issparse(value):
         return _plain_table(value)
-    return re.sub(" at 0x[0-9a-f]+", "", repr(value))
+    return text_of(value)

@@ -14,7 +14,7 @@ from sknorm._version import __version__
 from sknorm._warnings import warn
 from sknorm.exceptions import CheckpointError, ModelFileError
 from sknorm.files import container, disk
-from sknorm.training.fingerprints import fingerprints
+from sknorm.training.fingerprints import differing, fingerprints
 from sknorm.training.state import State
 
 if TYPE_CHECKING:
@@ -57,15 +57,12 @@ class Checkpoint:
         self._facts = {"version": __version__, **fingerprints(task)}
         content, self._content = self._content, None
         if content is None:
-            self._write_first(task)
             return None
-        theirs = content["facts"]
-        if differing := [name for name, value in self._facts.items() if theirs.get(name) != value]:
+        if others := differing(self._facts, theirs := content["facts"]):
             self._refuse(
-                f"{self.file} is a checkpoint of another fit: it has other "
-                f"{' and other '.join(differing)} (written by sknorm {theirs.get('version')})."
+                f"{self.file} is a checkpoint of another fit: it has other {others} (written by "
+                f"sknorm {theirs.get('version')})."
             )
-            self._write_first(task)
             return None
         self._written = time.monotonic()
         return State.from_arrays(task, {**content["values"], **self._arrays})
@@ -93,11 +90,6 @@ class Checkpoint:
             self._warn(error)
         self._written = time.monotonic()
 
-    def remove(self) -> None:
-        """Remove the file, of which nothing is left to go on with."""
-        if os.path.exists(self.file):
-            os.unlink(self.file)
-
     def _read(self) -> None:
         """Read the file, if there is one that is whole."""
         disk.check_place(self.file, "checkpoint")
@@ -111,25 +103,24 @@ class Checkpoint:
             return
         self._content, self._arrays = parts.content, parts.tensors
 
-    def _write_first(self, task: "Task") -> None:
-        """Take the place, before anything is trained."""
-        self.write(State.start(task))
-
     def _refuse(self, why: str) -> None:
-        """Raise an error, or set the file aside and go on without."""
-        if self.stale == "raise":
-            raise CheckpointError(
-                f"{why} Delete the file, name another one, or set stale_checkpoint='set_aside' to "
-                "have it renamed."
-            )
-        if self.stale == "set_aside":
-            aside = disk.set_aside(self.file)
-            warn(f"{why} It is now {aside}, and training begins anew.")
+        if self.stale != "discard":
+            refuse(self.file, why, self.stale, "training")
 
     def _warn(self, error: OSError) -> None:
         if not self._told:
             self._told = True
             warn(f"Training goes on without a new checkpoint: {error}", RuntimeWarning)
+
+
+def refuse(file: str, why: str, stale: str, what: str) -> None:
+    """Raise an error for a file of another run, or set it aside and say so."""
+    if stale == "raise":
+        raise CheckpointError(
+            f"{why} Delete the file, name another one, or set stale_checkpoint='set_aside' to "
+            "have it renamed."
+        )
+    warn(f"{why} It is now {disk.set_aside(file)}, and {what} begins anew.")
 
 
 def _plain(value: Any) -> Any:

@@ -21,8 +21,7 @@ def fingerprints(task: "Task") -> dict[str, str]:
     batches, score = task.batches, task.score
     held = getattr(score, "rows", None)
     given = getattr(score, "data", None)
-    scorer = re.sub(" at 0x[0-9a-f]+", "", repr(getattr(score, "scorer", None)))
-    watched = type(score).__name__, scorer
+    watched = type(score).__name__, text_of(getattr(score, "scorer", None))
     return {
         "data": digest(task.data, None if given is task.data else given),
         "parameters": digest(
@@ -34,6 +33,16 @@ def fingerprints(task: "Task") -> dict[str, str]:
             *(batches.rows, held, batches.generators()),
         ),
     }
+
+
+def differing(own: dict[str, str], theirs: dict[str, str]) -> str:
+    """What of the facts of a run is not as in a file: "data and other parameters", say."""
+    return " and other ".join(name for name, value in own.items() if theirs.get(name) != value)
+
+
+def text_of(value: Any) -> str:
+    """A value as text, without addresses in memory."""
+    return re.sub(" at 0x[0-9a-f]+", "", repr(value))
 
 
 def digest(*values: Any) -> str:

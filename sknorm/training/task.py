@@ -61,7 +61,10 @@ class Task:
         state = None if self.checkpoint is None else self.checkpoint.resume(self)
         if state is not None and self.budget is not None:
             self.budget.ends -= state.history.seconds
-        return Run(self, observer, state)
+        run = Run(self, observer, state)
+        if self.checkpoint is not None and state is None:
+            self.checkpoint.write(run.state)  # takes the place before anything is trained
+        return run
 
     def run(self, observer: Observer | None = None) -> Outcome:
         """Train each member until it has converged, diverged or used up its epochs."""
