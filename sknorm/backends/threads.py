@@ -38,7 +38,9 @@ class Limits:
     @property
     def threads(self) -> int:
         """Threads that a region of the calling thread may use."""
-        threads = self._threads if self._open else self._free(self._found())
+        threads = self._threads
+        if not self._open:
+            threads = _free([each.get() or 1 for each in self._found()])
         return max(1, threads // getattr(self._own, "neighbours", 1))
 
     @contextmanager
@@ -67,7 +69,7 @@ class Limits:
             own = [library.get() or 1 for library in libraries]
             if self._open == 0:
                 self._original = own
-                self._threads = min([_CORES, *own])
+                self._threads = _free(own)
             self._open += 1
             for library, mine in zip(libraries, own, strict=True):
                 if mine != 1:  # to set a limit takes longer than to look at it
@@ -83,15 +85,16 @@ class Limits:
                 if before != 1 and (library.is_per_thread or self._open == 0):
                     library.set(before)
 
-    def _free(self, libraries: list["_Library"]) -> int:
-        """Threads that a session that begins now may use."""
-        return min([_CORES, *(library.get() or 1 for library in libraries)])
-
     def _found(self) -> list["_Library"]:
         if self._libraries is None:
             found = ThreadpoolController().select(user_api="blas").lib_controllers
             self._libraries = [_Library.of(each) for each in found]
         return self._libraries
+
+
+def _free(limits: list[int]) -> int:
+    """Threads that a session that begins now may use, by the limits of libraries."""
+    return min([_CORES, *limits])
 
 
 class _Session:

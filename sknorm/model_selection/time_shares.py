@@ -1,6 +1,5 @@
 """The time of a search, of which each fit gets its share."""
 
-import time
 from typing import Any
 
 from sknorm.training.budget import Budget
@@ -19,16 +18,16 @@ class SharedTime:
     """
 
     def __init__(self, seconds: float, fits: float) -> None:
-        self.ends, self.fits = time.perf_counter() + seconds, fits
+        self.budget, self.fits = Budget(seconds), fits
 
     @property
     def left(self) -> float:
         """Seconds that are left, not below zero."""
-        return max(0.0, self.ends - time.perf_counter())
+        return self.budget.left
 
     def grant(self, fits: float, side_by_side: int = 1) -> Budget:
         """The share of some fits, beside which others are running."""
-        return Budget(self.left * min(1.0, fits * side_by_side / max(self.fits, fits)))
+        return self.budget.part(min(1.0, fits * side_by_side / max(self.fits, fits)))
 
     def finish(self, fits: int) -> None:
         """Take note of fits that are done."""

@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import make_regression
 
 from sknorm import MLPRegressor
-from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV, time_shares
+from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
 from sknorm.model_selection.race import fits_of
 from sknorm.model_selection.time_shares import SharedTime
 from sknorm.training import budget
@@ -37,8 +37,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for module in (time_shares, budget):
-        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(budget, "time", clock)
     return clock
 
 
