@@ -5,11 +5,12 @@ from typing import Any, Self
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from sknorm._typing import Integer, Strict
+from sknorm._typing import Integer
 from sknorm.estimators.activations import hidden_activations
 from sknorm.inspection.arguments import fitted_network, inside_search
-from sknorm.inspection.layers import Distribution, distributions, draw_rows
-from sknorm.inspection.style import BLUE, axes_for
+from sknorm.inspection.display import Display
+from sknorm.inspection.layers import Distribution, distributions, draw_rows, size_of_rows
+from sknorm.inspection.style import BLUE
 
 _NEAR = 0.01  # to the end of a bounded activation, as a share of its range
 # Lower and upper ends of what activations can be; None where there is none.
@@ -22,7 +23,7 @@ _ENDS: dict[str, tuple[float | None, float | None]] = {
 }
 
 
-class ActivationDistributionDisplay(Strict):
+class ActivationDistributionDisplay(Display):
     """Histograms of the outputs of each hidden layer for some rows, over all members.
 
     As a prediction computes them: with norms folded in, and without dropout. Exact zeros are left
@@ -65,8 +66,6 @@ class ActivationDistributionDisplay(Strict):
     >>> display.plot()  # doctest: +SKIP
     """
 
-    ax_: Any
-    figure_: Any
     patches_: list[Any]
 
     def __init__(
@@ -128,34 +127,16 @@ class ActivationDistributionDisplay(Strict):
         rows = layers[0].shape[1]
         return cls(distributions(layers), np.array(shares), np.array(idle), blocks.activation, rows)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the histograms.
+    @property
+    def _size(self) -> tuple[float, float]:
+        return size_of_rows(len(self.distributions))
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        ActivationDistributionDisplay
-            Itself, with ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        TypeError
-            If ``ax`` is something else.
-        """
+    def _draw(self, ax: Any, *, alone: bool) -> None:
         count = len(self.distributions)
-        ax = axes_for(self, ax, (6.4, min(9.0, 1.2 + 0.8 * count)))
-        self.ax_, self.figure_ = ax, ax.figure
         ax.set_xlabel(f"Output of {self.activation}, {self.n_samples:,} rows")
         names = [f"layer {k + 1}" for k in range(count)]
         notes = [self._note(k) for k in range(count)]
         self.patches_ = draw_rows(ax, self.distributions, names, notes, [BLUE] * count)
-        return self
 
     def _note(self, layer: int) -> str:
         lines = [f"{self.distributions[layer].zeros:.0%} zeros"]

@@ -57,6 +57,11 @@ def _sampled(values: np.ndarray) -> np.ndarray:
     return flat[np.isfinite(flat) & (flat != 0)].astype(np.float64)
 
 
+def size_of_rows(count: int) -> tuple[float, float]:
+    """Inches of a figure of so many distributions."""
+    return 6.4, min(9.0, 1.2 + 0.8 * count)
+
+
 def draw_rows(
     ax: Any,
     found: list[Distribution],

@@ -6,17 +6,16 @@ from typing import Any, Self
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from sknorm._typing import Strict
 from sknorm.ensembles.base import BaseEnsemble
 from sknorm.ensembles.members import network_of
 from sknorm.estimators.curves import curves_of
 from sknorm.estimators.fitted import fitted_of
 from sknorm.inspection.arguments import fitted_network, inside_search, refuse_class
+from sknorm.inspection.display import Display
 from sknorm.inspection.style import (
     BLUE,
     SMALL,
     VERMILLION,
-    axes_for,
     fit_ticks,
     page,
     plain,
@@ -27,7 +26,7 @@ from sknorm.inspection.style import (
 _SHORT = {"learning_rate_init": "rate", "hidden_layer_sizes": "layers", "input_dropout": "in-drop"}
 
 
-class EnsembleMembersDisplay(Strict):
+class EnsembleMembersDisplay(Display):
     """Weights of an ensemble's members as bars, with what they differ in, and held-out scores.
 
     Use :meth:`from_estimator` to make one.
@@ -63,8 +62,6 @@ class EnsembleMembersDisplay(Strict):
     >>> display.plot()  # doctest: +SKIP
     """
 
-    ax_: Any
-    figure_: Any
     score_ax_: Any
     bars_: Any
 
@@ -101,29 +98,12 @@ class EnsembleMembersDisplay(Strict):
         network = fitted_network(estimator, f"{cls.__name__}.from_estimator")
         return cls(network.member_weights_, network.member_params_, _scores(network))
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the members.
+    @property
+    def _size(self) -> tuple[float, float]:
+        return 6.4, min(9.0, 1.6 + 0.28 * len(self.weights))
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        EnsembleMembersDisplay
-            Itself, with ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        TypeError
-            If ``ax`` is something else.
-        """
-        count = len(self.weights)
-        ax = axes_for(self, ax, (6.4, min(9.0, 1.6 + 0.28 * count)))
-        self.ax_, self.figure_, self.score_ax_ = ax, ax.figure, None
+    def _draw(self, ax: Any, *, alone: bool) -> None:
+        count, self.score_ax_ = len(self.weights), None
         places = np.arange(count)
         self.bars_ = ax.barh(places, self.weights, color=BLUE, alpha=0.6)
         ax.set_xlabel("Weight", color=BLUE)
@@ -139,7 +119,6 @@ class EnsembleMembersDisplay(Strict):
         for each in filter(None, (ax, self.score_ax_)):
             fit_ticks(each, width)
         ax.set_yticks(places[::every], labels[::every], fontsize=SMALL)
-        return self
 
     def _draw_scores(self, ax: Any, places: np.ndarray) -> None:
         twin = self.score_ax_ = ax.twiny()

@@ -5,14 +5,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from sknorm._typing import Integer, Numbers, Strict
-from sknorm.inspection.style import COLORS, GREY, SMALL, axes_for, ink, legend, plain, twin_of
+from sknorm._typing import Integer, Numbers
+from sknorm.inspection.display import Display
+from sknorm.inspection.style import COLORS, GREY, SMALL, ink, legend, plain, twin_of
 from sknorm.model_selection.path import RegularizationPath
 
 _STYLES = ("-", "--", "-.")
 
 
-class RegularizationPathDisplay(Strict):
+class RegularizationPathDisplay(Display):
     """Importances of the features over alpha, from the strongest penalty on the left.
 
     The most important features have colours and names, and the others are grey. The axis on top
@@ -58,8 +59,6 @@ class RegularizationPathDisplay(Strict):
     >>> display.plot()  # doctest: +SKIP
     """
 
-    ax_: Any
-    figure_: Any
     score_ax_: Any
     count_ax_: Any
     lines_: list[Any]
@@ -132,28 +131,12 @@ class RegularizationPathDisplay(Strict):
             return None
         return int(np.nanargmax(np.where(np.isfinite(self.scores), self.scores, np.nan)))
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the path.
+    @property
+    def _size(self) -> tuple[float, float]:
+        return 7.2, 4.8
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        RegularizationPathDisplay
-            Itself, with ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        TypeError
-            If ``ax`` is something else.
-        """
-        alone, ax = ax is None, axes_for(self, ax, (7.2, 4.8))
-        self.ax_, self.figure_, self.score_ax_, self.legend_ = ax, ax.figure, None, None
+    def _draw(self, ax: Any, *, alone: bool) -> None:
+        self.score_ax_, self.legend_ = None, None
         named = self._draw_features(ax)
         ax.set(xlabel="alpha", ylabel="Feature importance", xscale="log")
         ax.set_ylim(bottom=0.0)
@@ -168,7 +151,6 @@ class RegularizationPathDisplay(Strict):
         elif handles:
             over = [each for each in (self.score_ax_, self.count_ax_) if each]
             self.legend_ = legend(ax, handles, over)
-        return self
 
     def _draw_features(self, ax: Any) -> list[Any]:
         """Lines of all features; returns those that have names, the most important first."""

@@ -5,16 +5,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from sknorm._typing import Strict
 from sknorm.inspection import grid
 from sknorm.inspection.arguments import refuse_class
 from sknorm.inspection.candidates import SIMPLER, Axis, Cells, axis_of, cells_of, simplest, varying
-from sknorm.inspection.style import axes_for
+from sknorm.inspection.display import Display
 
 _SPARSE = 0.5  # share of cells with a candidate below which candidates are points
 
 
-class SearchResultsDisplay(Strict):
+class SearchResultsDisplay(Display):
     """Scores of a search's candidates over two parameters, or over one.
 
     Two parameters make a heat map with the scores in its cells; fits that failed are hatched. One
@@ -67,8 +66,6 @@ class SearchResultsDisplay(Strict):
     >>> display.plot()  # doctest: +SKIP
     """
 
-    ax_: Any
-    figure_: Any
     colorbar_: Any
     texts_: list[Any]
     legend_: Any
@@ -143,36 +140,14 @@ class SearchResultsDisplay(Strict):
             return np.nan
         return float(self.cells.scores[self.best] - self.cells.standard_errors[self.best])
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the results.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        SearchResultsDisplay
-            Itself, with ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        TypeError
-            If ``ax`` is something else.
-        """
-        ax = axes_for(self, ax)
-        self.ax_, self.figure_, self.legend_ = ax, ax.figure, None
-        self.colorbar_, self.texts_ = None, []
+    def _draw(self, ax: Any, *, alone: bool) -> None:
+        self.legend_, self.colorbar_, self.texts_ = None, None, []
         if self.y is None:
             grid.draw_curve(ax, self)
         elif self.is_sparse:
             self.colorbar_ = grid.draw_points(ax, self)
         else:
             self.colorbar_, self.texts_ = grid.draw_cells(ax, self)
-        return self
 
     @property
     def is_sparse(self) -> bool:

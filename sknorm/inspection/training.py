@@ -4,14 +4,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from sknorm._typing import Strict
 from sknorm.estimators.curves import curves_of, mean_of
 from sknorm.inspection.arguments import fitted_network
+from sknorm.inspection.display import Display
 from sknorm.inspection.style import (
     BLUE,
     GREY,
     VERMILLION,
-    axes_for,
     fit_ticks,
     legend,
     points,
@@ -22,7 +21,7 @@ _LINES = 8  # members that have a line each; more have a band
 _STEEP = 100.0  # ratio of the largest and the smallest value from which an axis is logarithmic
 
 
-class TrainingHistoryDisplay(Strict):
+class TrainingHistoryDisplay(Display):
     """Loss and held-out scores by epoch.
 
     Several members are thin lines, or a band from the lowest to the highest decile where there are
@@ -70,8 +69,6 @@ class TrainingHistoryDisplay(Strict):
     >>> display.plot()  # doctest: +SKIP
     """
 
-    ax_: Any
-    figure_: Any
     score_ax_: Any
     lines_: list[Any]
     legend_: Any
@@ -120,28 +117,8 @@ class TrainingHistoryDisplay(Strict):
             network.solver == "lbfgs",
         )
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the curves.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        TrainingHistoryDisplay
-            Itself, with ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        TypeError
-            If ``ax`` is something else.
-        """
-        ax = axes_for(self, ax)
-        self.ax_, self.figure_, self.score_ax_ = ax, ax.figure, None
+    def _draw(self, ax: Any, *, alone: bool) -> None:
+        self.score_ax_ = None
         self.lines_ = [_draw(ax, self.loss, BLUE, "training loss")]
         ax.set_xlabel("Iteration" if self.iterations else "Epoch")
         ax.set_ylabel("Loss")
@@ -152,7 +129,6 @@ class TrainingHistoryDisplay(Strict):
         fit_ticks(ax, points(ax)[0])
         over = [self.score_ax_] if self.score_ax_ else []
         self.legend_ = legend(ax, [*self.lines_, *marked], over)
-        return self
 
     def _draw_validation(self, ax: Any) -> None:
         assert self.validation is not None

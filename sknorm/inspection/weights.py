@@ -2,13 +2,13 @@
 
 from typing import Any, Self
 
-from sknorm._typing import Strict
 from sknorm.inspection.arguments import fitted_network
-from sknorm.inspection.layers import Distribution, distributions, draw_rows
-from sknorm.inspection.style import BLUE, VERMILLION, axes_for
+from sknorm.inspection.display import Display
+from sknorm.inspection.layers import Distribution, distributions, draw_rows, size_of_rows
+from sknorm.inspection.style import BLUE, VERMILLION
 
 
-class WeightDistributionDisplay(Strict):
+class WeightDistributionDisplay(Display):
     """Histograms of the weights of each layer, as trained, over all members.
 
     Zeros are left out of the histograms: a note says their share. All layers share one scale, in
@@ -43,8 +43,6 @@ class WeightDistributionDisplay(Strict):
     >>> display.plot()  # doctest: +SKIP
     """
 
-    ax_: Any
-    figure_: Any
     patches_: list[Any]
 
     def __init__(self, distributions: list[Distribution], shapes: list[tuple[int, int]]) -> None:
@@ -75,36 +73,18 @@ class WeightDistributionDisplay(Strict):
         shapes = [(each.shape[1], each.shape[2]) for each in weights]
         return cls(distributions(weights), shapes)
 
-    def plot(self, ax: Any = None) -> Self:
-        """Draw the histograms.
+    @property
+    def _size(self) -> tuple[float, float]:
+        return size_of_rows(len(self.shapes))
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Where to draw; None makes a figure.
-
-        Returns
-        -------
-        WeightDistributionDisplay
-            Itself, with ``ax_`` and ``figure_``.
-
-        Raises
-        ------
-        ImportError
-            If matplotlib is not installed.
-        TypeError
-            If ``ax`` is something else.
-        """
+    def _draw(self, ax: Any, *, alone: bool) -> None:
         count = len(self.shapes)
-        ax = axes_for(self, ax, (6.4, min(9.0, 1.2 + 0.8 * count)))
-        self.ax_, self.figure_ = ax, ax.figure
         ax.set_xlabel("Weight")
         names = [f"layer {k + 1}" for k in range(count - 1)] + ["output"]
         names = [f"{n}\n{a} × {b}" for n, (a, b) in zip(names, self.shapes, strict=True)]
         notes = [_share(each.zeros) for each in self.distributions]
         colors = [BLUE] * (count - 1) + [VERMILLION]
         self.patches_ = draw_rows(ax, self.distributions, names, notes, colors)
-        return self
 
 
 def _share(zeros: float) -> str:
