@@ -14,6 +14,8 @@ from sknorm.objective.units import quantiles
 _GLANCE = 1024  # values that tell of most columns that they have many
 _NARROWEST = 2.0**-20  # width of a bin, in ranges of its column; narrower ones say nothing
 _SAMPLE = 1 << 14  # rows of which covariances are taken
+_SHARE_OF_OTHERS = 4  # edges in so many that the neighbours of frequent values do not take
+_BELOW = 1.0 - 1e-9  # so that a share that is exact but for rounding counts as reached
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ def learn(
     """The bins of a table's columns under row weights (n,); None if no column has any.
 
     A column of up to ``count`` + 1 different values has a bin between each two neighbours; one of
-    two has none, as it is linear. Others have bins of equal weight, fewer where a value has the
-    weight of several.
+    two has none, as it is linear. Others have bins of equal weight; values with the weight of a
+    whole bin, or of several, are edges, and other values share the bins that these do not take.
 
     Parameters
     ----------
@@ -97,7 +99,44 @@ def _edges(values: np.ndarray, weight: np.ndarray | None, count: int) -> np.ndar
         inner = np.partition(values, places)[places]
     else:
         inner = quantiles(values[:, None], weight, [k / count for k in range(1, count)])[:, 0]
-    return np.array([values.min(), *inner, values.max()])
+    edges = np.array([values.min(), *inner, values.max()])
+    return _around_ties(values, weight, count) if (edges[1:] == edges[:-1]).any() else edges
+
+
+def _around_ties(values: np.ndarray, weight: np.ndarray | None, count: int) -> np.ndarray:
+    """Edges at values that many rows share, at their neighbours, and at quantiles of the others.
+
+    Quantiles of all rows would leave few bins to a column that is zero in most rows. Frequent
+    values count as bins of their own, as in LightGBM (Ke et al., 2017). With neighbours that are
+    edges too, what networks see of such a value says nothing about those beside it.
+    """
+    distinct, place, rows = np.unique(values, return_inverse=True, return_counts=True)
+    mass = rows.astype(np.float64) if weight is None else np.bincount(place, weight)
+    frequent, others = _split(mass, count)
+    chosen = {0, len(distinct) - 1, *frequent.tolist()}
+    most = count + 1 - count // _SHARE_OF_OTHERS
+    for neighbour in (frequent[:, None] + np.array([-1, 1])).ravel().tolist():
+        if len(chosen) < most:
+            chosen.add(min(max(neighbour, 0), len(distinct) - 1))
+    room, others = count + 1 - len(chosen), np.setdiff1d(others, list(chosen))
+    if room > 0 and len(others):
+        reached = np.cumsum(mass[others])
+        levels = reached[-1] * np.arange(1, room + 1) / (room + 1)
+        chosen.update(others[np.searchsorted(reached, _BELOW * levels)].tolist())
+    return np.asarray(distinct[sorted(chosen)])
+
+
+def _split(mass: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values that have the mass of a bin among those that are less frequent, and all others.
+
+    The first are in the order of their mass.
+    """
+    order = np.argsort(-mass, kind="stable")
+    after = np.cumsum(mass[order][::-1])[::-1]  # mass of each value and of all less frequent ones
+    left = np.maximum(count - np.arange(len(order)), 0)  # bins for them
+    has_one = mass[order] * left >= _BELOW * after
+    number = int(np.argmin(np.append(has_one, False)))
+    return order[:number], order[number:]
 
 
 def _between(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -73,12 +73,41 @@ def test_more_bins_than_values() -> None:
 
 
 def test_a_value_with_most_of_the_mass_is_one_edge() -> None:
-    values = np.append(np.zeros(990), np.linspace(1.0, 10.0, 10))
-    found = learned(values)
-    assert found.counts == (4,)
-    np.testing.assert_allclose(edges(found), [0.0, 10.0])
-    assert np.isfinite(found.covariances[0]).all()
-    np.testing.assert_array_equal(found.covariances[0][2:], 0.0)  # of bins that no value reaches
+    """And its neighbours are; the other edges lie at quantiles of the others."""
+    values = np.append(np.zeros(9000), np.linspace(1.0, 100.0, 100))
+    found = edges(learned(values, 8))
+    np.testing.assert_allclose(found, [0, 1, 15, 29, 43, 57, 71, 85, 100], atol=0.6)
+    assert learned(RNG.permutation(values), 8).low.tolist() == learned(values, 8).low.tolist()
+    mirrored = edges(learned(-values, 8))
+    np.testing.assert_allclose(-mirrored[::-1], found, atol=1.1)
+
+
+def test_a_frequent_value_among_others_stands_alone() -> None:
+    """What lies beside it says nothing about it: its neighbours are edges."""
+    values = np.concatenate([np.arange(-300.0, 300.0), np.full(400, 0.5)])
+    found = edges(learned(values, 8)).tolist()
+    assert {0.0, 0.5, 1.0} <= set(found)
+    np.testing.assert_allclose(found, [-300, -181, -61, 0, 0.5, 1, 59, 179, 299], atol=3.0)
+
+
+def test_many_frequent_values_leave_bins_to_others() -> None:
+    """A quarter of the edges are not taken by neighbours."""
+    frequent = np.repeat(np.arange(6.0), 1000)
+    found = edges(learned(np.append(frequent, np.linspace(10.0, 50.0, 41)), 8))
+    np.testing.assert_allclose(found, [0, 1, 2, 3, 4, 5, 23, 37, 50], atol=1.0)
+
+
+@pytest.mark.parametrize("count", [2, 3, 7, 16])
+def test_values_of_any_frequency_have_no_more_bins_than_asked_for(count: int) -> None:
+    rng = np.random.default_rng(count)
+    for _ in range(40):
+        share = rng.dirichlet(np.full(rng.integers(3, 60), rng.choice([0.05, 0.3, 3.0])))
+        values = rng.choice(rng.normal(size=len(share)), 500, p=share)
+        found = learned(values, count)
+        if found is not None:
+            least = min(count, len(np.unique(values)) - 1)
+            assert least - 2 <= len(edges(found)) - 1 <= found.counts[0] <= count
+            assert np.isin(np.round(edges(found), 9), np.round(values, 9)).all()
 
 
 def test_narrow_bins_become_a_part_of_others() -> None:
@@ -117,9 +146,11 @@ def test_huge_offsets(offset: float) -> None:
 @pytest.mark.parametrize("count", [3, 14, 16, 25])
 def test_equal_weights_change_nothing(count: int) -> None:
     """Also where the share of a bin is a whole number of rows but for rounding."""
-    for rows in range(2 * count, 20 * count, count):
-        plain = learned(np.arange(rows), count)
-        weighted = learned(np.arange(rows), count, np.full(rows, 0.3))
+    sizes = range(2 * count, 20 * count, count)
+    ties = [np.maximum(np.arange(rows), rows // 2) for rows in sizes]
+    for values in [*(np.arange(rows) for rows in sizes), *ties]:
+        plain = learned(values, count)
+        weighted = learned(values, count, np.full(len(values), 0.3))
         np.testing.assert_array_equal(weighted.low, plain.low)
         np.testing.assert_array_equal(weighted.gain, plain.gain)
 
