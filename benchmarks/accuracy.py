@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
+from sklearn.base import is_classifier
 from sklearn.model_selection import train_test_split
 from tables import add_arguments, bench_module, tables_folder
 from timing import describe_machine, markdown
@@ -66,6 +67,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=1, help="seeds fitted at the same time")
     parser.add_argument("--results", type=Path, default=None, metavar="FILE.jsonl")
+    parser.add_argument(
+        "--search", type=int, default=0, metavar="N",
+        help="in place of the network, an ensemble of N candidates of the default space",
+    )  # fmt: skip
     parser.add_argument("--choose", action="store_true", help="score training rows, to choose by")
     arguments = parser.parse_args()
     arguments.folder = tables_folder(arguments)
@@ -78,6 +83,8 @@ def setting_of(arguments: argparse.Namespace) -> str:
     """What is fitted and scored, as the lines of results name it."""
     changed = ", ".join(f"{name}={value!r}" for name, value in sorted(arguments.set))
     scored = "held-out training rows" if arguments.choose else "test rows"
+    if arguments.search:
+        changed += f"{', ' * bool(changed)}ensemble of {arguments.search} candidates"
     return f"{changed or 'defaults'}; cap {arguments.cap}; {scored}"
 
 
@@ -122,6 +129,8 @@ def evaluate(arguments: argparse.Namespace, name: str, seed: int) -> Line:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kind(**{**dict(arguments.set), "max_iter": 1}).fit(split.X, split.y)  # loads and compiles
+        if arguments.search:
+            model = searched(model, arguments.search, seed)
         seconds = _timed(lambda: model.fit(split.X, split.y))[0]
         ask = model.predict_proba if split.n_classes else model.predict
         asked, prediction = _timed(lambda: ask(split.X_scored))
@@ -134,8 +143,18 @@ def evaluate(arguments: argparse.Namespace, name: str, seed: int) -> Line:
         "error": score(split.task, split.y_scored, prediction, split.n_classes),
         "fit_s": round(seconds, 4),
         "predict_s": round(asked, 4),
-        "epochs": int(model.n_iter_),
+        "epochs": 0 if arguments.search else int(model.n_iter_),
     }
+
+
+def searched(model: Any, candidates: int, seed: int) -> Any:
+    """A search around a network's values, which ends in an ensemble."""
+    scoring = "neg_log_loss" if is_classifier(model) else "neg_root_mean_squared_error"
+    settings = {"n_iter": candidates, "cv": 3, "scoring": scoring, "refit": "ensemble"}
+    from sknorm.model_selection import StackedRandomizedSearchCV, default_space
+
+    space = default_space(model)
+    return StackedRandomizedSearchCV(model, space, **settings, n_jobs=-1, random_state=seed)
 
 
 def split_of(arguments: argparse.Namespace, name: str, seed: int) -> Split:

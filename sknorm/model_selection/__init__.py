@@ -3,6 +3,7 @@
 from sknorm.ensembles import EnsembleClassifier, EnsembleRegressor
 from sknorm.model_selection.path import RegularizationPath, regularization_path
 from sknorm.model_selection.search import StackedGridSearchCV, StackedRandomizedSearchCV
+from sknorm.model_selection.space import default_space
 
 __all__ = [
     "EnsembleClassifier",
@@ -10,5 +11,6 @@ __all__ = [
     "RegularizationPath",
     "StackedGridSearchCV",
     "StackedRandomizedSearchCV",
+    "default_space",
     "regularization_path",
 ]
