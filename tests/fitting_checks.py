@@ -6,7 +6,7 @@ The others look at parameters, tags and validation, which are the same for all c
 from typing import Any
 
 import pytest
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import estimator_checks_generator, parametrize_with_checks
 
 FITTING = {
     "check_class_weight_classifiers",
@@ -51,6 +51,29 @@ def parametrize_with_fitting_checks(
         if name_of(check) in FITTING
     ]
     return pytest.mark.parametrize(("estimator", "check"), cases)
+
+
+def parametrize_with_different_checks(
+    estimators: list[Any], expected_failed_checks: Any = None
+) -> pytest.MarkDecorator:
+    """``parametrize_with_checks``, of which repeats with arrays of the same library are thorough.
+
+    Those are arrays of float64 on its first device, beside float32 on another, and matrices of
+    SciPy beside its arrays.
+    """
+    mark = parametrize_with_checks(estimators, expected_failed_checks=expected_failed_checks)
+    names, cases = mark.args
+    return pytest.mark.parametrize(names, [seldom(case) for case in cases], **mark.kwargs)
+
+
+def seldom(case: Any) -> Any:
+    """A case of scikit-learn's, maybe thorough."""
+    _, check = getattr(case, "values", case)
+    told = getattr(check, "keywords", {})
+    repeats = told.get("device_name") == "CPU_DEVICE"
+    if repeats or name_of(check) in ("check_estimator_sparse_matrix",):
+        return pytest.param(*getattr(case, "values", case), marks=pytest.mark.thorough)
+    return case
 
 
 def name_of(check: Any) -> str:

@@ -1,6 +1,6 @@
 """Where tests put arrays, and whether scikit-learn computes there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import array_api_strict as strict
@@ -16,6 +16,21 @@ each_place_once = pytest.mark.parametrize(
     ],
     indirect=True,
 )  # fmt: skip
+
+
+def placed_in_turn(tasks: Iterable[str]) -> pytest.MarkDecorator:
+    """Each task on one of the places; thorough on the other."""
+    cases = [
+        pytest.param(task, place, flag, marks=pytest.mark.thorough if (number + flag) % 2 else [])
+        for number, task in enumerate(tasks)
+        for place, flag in (("cpu", False), ("device1", True))
+    ]
+    cases += [
+        pytest.param(task, "cupy", flag, marks=pytest.mark.gpu)
+        for task in tasks
+        for flag in (False, True)
+    ]
+    return pytest.mark.parametrize(("task", "put", "dispatch"), cases, indirect=["put", "dispatch"])
 
 
 def placing(place: str) -> Callable[[Any], Any]:

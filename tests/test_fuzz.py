@@ -21,6 +21,7 @@ from sknorm.objective.losses import LOSSES
 from sknorm.objective.penalties import PENALTIES
 
 SEQUENCES, PARTS, CALLS = 160, 16, 7
+OFTEN = 8  # parts in the default run
 
 Rng = np.random.Generator
 
@@ -242,7 +243,10 @@ class Session:
         assert len(model.feature_importances_) == self.task.width
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(k, marks=pytest.mark.thorough if k >= OFTEN else []) for k in range(PARTS)],
+)
 def test_sequences_of_calls(part: int) -> None:
     with warnings.catch_warnings():
         for category, message in TOLD:

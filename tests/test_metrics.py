@@ -72,7 +72,7 @@ def rows(draw: st.DrawFn, columns: int | None = None) -> tuple:
     return score, weight
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(anywhere, rows(), st.data())
 def test_binary(where: tuple[str, str], problem: tuple, data: st.DataObject) -> None:
     score, weight = problem
@@ -81,7 +81,7 @@ def test_binary(where: tuple[str, str], problem: tuple, data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize("average", ["macro", "micro", "weighted", None])
-@settings(max_examples=75)
+@settings(max_examples=40)
 @given(anywhere, rows(columns=3), st.data())
 def test_multilabel(
     average: str | None, where: tuple[str, str], problem: tuple, data: st.DataObject
@@ -96,7 +96,7 @@ def test_multilabel(
     [("ovr", "macro"), ("ovr", "micro"), ("ovr", "weighted"), ("ovr", None),
      ("ovo", "macro"), ("ovo", "weighted")],
 )  # fmt: skip
-@settings(max_examples=75)
+@settings(max_examples=40)
 @given(anywhere, rows(columns=3), st.data())
 def test_multiclass(
     multi_class: str, average: str | None, where: tuple[str, str], problem: tuple,

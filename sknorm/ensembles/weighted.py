@@ -84,7 +84,7 @@ class EnsembleClassifier(Scored, ClassifierMixin, BaseEnsemble):
     >>> from sknorm import MLPClassifier
     >>> from sknorm.model_selection import EnsembleClassifier
     >>> X, y = load_iris(return_X_y=True)
-    >>> members = [MLPClassifier(alpha=a, max_iter=20, learning_rate="cosine", random_state=0)
+    >>> members = [MLPClassifier(alpha=a, preset="fast", max_iter=20, random_state=0)
     ...            for a in (0.0, 0.1)]
     >>> ensemble = EnsembleClassifier(members, weights=[2, 1]).fit(X, y)
     >>> ensemble.predict_proba(X).shape
@@ -198,7 +198,7 @@ class EnsembleRegressor(Scored, ScoredRegressor, BaseEnsemble):
     >>> from sknorm import MLPRegressor
     >>> from sknorm.model_selection import EnsembleRegressor
     >>> X, y = make_friedman1(200, random_state=0)
-    >>> models = [MLPRegressor(max_iter=20, learning_rate="cosine", random_state=seed).fit(X, y)
+    >>> models = [MLPRegressor(preset="fast", max_iter=20, random_state=seed).fit(X, y)
     ...           for seed in range(2)]
     >>> EnsembleRegressor.from_fitted(models, weights=[2, 1]).predict(X).shape
     (200,)

@@ -49,7 +49,9 @@ def mypy(scripts: list[Path]) -> set[Place]:
     options = ["--strict", "--ignore-missing-imports", "--follow-imports=silent", "--output=json"]
     names = [path.name for path in scripts]
     path = {} if "site-packages" in INSTALLED.parts else {"MYPYPATH": str(INSTALLED)}
-    lines = run(["mypy", "--cache-dir=cache", *options, *names], folder, **path).splitlines()
+    lines = run(
+        ["mypy", f"--cache-dir={os.devnull}", *options, *names], folder, **path
+    ).splitlines()
     found = [json.loads(line) for line in lines if line.startswith("{")]
     return {(each["file"], each["line"]) for each in found if each["severity"] == "error"}
 

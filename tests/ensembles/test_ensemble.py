@@ -21,7 +21,7 @@ from ensemble_case import (
     seeds,
     steps,
 )
-from fitting_checks import parametrize_with_fitting_checks
+from fitting_checks import parametrize_with_different_checks, parametrize_with_fitting_checks
 from scipy import sparse
 from sklearn import config_context
 from sklearn.base import clone, is_classifier, is_regressor
@@ -30,7 +30,6 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.ensembles.stacked_forward import stacks
@@ -273,7 +272,7 @@ def members(kind: Any) -> list[Any]:
     return [kind(preset="sklearn", **settings, random_state=seed) for seed in range(2)]
 
 
-@parametrize_with_checks(
+@parametrize_with_different_checks(
     [EnsembleClassifier(members(MLPClassifier), [2, 1]), EnsembleRegressor(members(MLPRegressor))]
 )
 def test_ensemble_passes_check(estimator: Any, check: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ensemble_case import TASKS, WEIGHTS, T, X, answers, kind_of, model, seeds
-from places import each_place_once
+from places import placed_in_turn
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.utils._array_api import get_namespace_and_device, move_estimator_to
@@ -27,8 +27,7 @@ def assert_answers(found: Any, expected: np.ndarray, like: Any) -> None:
     np.testing.assert_allclose(to_host(found), expected, rtol=1e-9, atol=1e-11)
 
 
-@each_place_once
-@pytest.mark.parametrize("task", TASKS)
+@placed_in_turn(TASKS)
 def test_arrays_of_a_device(put: Put, dispatch: bool, task: str) -> None:
     """In one stack, one by one, and for models that were fitted there."""
     y = T[TASKS[task][0]]

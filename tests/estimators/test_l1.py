@@ -53,12 +53,21 @@ def gap(fitted: Any, X: np.ndarray, residuals: Any) -> float:
     )
 
 
-@pytest.mark.parametrize("nesterov", [True, False])
 @pytest.mark.parametrize(
-    ("sizes", "l1_ratio", "rate"),
-    [((8,), 1.0, 0.05), ((6, 5), 1.0, 0.05), ((8,), 0.5, 0.1), ((8,), 0.0, 0.1)],
+    ("sizes", "l1_ratio", "rate", "nesterov"),
+    [
+        ((8,), 1.0, 0.05, True), ((6, 5), 1.0, 0.05, False), ((8,), 0.5, 0.1, True),
+        ((8,), 0.0, 0.1, True),
+        *(
+            pytest.param(*case, marks=pytest.mark.thorough)
+            for case in [
+                ((8,), 1.0, 0.05, False), ((6, 5), 1.0, 0.05, True), ((8,), 0.5, 0.1, False),
+                ((8,), 0.0, 0.1, False),
+            ]
+        ),
+    ],
     ids=str,
-)
+)  # fmt: skip
 def test_regressor_converges_to_a_stationary_point(
     noisy: Table, sizes: tuple, nesterov: bool, l1_ratio: float, rate: float
 ) -> None:

@@ -22,6 +22,7 @@ from sknorm import MLPClassifier, MLPRegressor
 from sknorm.model_selection import StackedGridSearchCV
 
 TABLES, PARTS, SEARCHED = 280, 14, 10  # of the tables, every tenth is searched over
+OFTEN = 6  # parts in the default run
 
 Rng = np.random.Generator
 
@@ -271,7 +272,10 @@ def play(seed: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize(
+    "part",
+    [pytest.param(k, marks=pytest.mark.thorough if k >= OFTEN else []) for k in range(PARTS)],
+)
 def test_random_tables(part: int) -> None:
     learned = []
     with warnings.catch_warnings():

@@ -17,9 +17,14 @@ from sklearn.preprocessing import StandardScaler
 import sknorm
 from sknorm import MLPClassifier
 from sknorm.export.onnx.activations import ACTIVATIONS as FORMS
+from sknorm.export.onnx.convert import DEFAULT_OPSET
+from sknorm.export.onnx.graph import Graph, numbered
 from sknorm.export.onnx.network import NORMS
+from sknorm.export.onnx.proto import Output, assemble
+from sknorm.export.onnx.table import Input
 from sknorm.export.onnx.targets import LINKS
 from sknorm.kernels.codes import ACTIVATIONS
+from sknorm.kernels.reference.activations import activate
 from sknorm.model_selection import (
     EnsembleClassifier,
     EnsembleRegressor,
@@ -28,13 +33,36 @@ from sknorm.model_selection import (
 from sknorm.network.architecture import NORMALIZATIONS
 from sknorm.objective.losses import CLASSIFICATION, LOSSES
 
-DTYPES = ("float32", "float64")
+
+def in_each_precision(name: str) -> list[Any]:
+    """In float32 all but some are thorough, as kernels would be compiled for these cases alone."""
+    seldom = [] if name in ("relu", "gelu", "mish") else [pytest.mark.thorough]
+    return [(name, "float64"), pytest.param(name, "float32", marks=seldom)]
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize(
+    ("activation", "dtype"), [case for name in ACTIVATIONS for case in in_each_precision(name)]
+)
 def test_activations(activation: str, dtype: str) -> None:
-    agree(classifier(activation=activation, dtype=dtype).fit(X, LABELS), X.astype(dtype))
+    """Without a norm, in front of which each would be compiled anew."""
+    model = classifier(activation=activation, dtype=dtype, normalization=None)
+    agree(model.fit(X, LABELS), X.astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", (np.float32, np.float64))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_forms_of_activations(activation: str, dtype: Any) -> None:
+    """From values that vanish to those that overflow where they are exponents."""
+    size = np.logspace(-8, 4, 200)
+    x = np.concatenate([size, -size, [0.0]]).astype(dtype)
+    graph, kind = Graph(numbered(["x", "out"])), np.dtype(dtype)
+    graph.write("out", "Identity", FORMS[activation](graph, "x", dtype))
+    ports = [Input("x", kind, 1)], [Output("out", kind, (1,))]
+    session = session_of(assemble(graph, *ports, DEFAULT_OPSET, activation))
+    (found,) = session.run(None, {"x": x[:, None]})
+    expected = activate(ACTIVATIONS[activation], x.astype(np.float64))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found[:, 0], expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("members", (1, 3))

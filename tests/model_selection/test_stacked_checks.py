@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fitting_checks import parametrize_with_fitting_checks
+from fitting_checks import parametrize_with_different_checks, parametrize_with_fitting_checks
 from search_case import PAIRS, Case, T, assert_same_search, classifier, regressor
 from sklearn import config_context
 from sklearn.exceptions import NotFittedError
@@ -13,7 +13,6 @@ from sklearn.model_selection import GridSearchCV, GroupKFold, KFold, cross_val_s
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import estimator_checks, get_tags
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
@@ -49,7 +48,7 @@ def expected_failures(search: Any) -> dict[str, str]:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")  # of labels that are NaN
-@parametrize_with_checks(SEARCHES, expected_failed_checks=expected_failures)
+@parametrize_with_different_checks(SEARCHES, expected_failed_checks=expected_failures)
 def test_searches_pass_scikit_learns_checks(estimator: Any, check: Any) -> None:
     check(estimator)
 

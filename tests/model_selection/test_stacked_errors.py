@@ -142,11 +142,18 @@ FAILING = {
     "batches of one row": {"batch_size": [1, 20]},
 }  # fmt: skip
 
+SCORED = {**BOTH, "error_score": -5.0, "return_train_score": True}
+
 
 @pytest.mark.parametrize("grid", FAILING.values(), ids=FAILING)
-@pytest.mark.parametrize("steps", [False, True], ids=["alone", "Pipeline"])
 @pytest.mark.parametrize(
-    "search", [{}, {**BOTH, "error_score": -5.0, "return_train_score": True}], ids=["nan", "number"]
+    ("steps", "search"),
+    [
+        pytest.param(False, {}, id="alone-nan"),
+        pytest.param(True, SCORED, id="Pipeline-number"),
+        pytest.param(False, SCORED, id="alone-number", marks=pytest.mark.thorough),
+        pytest.param(True, {}, id="Pipeline-nan", marks=pytest.mark.thorough),
+    ],
 )
 def test_a_candidate_that_cannot_be_fitted_has_the_error_score(
     grid: Any, steps: bool, search: dict[str, Any]

@@ -40,11 +40,20 @@ each_case = pytest.mark.parametrize("case", [PLAIN, PIPED], ids=lambda case: cas
 
 
 @each_case
-@pytest.mark.parametrize("backend", ["threading", "loky", "sequential"])
+@pytest.mark.parametrize("backend", ["threading", "sequential"])
 def test_results_are_the_same_wherever_they_are_computed(case: Case, backend: str) -> None:
     expected = case.stacked().cv_results_
     with joblib.parallel_config(backend=backend, n_jobs=2):
         assert_same_results(case.stacked().cv_results_, expected, rtol=0.0)
+
+
+def test_in_processes(capsys: pytest.CaptureFixture) -> None:
+    """All in one test: tests in several workers would each start processes of their own."""
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        found = [case.stacked().cv_results_ for case in (PLAIN, PIPED)]
+        assert_progress_bar_runs_to_its_end(capsys)
+    for results, case in zip(found, (PLAIN, PIPED), strict=True):
+        assert_same_results(results, case.stacked().cv_results_, rtol=0.0)
 
 
 def test_threads_of_this_process_are_what_n_jobs_means(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -371,10 +380,13 @@ def test_candidates_that_fail_do_not_keep_progress_from_its_end() -> None:
     assert listener.count("member-epochs") == 10 and not listener.open
 
 
-@pytest.mark.parametrize("backend", ["threading", "loky"])
-def test_a_progress_bar_runs_to_its_end(capsys: pytest.CaptureFixture, backend: str) -> None:
+def test_a_progress_bar_runs_to_its_end(capsys: pytest.CaptureFixture) -> None:
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert_progress_bar_runs_to_its_end(capsys)
+
+
+def assert_progress_bar_runs_to_its_end(capsys: pytest.CaptureFixture) -> None:
     search = StackedGridSearchCV(classifier(), {"alpha": [0.1, 1.0]}, cv=2)
-    with joblib.parallel_config(backend=backend, n_jobs=2):
-        search.set_callbacks(ProgressBar()).fit(X, Y)
+    search.set_callbacks(ProgressBar()).fit(X, Y)
     shown = capsys.readouterr().out
     assert "StackedGridSearchCV - fit" in shown and "search" in shown and "100%" in shown
