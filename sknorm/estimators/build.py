@@ -135,6 +135,7 @@ def plan(
     Whether training is ``continued`` from an earlier fit, a part of a regularization path, or a
     call of ``partial_fit``.
     """
+    clip = estimator.max_grad_norm
     return Plan(
         loss=loss,
         penalty=PENALTIES[estimator.penalty],
@@ -142,7 +143,7 @@ def plan(
         max_iter=estimator.max_iter,
         tol=estimator.tol,
         patience=estimator.n_iter_no_change,
-        max_grad_norm=estimator.max_grad_norm,
+        max_grad_norm=None if clip is None else float(clip),
         norm_statistics=estimator.norm_statistics,
         averaged=float(estimator.swa_fraction),
         keeps_best=bool(estimator.early_stopping),
@@ -164,11 +165,11 @@ def schedule(estimator: Any, members: Members, batches: Batches) -> schedules.Sc
 
 
 def optimizer(estimator: Any) -> SGD | Adam:
-    """The rule of the steps."""
+    """The rule of the steps. Whole numbers would have kernels compiled for them."""
     if estimator.solver == "sgd":
-        return SGD(estimator.momentum, estimator.nesterovs_momentum)
-    decoupled = estimator.solver == "adamw"
-    return Adam(estimator.beta_1, estimator.beta_2, estimator.epsilon, decoupled)
+        return SGD(float(estimator.momentum), bool(estimator.nesterovs_momentum))
+    betas = float(estimator.beta_1), float(estimator.beta_2)
+    return Adam(*betas, float(estimator.epsilon), estimator.solver == "adamw")
 
 
 def rows_per_batch(estimator: Any, count: int) -> int:

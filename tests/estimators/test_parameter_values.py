@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sknorm import MLPClassifier, MLPRegressor
+from sknorm.estimators import build
 from sknorm.kernels.codes import ACTIVATIONS
 from sknorm.objective.losses import LOSSES
 from sknorm.objective.penalties import PENALTIES
@@ -194,6 +195,16 @@ def test_value_on_the_border_works(binary: Table, estimator: type, name: str, va
     fitted = estimator(**settings).fit(X, y)
     result = fitted.predict(X)
     assert result.shape == y.shape and np.isfinite(result).all()
+
+
+@each_estimator
+@pytest.mark.parametrize("solver", ["adam", "adamw", "sgd"])
+def test_whole_numbers_have_no_kernels_of_their_own(estimator: type, solver: str) -> None:
+    """Kernels are compiled for types, and 0 is of another one than 0.0."""
+    whole = {"beta_1": 0, "beta_2": 0, "epsilon": 1, "momentum": 0, "max_grad_norm": 1}
+    model = estimator(preset="sklearn", solver=solver, **whole)
+    numbers = [*vars(build.optimizer(model)).values(), build.plan(model, None).max_grad_norm]
+    assert not any(type(each) is int for each in numbers)
 
 
 EXTREME: list[dict[str, Any]] = [
