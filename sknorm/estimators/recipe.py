@@ -101,7 +101,7 @@ def _accurate(facts: Facts) -> dict[str, Any]:
         "beta_2": 0.95,
         "dropout": _DROPOUT[facts.task],
         "n_bins": 16,
-        "n_members": 4,
+        "n_members": 6,
     }
 
 

@@ -10,7 +10,7 @@ the time, and many rows the same.
 """
 
 # %%
-# The model: the default, which is four networks, on the digits. A few epochs are enough here.
+# The model: the default, which is six networks, on the digits. A few epochs are enough here.
 
 import pickle
 import tempfile
@@ -77,7 +77,7 @@ except sknorm.exceptions.ModelFileError as fault:
     print(str(fault).replace(folder.name, "folder"))
 
 # %%
-# The graph holds scaling, bins, the four networks with their norms folded in, and their mean.
+# The graph holds scaling, bins, the six networks with their norms folded in, and their mean.
 
 start = perf_counter()
 graph.write_bytes(sknorm.to_onnx(model, X_train).SerializeToString())

@@ -9,7 +9,7 @@ fit, and ends with the same scores.
 """
 
 # %%
-# The default network, four members of three layers, takes some seconds on the digits. We give it
+# The default network, six members of three layers, takes some seconds on the digits. We give it
 # less and less. A schedule such as the cosine is planned over the steps that there is time for, so
 # that the learning rate is small when the time is up. The kernels are compiled before, since that
 # counts as well.
