@@ -77,7 +77,7 @@ print(f"{len(X_train)} rows to train on, {len(X_test)} to test")
 
 # %%
 # The frame goes into the network as it is. Levels of fewer than five rows share one place. There
-# are four members, where the default preset has six, of the two smaller layers of ``preset="fast"``.
+# are four members of the smaller layers of ``preset="fast"``; the default has six larger ones.
 # Without raw frames, a Pipeline encodes the categories, fills in what is missing, and scales.
 # scikit-learn's trees take missing values as well, and categories of at most 255 levels.
 
