@@ -54,12 +54,12 @@ def peak_over_x(epochs: int, early_stopping: int, gigabytes: float) -> float:
         n_iter_no_change=epochs, early_stopping=bool(early_stopping), preset="sklearn",
     )  # fmt: skip
     quiet_fit(model, rng.standard_normal((4096, COLUMNS)), rng.integers(0, 2, 4096))
-    before = _resident_bytes()
+    before = resident_bytes()
     X = np.empty((round(gigabytes * 1e9 / 8 / COLUMNS), COLUMNS))
     rng.standard_normal(out=X)
     y = rng.integers(0, 2, len(X))
     quiet_fit(model, X, y)
-    return (_peak_bytes() - before) / X.nbytes
+    return (peak_bytes() - before) / X.nbytes
 
 
 def _in_fresh_process(epochs: int, early_stopping: int, gigabytes: float) -> float:
@@ -69,14 +69,16 @@ def _in_fresh_process(epochs: int, early_stopping: int, gigabytes: float) -> flo
     return float(result.stdout.split()[-1])
 
 
-def _resident_bytes() -> int:
+def resident_bytes() -> int:
+    """Memory of this process."""
     statistics = Path("/proc/self/statm")
     if statistics.exists():
         return int(statistics.read_text().split()[1]) * resource.getpagesize()
-    return _peak_bytes()
+    return peak_bytes()
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
+    """Most memory that it has had."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
