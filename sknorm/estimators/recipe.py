@@ -4,6 +4,7 @@ The values are chosen on held-out training rows of development tables; docs/accu
 ablations. What a user sets is never changed.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sklearn.base import is_classifier
@@ -30,8 +31,17 @@ _SKLEARN = {
 }
 AUTO = (*_SKLEARN, "scaling")  # parameters
 _DEEP_FROM = 3_000  # rows of several classes, which networks of three layers need
-_DROPOUT = {"binary": 0.35, "multiclass": 0.15, "regression": 0.05}
-_DROPOUT_OF_FAST = {"binary": 0.25, "multiclass": 0.1, "regression": 0.0}
+# Dropout from so many rows on: with few, networks grow sure of themselves before they end.
+_DROPOUT = {
+    "binary": ((1_000, 0.35), (500, 0.5), (0, 0.65)),
+    "multiclass": ((1_000, 0.15), (0, 0.3)),
+    "regression": ((1_000, 0.05), (0, 0.3)),
+}
+_DROPOUT_OF_FAST = {
+    "binary": ((1_000, 0.25), (0, 0.5)),
+    "multiclass": ((1_000, 0.1), (0, 0.2)),
+    "regression": ((1_000, 0.0), (0, 0.1)),
+}
 _ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
 _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
 _SHAPE = ("hidden_layer_sizes", "activation", "n_bins", "n_members", "scaling")  # of networks
@@ -88,6 +98,11 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
     return {name: value for name, value in values.items() if is_auto(getattr(estimator, name))}
 
 
+def _by_rows(values: Mapping[str, Sequence[tuple[int, float]]], facts: Facts) -> float:
+    assert facts.rows is not None
+    return next(value for least, value in values[facts.task] if facts.rows >= least)
+
+
 def _accurate(facts: Facts) -> dict[str, Any]:
     assert facts.rows is not None
     shallow = facts.task == "multiclass" and facts.rows < _DEEP_FROM
@@ -99,7 +114,7 @@ def _accurate(facts: Facts) -> dict[str, Any]:
         "max_iter": 32 if shallow else 64,
         "n_iter_no_change": 12,
         "beta_2": 0.95,
-        "dropout": _DROPOUT[facts.task],
+        "dropout": _by_rows(_DROPOUT, facts),
         "n_bins": 16,
         "n_members": 6,
     }
@@ -115,7 +130,7 @@ def _fast(facts: Facts) -> dict[str, Any]:
         "max_iter": 24,
         "n_iter_no_change": 8,
         "beta_2": 0.95,
-        "dropout": _DROPOUT_OF_FAST[facts.task],
+        "dropout": _by_rows(_DROPOUT_OF_FAST, facts),
         "n_bins": 16,
     }
 

@@ -258,6 +258,22 @@ def test_parts_after_a_fit_go_on_with_its_networks(
     assert np.isfinite(outputs(model, X)).all()
 
 
+# Dropout
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("preset", ["accurate", "fast"])
+def test_fewer_rows_have_no_less_dropout(preset: str, task: str) -> None:
+    kind = MLPClassifier if task != "regression" else MLPRegressor
+    model = kind(preset=preset)
+    rates = [
+        recipe.resolve(model, recipe.Facts(rows, 5, is_sparse=False, task=task))["dropout"]
+        for rows in (200, 499, 500, 999, 1_000, 10_000, 10**6)
+    ]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[3] > rates[4] == rates[-1]
+
+
 # Bins
 
 
