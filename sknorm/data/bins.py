@@ -110,8 +110,12 @@ def _around_ties(values: np.ndarray, weight: np.ndarray | None, count: int) -> n
     values count as bins of their own, as in LightGBM (Ke et al., 2017). With neighbours that are
     edges too, what networks see of such a value says nothing about those beside it.
     """
-    distinct, place, rows = np.unique(values, return_inverse=True, return_counts=True)
-    mass = rows.astype(np.float64) if weight is None else np.bincount(place, weight)
+    if weight is None:
+        distinct, rows = np.unique(values, return_counts=True)
+        mass = rows.astype(np.float64)
+    else:
+        distinct, place = np.unique(values, return_inverse=True)
+        mass = np.bincount(place, weight)
     frequent, others = _split(mass, count)
     chosen = {0, len(distinct) - 1, *frequent.tolist()}
     most = count + 1 - count // _SHARE_OF_OTHERS
