@@ -115,7 +115,7 @@ def _around_ties(values: np.ndarray, weight: np.ndarray | None, count: int) -> n
         mass = rows.astype(np.float64)
     else:
         distinct, place = np.unique(values, return_inverse=True)
-        mass = np.bincount(place, weight)
+        mass = np.bincount(place, weight).astype(np.float64)
     frequent, others = _split(mass, count)
     chosen = {0, len(distinct) - 1, *frequent.tolist()}
     most = count + 1 - count // _SHARE_OF_OTHERS
