@@ -6,11 +6,13 @@ import os
 os.environ.setdefault("SCIPY_ARRAY_API", "1")
 
 import gc
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import hypothesis
 import numpy as np
@@ -60,11 +62,14 @@ FAST = {
 }  # fmt: skip
 HERE = Path(__file__).parent
 assert all((HERE / f"{name}.py").is_file() for name in FAST)
+MANY = 20  # cases of one test, from which on the default run takes half of them
+WHOLE = {"test_default_passes_check"}  # tests of which it takes all
 Table = tuple[np.ndarray, np.ndarray]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their files, but for those that need a device."""
+    """Mark tests by their files, but for those that need a device, and half of many cases."""
+    _thin(items)
     for item in items:
         if "gpu" in item.keywords or HERE not in item.path.parents:
             continue
@@ -72,6 +77,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("fast")
         if item.path.stem.startswith("test_cuda_") or item.path.stem == "test_replays":
             item.add_marker("cuda")
+
+
+def _thin(items: list[pytest.Item]) -> None:
+    """Leave half of the cases of a test that has many to the thorough run.
+
+    A digest of its name says whether a case stays: a fixed order would leave out the same values
+    of each parameter.
+    """
+    tests = defaultdict[str, list[pytest.Item]](list)
+    for item in items:
+        if not {"gpu", "thorough"} & set(item.keywords):
+            tests[item.nodeid.partition("[")[0]].append(item)
+    for name, cases in tests.items():
+        if len(cases) >= MANY and name.rpartition("::")[2] not in WHOLE:
+            for case in cases:
+                if crc32(case.nodeid.encode()) % 2:
+                    case.add_marker("thorough")
 
 
 @pytest.hookimpl(wrapper=True)

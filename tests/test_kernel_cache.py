@@ -205,6 +205,7 @@ def test_full_disk_costs_one_warning(filled: tuple[Path, list[str]], tmp_path: P
     assert not cached(tmp_path)
 
 
+@pytest.mark.thorough  # as tests/kernels/test_locks.py says in less time
 def test_processes_that_start_at_once_compile_each_kernel_once(tmp_path: Path) -> None:
     """They want the kernels in opposite orders; a third has two threads."""
     calls = [(EXTREMES, TYPES[:3]), (EXTREMES, TYPES[2::-1]), (THREADS, TYPES[1:3])]

@@ -70,7 +70,7 @@ def pyright(scripts: list[Path]) -> set[Place]:
     }
 
 
-@pytest.mark.parametrize("checker", [mypy, pyright])
+@pytest.mark.parametrize("checker", [mypy, pytest.param(pyright, marks=pytest.mark.thorough)])
 def test_exactly_the_wrong_lines_are_refused(
     scripts: list[Path], checker: Callable[[list[Path]], set[Place]]
 ) -> None:
