@@ -124,9 +124,8 @@ def _around_ties(values: np.ndarray, weight: np.ndarray | None, count: int) -> n
             chosen.add(min(max(neighbour, 0), len(distinct) - 1))
     room, others = count + 1 - len(chosen), np.setdiff1d(others, list(chosen))
     if room > 0 and len(others):
-        reached = np.cumsum(mass[others])
-        levels = reached[-1] * np.arange(1, room + 1) / (room + 1)
-        chosen.update(others[np.searchsorted(reached, _BELOW * levels)].tolist())
+        levels = [k / (room + 1) for k in range(1, room + 1)]
+        chosen.update(quantiles(others[:, None], mass[others], levels)[:, 0].tolist())
     return np.asarray(distinct[sorted(chosen)])
 
 
