@@ -31,17 +31,6 @@ _SKLEARN = {
 }
 AUTO = (*_SKLEARN, "scaling")  # parameters
 _DEEP_FROM = 3_000  # rows of several classes, which networks of three layers need
-# Dropout from so many rows on: with few, networks grow sure of themselves before they end.
-_DROPOUT = {
-    "binary": ((1_000, 0.35), (500, 0.5), (0, 0.65)),
-    "multiclass": ((1_000, 0.15), (0, 0.3)),
-    "regression": ((1_000, 0.05), (0, 0.3)),
-}
-_DROPOUT_OF_FAST = {
-    "binary": ((1_000, 0.25), (0, 0.5)),
-    "multiclass": ((1_000, 0.1), (0, 0.2)),
-    "regression": ((1_000, 0.0), (0, 0.1)),
-}
 _ADAPTIVE = ("adam", "adamw")  # optimizers that the recipes are for
 _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
 _SHAPE = ("hidden_layer_sizes", "activation", "n_bins", "n_members", "scaling")  # of networks
@@ -50,7 +39,19 @@ _WIDEST = 60  # numeric columns of which bins are learned
 # Rows of which some are held out: fewer cannot spare any.
 _LEAST_TO_HOLD_OUT = {"binary": 500, "multiclass": 1_500, "regression": 1_000}
 _TINY = 200  # rows below which networks are small
-_LEAST_TO_DROP = 100  # rows; with fewer, a row of weight two counts as two rows
+# Dropout from so many rows on: with few, networks grow sure of themselves before they end. Small
+# networks need less; with fewer than 100 rows, a row of weight two counts as two rows.
+_DROPOUT_OF_TINY = ((100, 0.3), (0, 0.0))
+_DROPOUT = {
+    "binary": ((1_000, 0.35), (500, 0.5), (_TINY, 0.65), *_DROPOUT_OF_TINY),
+    "multiclass": ((1_000, 0.15), (_TINY, 0.3), *_DROPOUT_OF_TINY),
+    "regression": ((1_000, 0.05), (_TINY, 0.3), *_DROPOUT_OF_TINY),
+}
+_DROPOUT_OF_FAST = {
+    "binary": ((1_000, 0.25), (_TINY, 0.5), *_DROPOUT_OF_TINY),
+    "multiclass": ((1_000, 0.1), (_TINY, 0.2), *_DROPOUT_OF_TINY),
+    "regression": ((1_000, 0.0), (_TINY, 0.1), *_DROPOUT_OF_TINY),
+}
 
 
 class Facts(NamedTuple):
@@ -75,11 +76,11 @@ class Facts(NamedTuple):
 def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
     """Values of the parameters that are ``"auto"``, for training on a table.
 
-    Under 'accurate' and 'fast', tables of fewer than 200 rows have two layers of 64, and those of
-    fewer than 100 no dropout, so that a row of weight two counts as two rows; sparse tables, those
-    of more than 60 numeric columns, and those with ``input_dropout`` have no bins. Scikit-learn's
-    values stand for ``"auto"`` under ``solver='sgd'`` and ``'lbfgs'``, and in ``partial_fit``,
-    which does not know how many rows are to come.
+    Under 'accurate' and 'fast', tables of fewer than 200 rows have two layers of 64, and dropout
+    goes by the rows; sparse tables, those of more than 60 numeric columns, and those with
+    ``input_dropout`` have no bins. Scikit-learn's values stand for ``"auto"`` under
+    ``solver='sgd'`` and ``'lbfgs'``, and in ``partial_fit``, which does not know how many rows are
+    to come.
     """
     values = {**_SKLEARN, "scaling": None if estimator.normalization is None else "standard"}
     if not is_plain(estimator) and facts.rows is not None:
@@ -88,9 +89,8 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
             values["n_bins"] = None
         values["scaling"] = "standard" if facts.is_sparse else "robust"
         if facts.rows < _TINY:
-            values |= {"hidden_layer_sizes": (64, 64)}
+            values["hidden_layer_sizes"] = (64, 64)
             values["max_iter"] = 48 if estimator.preset == "accurate" else values["max_iter"]
-            values["dropout"] = 0.3 if facts.rows >= _LEAST_TO_DROP else 0.0
     if not is_auto(estimator.learning_rate):  # patience is that of the schedule
         values["n_iter_no_change"] = PATIENCE
         if estimator.learning_rate not in PLANNED:  # which ends where training no longer gains
