@@ -126,11 +126,11 @@ def evaluate(arguments: argparse.Namespace, name: str, seed: int) -> Line:
     split = split_of(arguments, name, seed)
     kind: Any = MLPClassifier if split.n_classes else MLPRegressor
     model = kind(**{**dict(arguments.set), "random_state": seed})
+    if arguments.search:
+        model = searched(model, arguments.search, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kind(**{**dict(arguments.set), "max_iter": 1}).fit(split.X, split.y)  # loads and compiles
-        if arguments.search:
-            model = searched(model, arguments.search, seed)
         seconds = _timed(lambda: model.fit(split.X, split.y))[0]
         ask = model.predict_proba if split.n_classes else model.predict
         asked, prediction = _timed(lambda: ask(split.X_scored))
@@ -149,10 +149,10 @@ def evaluate(arguments: argparse.Namespace, name: str, seed: int) -> Line:
 
 def searched(model: Any, candidates: int, seed: int) -> Any:
     """A search around a network's values, which ends in an ensemble."""
-    scoring = "neg_log_loss" if is_classifier(model) else "neg_root_mean_squared_error"
-    settings = {"n_iter": candidates, "cv": 3, "scoring": scoring, "refit": "ensemble"}
     from sknorm.model_selection import StackedRandomizedSearchCV, default_space
 
+    scoring = "neg_log_loss" if is_classifier(model) else "neg_root_mean_squared_error"
+    settings = {"n_iter": candidates, "cv": 3, "scoring": scoring, "refit": "ensemble"}
     space = default_space(model)
     return StackedRandomizedSearchCV(model, space, **settings, n_jobs=-1, random_state=seed)
 

@@ -56,12 +56,13 @@ def default_space(estimator: Any) -> dict[str, Any]:
             "default_space takes an MLPClassifier, an MLPRegressor or a Pipeline that ends in one, "
             f"got {estimator!r}."
         )
-    defaults, rate = type(network)(), recipe.resolved(network).learning_rate_init
+    defaults, usual = type(network)(), recipe.resolved(network)
+    rate, layers = usual.learning_rate_init, tuple(usual.hidden_layer_sizes)
     space = {
         "activation": list(_ACTIVATIONS),
         "alpha": stats.loguniform(1e-6, 1e-2),
         "dropout": stats.uniform(0.0, _MOST_DROPOUT[is_classifier(network)]),
-        "hidden_layer_sizes": _shapes(network),
+        "hidden_layer_sizes": ["auto", layers[:-1] or layers, (*layers, layers[-1])],
         "learning_rate_init": stats.loguniform(rate / 2.0, 2.0 * rate),
         "n_bins": ["auto", "auto", None],
         "normalization": list(_NORMS),
@@ -73,9 +74,3 @@ def default_space(estimator: Any) -> dict[str, Any]:
         for name, values in space.items()
         if getattr(network, name) == getattr(defaults, name)
     }
-
-
-def _shapes(network: Any) -> list[Any]:
-    """What the recipe chooses for the table, and a layer more or less than it usually has."""
-    usual = tuple(recipe.resolved(network).hidden_layer_sizes)
-    return ["auto", usual[:-1] or usual, (*usual, usual[-1])]
