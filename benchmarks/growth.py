@@ -7,13 +7,10 @@ with the frame. Linear growth is the same figure in each line.
 """
 
 import argparse
-import json
-import subprocess
-import sys
 import time
 from typing import Any
 
-from memory import peak_bytes, resident_bytes
+from processes import in_fresh_process, peak_bytes, resident_bytes
 from timing import describe_machine, markdown, verdict
 
 BAR = 1.1  # of the largest size over the smallest
@@ -23,11 +20,12 @@ def main() -> None:
     """Measure in this process when told to, else in one fresh process per size."""
     arguments = parse_arguments()
     if arguments.case:
-        print(json.dumps(measured(arguments.case, arguments)))
+        print(*measured(arguments.case, arguments))
         return
     rows, first = [], None
     for size in arguments.rows:
-        seconds, extra = _in_fresh_process(size, arguments)
+        options = "--case", size, "--preset", arguments.preset, "--epochs", arguments.epochs
+        seconds, extra = in_fresh_process(__file__, *options)
         own = 1e6 * seconds / size / arguments.epochs, extra / size
         first = first or own
         ratios = [verdict(a / b, BAR, at_least=False) for a, b in zip(own, first, strict=True)]
@@ -84,14 +82,6 @@ def table(rows: int) -> tuple[Any, Any]:
             codes, [f"l{i}" for i in range(levels)]
         )
     return frame, y
-
-
-def _in_fresh_process(rows: int, arguments: argparse.Namespace) -> tuple[float, int]:
-    command = [sys.executable, __file__, "--case", str(rows), "--preset", arguments.preset]
-    command += ["--epochs", str(arguments.epochs)]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    seconds, extra = json.loads(result.stdout.splitlines()[-1])
-    return seconds, extra
 
 
 if __name__ == "__main__":

@@ -5,11 +5,8 @@ less what was resident before X was made, as a multiple of X (X itself included)
 """
 
 import argparse
-import resource
-import subprocess
-import sys
-from pathlib import Path
 
+from processes import in_fresh_process, peak_bytes, resident_bytes
 from timing import describe_machine, markdown, verdict
 
 BAR = 1.6
@@ -26,7 +23,8 @@ def main() -> None:
     rows = []
     for early_stopping in (0, 1):
         for epochs in arguments.epochs:
-            multiple = _in_fresh_process(epochs, early_stopping, arguments.gigabytes)
+            options = "--case", epochs, early_stopping, "--gigabytes", arguments.gigabytes
+            (multiple,) = in_fresh_process(__file__, *options)
             rows.append([bool(early_stopping), epochs, verdict(multiple, BAR, at_least=False)])
     print(f"{describe_machine()}\n")
     print(markdown(["early_stopping", "epochs", "peak / X"], rows))
@@ -60,27 +58,6 @@ def peak_over_x(epochs: int, early_stopping: int, gigabytes: float) -> float:
     y = rng.integers(0, 2, len(X))
     quiet_fit(model, X, y)
     return (peak_bytes() - before) / X.nbytes
-
-
-def _in_fresh_process(epochs: int, early_stopping: int, gigabytes: float) -> float:
-    command = [sys.executable, __file__, "--case", str(epochs), str(early_stopping)]
-    command += ["--gigabytes", str(gigabytes)]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return float(result.stdout.split()[-1])
-
-
-def resident_bytes() -> int:
-    """Memory of this process."""
-    statistics = Path("/proc/self/statm")
-    if statistics.exists():
-        return int(statistics.read_text().split()[1]) * resource.getpagesize()
-    return peak_bytes()
-
-
-def peak_bytes() -> int:
-    """Most memory that it has had."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 if __name__ == "__main__":

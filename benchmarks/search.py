@@ -23,7 +23,6 @@ device
 import argparse
 import ctypes
 import gc
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from typing import Any
 
 import numpy as np
 from job import Job, quiet_fit, sklearn_estimator, sknorm_estimator
+from processes import in_fresh_process
 from sklearn.datasets import make_classification
 from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 from sklearn.preprocessing import StandardScaler
@@ -242,9 +242,8 @@ def memory_section(arguments: argparse.Namespace) -> str:
     """Peak memory beside the table, each size in a fresh process."""
     rows = []
     for size in arguments.rows:
-        command = [sys.executable, __file__, *sys.argv[1:], "--peak-at", str(size)]
-        result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-        table, peak = (float(part) / 1e6 for part in result.stdout.split()[-2:])
+        found = in_fresh_process(__file__, *sys.argv[1:], "--peak-at", size)
+        table, peak = (number / 1e6 for number in found)
         stacks = arguments.max_stack_bytes / 1e6
         bound = stacks + 2 * table
         rows.append([size, table, stacks, verdict(peak, round(bound, 1), at_least=False)])

@@ -7,13 +7,12 @@ allocates at its peak in a fresh process, beside a dense batch and the dense tab
 """
 
 import argparse
-import subprocess
-import sys
 import tracemalloc
 from functools import partial
 
 import numpy as np
 from job import quiet_fit
+from processes import in_fresh_process
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 from timing import (
@@ -101,10 +100,9 @@ def products(shape: tuple[int, int], epochs: int) -> None:
 
 def peak_in_fresh_process(arguments: argparse.Namespace) -> float:
     """Bytes beyond the table at the peak of ``fit``."""
-    command = [sys.executable, __file__, "--memory", "--density", str(arguments.density)]
-    command += ["--shape", *map(str, arguments.shape)]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    return float(result.stdout.split()[-1])
+    options = "--memory", "--density", arguments.density, "--shape", *arguments.shape
+    (peak,) = in_fresh_process(__file__, *options)
+    return peak
 
 
 def peak_bytes(rows: int, columns: int, density: float) -> float:
