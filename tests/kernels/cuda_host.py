@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,7 @@ class HostRuntime(Machine):
         super().__init__()
         self.directory, self.order, self.seed = directory, "forward", 0
         self._device = next(_devices)
+        self._headers = self._compiled_header()
         scheduler = self._built((_HERE / "cuda_host.cpp").read_text(), "scheduler")
         self._scheduler = ctypes.CDLL(str(scheduler), mode=ctypes.RTLD_GLOBAL)
 
@@ -147,20 +148,41 @@ class HostRuntime(Machine):
         finally:
             self.order = before
 
+    def _compiled_header(self) -> Path:
+        """A folder with the header that all kernels begin with, read by the compiler already.
+
+        Where it cannot be read ahead, the compiler takes the text beside it.
+        """
+        text = (_HERE / "cuda_host.h").read_text()
+        folder = self.directory / f"headers_{_digest(text, *FLAGS)}"
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=self.directory) as work:
+                made = Path(work, "headers")
+                made.mkdir()
+                header = made / "cuda_host.h"
+                header.write_text(text)
+                command = [COMPILER, *FLAGS, "-x", "c++-header", header, "-o", f"{header}.gch"]
+                subprocess.run(command, capture_output=True)
+                with suppress(OSError):  # others may have made the same
+                    os.rename(made, folder)
+        return folder
+
     def _built(self, text: str, name: str) -> Path:
-        headers = (_HERE / "cuda_host.h").read_text()
-        digest = hashlib.sha256("\n".join([headers, text, *FLAGS]).encode()).hexdigest()[:16]
-        path = self.directory / f"{name[:80]}_{digest}.so"
+        path = self.directory / f"{name[:80]}_{_digest(self._headers.name, text, *FLAGS)}.so"
         if not path.exists():
             with tempfile.TemporaryDirectory(dir=self.directory) as work:
                 source, built = Path(work, "source.cpp"), Path(work, "built.so")
                 source.write_text(text)
-                command = [COMPILER, *FLAGS, f"-I{_HERE}", "-shared", "-o", built, source]
+                command = [COMPILER, *FLAGS, f"-I{self._headers}", "-shared", "-o", built, source]
                 done = subprocess.run(command, capture_output=True, text=True)
                 if done.returncode:
                     raise HostError(f"{name} does not compile:\n{done.stderr[:4000]}")
                 os.replace(built, path)  # others may build the same
         return path
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def stored(
