@@ -71,6 +71,9 @@ def parse_arguments() -> argparse.Namespace:
         "--search", type=int, default=0, metavar="N",
         help="in place of the network, an ensemble of N candidates of the default space",
     )  # fmt: skip
+    parser.add_argument(
+        "--refitted", type=int, default=0, metavar="N", help="networks of each that is refitted"
+    )
     parser.add_argument("--choose", action="store_true", help="score training rows, to choose by")
     arguments = parser.parse_args()
     arguments.folder = tables_folder(arguments)
@@ -85,6 +88,7 @@ def setting_of(arguments: argparse.Namespace) -> str:
     scored = "held-out training rows" if arguments.choose else "test rows"
     if arguments.search:
         changed += f"{', ' * bool(changed)}ensemble of {arguments.search} candidates"
+        changed += f", {arguments.refitted} networks each" * bool(arguments.refitted)
     return f"{changed or 'defaults'}; cap {arguments.cap}; {scored}"
 
 
@@ -127,7 +131,7 @@ def evaluate(arguments: argparse.Namespace, name: str, seed: int) -> Line:
     kind: Any = MLPClassifier if split.n_classes else MLPRegressor
     model = kind(**{**dict(arguments.set), "random_state": seed})
     if arguments.search:
-        model = searched(model, arguments.search, seed)
+        model = searched(model, arguments.search, arguments.refitted, seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         kind(**{**dict(arguments.set), "max_iter": 1}).fit(split.X, split.y)  # loads and compiles
@@ -147,12 +151,13 @@ def evaluate(arguments: argparse.Namespace, name: str, seed: int) -> Line:
     }
 
 
-def searched(model: Any, candidates: int, seed: int) -> Any:
+def searched(model: Any, candidates: int, refitted: int, seed: int) -> Any:
     """A search around a network's values, which ends in an ensemble."""
     from sknorm.model_selection import StackedRandomizedSearchCV, default_space
 
     scoring = "neg_log_loss" if is_classifier(model) else "neg_root_mean_squared_error"
     settings = {"n_iter": candidates, "cv": 3, "scoring": scoring, "refit": "ensemble"}
+    settings |= {"refit_params": {"n_members": refitted}} if refitted else {}
     space = default_space(model)
     return StackedRandomizedSearchCV(model, space, **settings, n_jobs=-1, random_state=seed)
 

@@ -101,8 +101,10 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
         candidates = candidates_of(clone(self.estimator), self._parameters())
         if not candidates or not context.splits:
             raise ValueError("There is nothing to fit: no candidates, or no folds.")
+        final = self._for_refit(candidates)
         if context.keeps_predictions:
             check_averageable(candidates)
+            check_averageable(final)
         if self.max_time is not None:
             context = replace(context, time=share_out(self, context, len(candidates), started))
         journal = None if self.checkpoint is None else Journal.of(self, context, candidates)
@@ -114,7 +116,7 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
         self._settle(results, candidates, context.scorer)
         if self.refit:
             task = root.subcontext(task_name="refit-with-best-params")
-            self._refit(context, candidates, results, task, given, journal)
+            self._refit(context, final, results, task, given, journal)
         if journal is not None:
             journal.parts.sweep()
         root.call_on_fit_task_end(estimator=self, **given)
@@ -214,6 +216,25 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
             warn(text)
         else:
             fault.add_note(text)
+
+    def _for_refit(self, candidates: Candidates) -> Candidates:
+        """The candidates, by their numbers, with the parameters that the refit alone has."""
+        own = self.refit_params or {}
+        if not own:
+            return candidates
+        if not self.refit:
+            raise ValueError("refit_params is given, but refit=False: nothing would have them.")
+        for each in candidates:
+            if both := sorted(own.keys() & each.parameters.keys()):
+                raise ValueError(
+                    f"refit_params sets {both[0]!r}, which is searched: the model that is refitted "
+                    "would not be the one that was found. Leave it out of one of them."
+                )
+        final = candidates_of(clone(self.estimator), [{**c.parameters, **own} for c in candidates])
+        for before, after in zip(candidates, final, strict=True):
+            if after.fault is not None and before.fault is None:
+                raise after.fault
+        return final
 
     def _refit(
         self,

@@ -1,6 +1,7 @@
 """Searches that train all candidates in all folds as stacks of networks."""
 
 import os
+from collections.abc import Mapping
 from numbers import Integral, Real
 from textwrap import fill
 from typing import Any
@@ -38,6 +39,7 @@ from sknorm.model_selection.plan import STACKED
 from sknorm.training.checkpoint import STALE
 
 _CONSTRAINTS: dict[str, list] = {
+    "refit_params": [dict, None],
     "racing": ["boolean"],
     "max_stack_bytes": [Interval(Integral, 1, None, closed="left"), None],
     "max_time": [Interval(Real, 0, None, closed="neither"), None],
@@ -67,6 +69,10 @@ error_score : 'raise' or float, default=nan
     there.
 return_train_score : bool, default=False
     As in scikit-learn's search.
+refit_params : dict, default=None
+    Values of parameters that the refit alone has, such as ``{{"n_members": 6}}``: candidates are
+    then compared by one network each, and what is refitted has six. ``best_params_`` says nothing
+    of them. Parameters that are searched are refused.
 racing : bool, default=False
     Whether the worst candidates leave before the end (successive halving): after the first
     fold the best third of them by test score stays, after the middle one the best sixth by
@@ -168,6 +174,7 @@ class StackedGridSearchCV(SearchMethods, BaseStackedSearch, GridSearchCV):
         pre_dispatch: str | Integer = "2*n_jobs",
         error_score: ErrorScore = np.nan,
         return_train_score: Flag = False,
+        refit_params: Mapping[str, Any] | None = None,
         racing: Flag = False,
         max_stack_bytes: Integer | None = None,
         max_time: Number | None = None,
@@ -178,7 +185,7 @@ class StackedGridSearchCV(SearchMethods, BaseStackedSearch, GridSearchCV):
         self.estimator, self.param_grid, self.scoring = estimator, param_grid, scoring
         self.n_jobs, self.refit, self.cv, self.verbose = n_jobs, refit, cv, verbose
         self.pre_dispatch, self.error_score = pre_dispatch, error_score
-        self.return_train_score = return_train_score
+        self.return_train_score, self.refit_params = return_train_score, refit_params
         self.racing, self.max_stack_bytes, self.max_time = racing, max_stack_bytes, max_time
         self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every
         self.stale_checkpoint = stale_checkpoint
@@ -237,6 +244,7 @@ class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSear
         random_state: Seed = None,
         error_score: ErrorScore = np.nan,
         return_train_score: Flag = False,
+        refit_params: Mapping[str, Any] | None = None,
         racing: Flag = False,
         max_stack_bytes: Integer | None = None,
         max_time: Number | None = None,
@@ -251,7 +259,7 @@ class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSear
         )
         self.n_jobs, self.refit, self.cv, self.verbose = n_jobs, refit, cv, verbose
         self.pre_dispatch, self.error_score = pre_dispatch, error_score
-        self.return_train_score = return_train_score
+        self.return_train_score, self.refit_params = return_train_score, refit_params
         self.racing, self.max_stack_bytes, self.max_time = racing, max_stack_bytes, max_time
         self.checkpoint, self.checkpoint_every = checkpoint, checkpoint_every
         self.stale_checkpoint = stale_checkpoint
