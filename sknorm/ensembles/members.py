@@ -5,7 +5,10 @@ import re
 from typing import Any
 
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
+
+from sknorm._sklearn import BaseSearchCV
 
 # Libraries whose networks are stacked, and whose Pipelines do no more than call their steps.
 _LIBRARIES = ("sknorm", "sklearn", "imblearn")
@@ -25,6 +28,23 @@ def network_of(model: Any) -> Any:
             model = getattr(model, "regressor_", model.regressor)
         else:
             return model
+
+
+def best_of(estimator: Any) -> Any:
+    """The estimator that a search has refitted; any other as it is.
+
+    Raises
+    ------
+    NotFittedError
+        If the search has refitted none.
+    """
+    if hasattr(estimator, "best_estimator_"):
+        return estimator.best_estimator_
+    if isinstance(estimator, BaseSearchCV) or hasattr(estimator, "cv_results_"):
+        raise NotFittedError(
+            f"This {type(estimator).__name__} has no best_estimator_: call fit, with refit=True."
+        )
+    return estimator
 
 
 def library_class(estimator: Any) -> type:

@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sknorm._typing import Integer
+from sknorm.ensembles.members import best_of
 from sknorm.estimators.activations import hidden_activations
-from sknorm.inspection.arguments import fitted_network, inside_search
+from sknorm.inspection.arguments import fitted_network
 from sknorm.inspection.display import Display
 from sknorm.inspection.layers import Distribution, distributions, draw_rows, size_of_rows
 from sknorm.inspection.style import BLUE
@@ -114,7 +115,7 @@ class ActivationDistributionDisplay(Display):
             raise ValueError(
                 f"{name} finds no hidden layer in the estimator: hidden_layer_sizes is empty."
             )
-        X = _as_the_network_sees(inside_search(estimator), X)
+        X = _as_the_network_sees(best_of(estimator), X)
         layers = hidden_activations(network, X, name, int(max_samples))
         blocks = network.network_.architecture
         shares = [

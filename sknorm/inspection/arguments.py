@@ -4,7 +4,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from sknorm.ensembles.members import network_of
+from sknorm.ensembles.members import best_of, network_of
 from sknorm.estimators import MLPClassifier, MLPRegressor
 
 
@@ -19,7 +19,7 @@ def fitted_network(estimator: Any, caller: str) -> Any:
         If it is not fitted.
     """
     refuse_class(estimator, caller)
-    found = network_of(inside_search(estimator))
+    found = network_of(best_of(estimator))
     if not isinstance(found, MLPClassifier | MLPRegressor):
         raise TypeError(
             f"{caller} takes an MLPClassifier or MLPRegressor of sknorm, a Pipeline that ends in "
@@ -35,16 +35,6 @@ def refuse_class(value: Any, caller: str) -> None:
         raise TypeError(
             f"{caller} takes a fitted object, got the class {value.__name__}. Fit an instance."
         )
-
-
-def inside_search(estimator: Any) -> Any:
-    """The best estimator of a search; anything else itself."""
-    if not hasattr(estimator, "best_estimator_") and hasattr(estimator, "cv_results_"):
-        raise TypeError(
-            f"This {type(estimator).__name__} has no best_estimator_: it was made with "
-            "refit=False, or has ended early. Fit an estimator with the parameters to look at."
-        )
-    return getattr(estimator, "best_estimator_", estimator)
 
 
 def described(value: Any, inner: Any) -> str:

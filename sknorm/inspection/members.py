@@ -7,10 +7,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sknorm.ensembles.base import BaseEnsemble
-from sknorm.ensembles.members import network_of
+from sknorm.ensembles.members import best_of, network_of
 from sknorm.estimators.curves import curves_of
 from sknorm.estimators.fitted import fitted_of
-from sknorm.inspection.arguments import fitted_network, inside_search, refuse_class
+from sknorm.inspection.arguments import fitted_network, refuse_class
 from sknorm.inspection.display import Display
 from sknorm.inspection.style import (
     BLUE,
@@ -91,7 +91,7 @@ class EnsembleMembersDisplay(Display):
             If it is not fitted.
         """
         refuse_class(estimator, f"{cls.__name__}.from_estimator")
-        found = network_of(inside_search(estimator))
+        found = network_of(best_of(estimator))
         if isinstance(found, BaseEnsemble):
             check_is_fitted(found)
             return cls(found.weights_, *_of_models([network_of(e) for e in found.estimators_]))

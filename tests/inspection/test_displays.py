@@ -124,5 +124,5 @@ def test_a_network_in_a_pipeline_and_a_search_is_found(name: str, search: Any, t
 def test_a_search_without_a_refit_has_nothing_to_look_at(table: Any) -> None:
     search = GridSearchCV(MLPRegressor(preset="sklearn", max_iter=2), {"alpha": [1.0]}, cv=2)
     search.set_params(refit=False, estimator__learning_rate="cosine").fit(*table)
-    with pytest.raises(TypeError, match="no best_estimator_"):
+    with pytest.raises(NotFittedError, match="no best_estimator_"):
         TrainingHistoryDisplay.from_estimator(search)

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
 
-from sknorm._sklearn import BaseSearchCV
 from sknorm._typing import Estimator, Flag, Integer
 from sknorm.data.numeric import NumericTarget
+from sknorm.ensembles.members import best_of
 from sknorm.export.onnx import targets
 from sknorm.export.onnx.graph import ML, TEXT, Graph, numbered
 from sknorm.export.onnx.inputs import inputs_of
@@ -99,17 +98,6 @@ def to_onnx(
     found = answer(graph, model, inputs)
     outputs = write_outputs(graph, model, found, names, zipmap=bool(zipmap))
     return assemble(graph, inputs, outputs, opset, model.name)
-
-
-def best_of(estimator: Any) -> Any:
-    """The estimator that a search has refitted; any other as it is."""
-    if not isinstance(estimator, BaseSearchCV):
-        return estimator
-    if not hasattr(estimator, "best_estimator_"):
-        raise NotFittedError(
-            f"This {type(estimator).__name__} has no best_estimator_: call fit, with refit=True."
-        )
-    return estimator.best_estimator_
 
 
 def checked_opset(asked: Any, newest: int) -> int:
