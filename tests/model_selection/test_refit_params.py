@@ -51,6 +51,16 @@ def test_each_member_of_an_ensemble_has_them() -> None:
         assert_same(member, expected.fit(X, Y))
 
 
+@pytest.mark.parametrize("refit", [True, "ensemble"])
+def test_the_refit_has_the_weights_of_rows_too(refit: Any) -> None:
+    weight = T["weight"]
+    found = grid(refit=refit, refit_params={"n_members": 2}).fit(X, Y, sample_weight=weight)
+    best = found.best_estimator_
+    member = best.estimators_[0] if refit == "ensemble" else best
+    expected = clone(found.estimator).set_params(n_members=2, alpha=member.alpha)
+    assert_same(member, expected.fit(X, Y, sample_weight=weight))
+
+
 def test_names_are_those_of_the_estimator() -> None:
     model = make_pipeline(MinMaxScaler(), classifier())
     values = {"mlpclassifier__alpha": [1e-4, 1.0]}
