@@ -87,7 +87,7 @@ def _thin(items: list[pytest.Item]) -> None:
     """
     tests = defaultdict[str, list[pytest.Item]](list)
     for item in items:
-        if not {"gpu", "thorough"} & set(item.keywords):
+        if not {"gpu", "docs", "thorough"} & set(item.keywords):
             tests[item.nodeid.partition("[")[0]].append(item)
     for name, cases in tests.items():
         if len(cases) >= MANY and name.rpartition("::")[2] not in WHOLE:
