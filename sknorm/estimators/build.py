@@ -148,7 +148,6 @@ def plan(
         averaged=float(estimator.swa_fraction),
         keeps_best=bool(estimator.early_stopping),
         watches_start=continued and not on_path,
-        slack=getattr(estimator, recipe.SLACK, 0.0),
         until_loss=on_path,
         rows_before=estimator.t_ if continued else 0,
         ends_planned=getattr(estimator, recipe.MAY_END, False),

@@ -106,9 +106,8 @@ nesterovs_momentum : bool = True
 early_stopping : bool or 'auto' = 'auto'
     Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
     improves, and to keep the weights of the best epoch. 'auto' does so from 500 rows on for
-    two classes, 1,500 for more and 1,000 for regression, and keeps the last epoch of which the
-    loss is at most 3% above the lowest before. Under preset='sklearn' it does so above 2,000 rows,
-    rounded to hundreds, and keeps the best epoch.
+    two classes, 1,500 for more and 1,000 for regression; under preset='sklearn' above 2,000 rows,
+    rounded to hundreds.
 validation_fraction : float in [0, 1) or CV splitter or iterable = 0.1
     Share of rows held out, whole ``groups`` at a time where ``fit`` was given some; or a
     splitter; or the held-out rows as indices or as a mask, or (training, held-out) pairs of

@@ -17,10 +17,6 @@ PRESETS = ("accurate", "fast", "sklearn")
 PATIENCE = 10
 PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
 MAY_END = "_may_end"  # attribute of resolved estimators: whether such a schedule may end before
-SLACK = "_slack"  # another: by what share of its size a score that is kept may be below the best
-# Few held-out rows score best by chance in an early epoch. Of epochs that score nearly alike the
-# last has learned most, and what it has learned too much, several networks average out.
-NEARLY_BEST = 0.03
 _SKLEARN = {
     "hidden_layer_sizes": (100,),
     "activation": "relu",
@@ -158,8 +154,6 @@ def resolved(
     vars(new).update(vars(estimator) | values)
     # A schedule that somebody has asked for goes on to its end.
     vars(new)[MAY_END] = "learning_rate" in values
-    chooses = is_auto(estimator.early_stopping) and estimator.scoring == "loss"
-    vars(new)[SLACK] = NEARLY_BEST if chooses and not is_plain(estimator) else 0.0
     return new
 
 

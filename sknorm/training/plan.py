@@ -43,8 +43,6 @@ class Plan:
         recorded only.
     watches_start : bool
         Whether the weights that training starts from take part in that choice.
-    slack : float
-        See :class:`sknorm.training.stopping.Stopping`.
     until_loss : bool
         Whether training goes on while the training loss improves, though a score does not.
     rows_before : int
@@ -67,7 +65,6 @@ class Plan:
     averaged: float = 0.0
     keeps_best: bool = True
     watches_start: bool = False
-    slack: float = 0.0
     until_loss: bool = False
     rows_before: int = 0
     ends_planned: bool = False

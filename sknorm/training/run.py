@@ -129,8 +129,8 @@ class Run:
         loss, score = mean(losses), None if scores is None else mean(scores)
         state.stopped = self.observer.epoch_ends(epoch, loss, score, self._snapshot)
         values = scores if state.stopping.by_score and scores is not None else losses
-        kept = state.stopping.observe(state.active, values, finite, losses)
-        state.best.keep([state.active[k] for k in kept], state.network, kept)
+        improved = state.stopping.observe(state.active, values, finite, losses)
+        state.best.keep([state.active[k] for k in improved], state.network, improved)
         if self.task.plan.incremental:  # this epoch may be the last
             lost |= ~finite
         self._judge(lost, measures["loss"])

@@ -114,7 +114,7 @@ class State:
         everyone, by_turns = list(range(members)), task.max_fun is not None
         kept: type[Keeper] = Nothing if plan.incremental else Keeper
         by_score = task.score is not None and plan.keeps_best
-        rules = plan.tol, plan.patience, by_score, plan.until_loss, not by_turns, plan.slack
+        rules = plan.tol, plan.patience, by_score, plan.until_loss, not by_turns
         state = cls(
             network=network,
             schedule=task.schedule,

@@ -35,9 +35,6 @@ class Stopping:
         chooses the weights.
     by_loss : bool
         Whether a member converges where no score decides; L-BFGS has a criterion of its own.
-    slack : float
-        By what share of its size a score may be below the best so far, and its epoch's weights be
-        kept in the place of the best's.
     best : float64 array of shape (K,)
         Best loss or score of each member so far.
     scored : bool array of shape (K,)
@@ -54,7 +51,6 @@ class Stopping:
     by_score: bool
     until_loss: bool = False
     by_loss: bool = True
-    slack: float = 0.0
     best: np.ndarray = field(init=False)
     scored: np.ndarray = field(init=False)
     waiting: np.ndarray = field(init=False)
@@ -81,10 +77,9 @@ class Stopping:
         Returns
         -------
         list of int
-            Places in ``active`` of those whose weights are to be kept: their best so far, or
-            nearly so.
+            Places in ``active`` of those whose weights are their best so far.
         """
-        kept = []
+        improved = []
         for k, member in enumerate(active):
             value, by_score, record = values[k], self.by_score, self.best
             if by_score and np.isfinite(value):
@@ -98,14 +93,12 @@ class Stopping:
             improvement = value - best if by_score else best - value
             enough = improvement >= self.tol
             self.waiting[member] = 0 if enough else self.waiting[member] + 1
-            nearly = by_score and self.slack > 0 and improvement >= -self.slack * abs(best)
-            if finite[k] and improvement > 0:
+            if improvement > 0 and finite[k]:
                 record[member] = value
-            if finite[k] and (improvement > 0 or nearly):
-                kept.append(k)
+                improved.append(k)
             if by_score and self.until_loss and losses is not None:
                 self._watch_loss(member, float(losses[k]))
-        return kept
+        return improved
 
     def _watch_loss(self, member: int, loss: float) -> None:
         """Let a loss that falls keep a member in training."""

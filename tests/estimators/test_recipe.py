@@ -12,7 +12,6 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.metrics import log_loss, mean_squared_error
 from sklearn.model_selection import GridSearchCV
 
 from sknorm import MLPClassifier, MLPRegressor
@@ -273,58 +272,6 @@ def test_fewer_rows_have_no_less_dropout(preset: str, task: str) -> None:
     ]
     assert rates == sorted(rates, reverse=True)
     assert rates[3] > rates[4] == rates[-1]
-
-
-# Which epoch's weights are kept
-
-
-@pytest.fixture(scope="module")
-def noisy() -> tuple[Any, ...]:
-    """800 rows to train on, labels and numbers, and 60 to choose the epoch by."""
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(860, 4))
-    y = X[:, 0] + rng.normal(size=860)
-    return X[:800], {"labels": y[:800] > 0, "numbers": y[:800]}, X[800:], y[800:]
-
-
-def scored(noisy: tuple[Any, ...], target: str, **settings: Any) -> tuple[np.ndarray, float]:
-    """Scores of the epochs, and of the weights that were kept, on rows that choose the epoch."""
-    X, targets, X_val, y_val = noisy
-    kind: Any = MLPClassifier if target == "labels" else MLPRegressor
-    y_val = y_val > 0 if target == "labels" else y_val
-    known = {"preset": "fast", "learning_rate_init": 0.02, "dtype": "float64", "random_state": 0}
-    model = kind(**{**known, "n_iter_no_change": 30, **settings})
-    model.fit(X, targets[target], X_val=X_val, y_val=y_val)
-    if target == "labels":
-        kept = -log_loss(y_val, model.predict_proba(X_val))
-    else:
-        own = np.var(targets[target])  # of the units that losses are computed in
-        kept = -0.5 * mean_squared_error(y_val, model.predict(X_val)) / own
-    return np.array(model.validation_scores_), kept
-
-
-@pytest.mark.parametrize("target", ["labels", "numbers"])
-def test_the_last_epoch_that_is_nearly_the_best_is_kept(
-    noisy: tuple[Any, ...], target: str
-) -> None:
-    scores, kept = scored(noisy, target)
-    before = np.maximum.accumulate(scores)
-    (near,) = np.nonzero(scores >= before - recipe.NEARLY_BEST * np.abs(before))
-    assert near[-1] > scores.argmax()  # or there is nothing to tell
-    np.testing.assert_allclose(kept, scores[near[-1]], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [{"early_stopping": True}, {"preset": "sklearn"}, {"scoring": "neg_log_loss"}],
-    ids=str,
-)
-def test_the_best_epoch_is_kept_where_it_is_asked_for(
-    noisy: tuple[Any, ...], settings: dict[str, Any]
-) -> None:
-    """By name, by scikit-learn's values, or by a scorer, whose values may have any size."""
-    scores, kept = scored(noisy, "labels", max_iter=24, **{"early_stopping": "auto", **settings})
-    np.testing.assert_allclose(kept, scores.max(), rtol=1e-6)
 
 
 # Bins

@@ -47,37 +47,6 @@ def test_small_improvements_count_as_the_best_too() -> None:
     assert state.best.tolist() == [1.01, -0.5]
 
 
-def test_weights_of_nearly_the_best_score_are_kept_too() -> None:
-    """The last of them: its score is below the best so far by less than a share of its size."""
-    state = Stopping(2, 0.0, 9, by_score=True, slack=0.1)
-    assert observe(state, [0, 1], -1.0, 10.0) == [0, 1]
-    assert observe(state, [0, 1], -1.09, 9.01) == [0, 1]
-    assert observe(state, [0, 1], -1.11, 8.99) == []
-    assert observe(state, [0, 1], -0.5, np.nan) == [0]
-    assert observe(state, [0, 1], -0.56, 9.5) == [1]
-    assert state.best.tolist() == [-0.5, 10.0]
-    assert state.waiting.tolist() == [1, 4]
-
-
-def test_weights_that_are_not_finite_are_not_kept_for_a_good_score() -> None:
-    state = Stopping(1, 0.0, 9, by_score=True, slack=0.1)
-    for finite in (True, False):
-        kept = state.observe([0], np.array([-1.0]), np.array([finite]))
-        assert kept == [0] * finite
-
-
-def test_equal_scores_keep_the_first_without_slack() -> None:
-    state = stopping(by_score=True)
-    assert observe(state, [0, 1], 1.0, 1.0) == [0, 1]
-    assert observe(state, [0, 1], 1.0, 1.0) == []
-
-
-def test_losses_have_no_slack() -> None:
-    state = Stopping(1, 0.0, 9, by_score=False, slack=0.1)
-    assert observe(state, [0], 1.0) == [0]
-    assert observe(state, [0], 1.01) == []
-
-
 @pytest.mark.parametrize(
     ("by_score", "bad"),
     [(True, np.nan), (True, -np.inf), (True, np.inf), (False, np.nan), (False, np.inf)],
