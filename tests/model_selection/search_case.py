@@ -48,6 +48,7 @@ for _array in T.values():
     _array.setflags(write=False)
 
 FRAME = pd.DataFrame(T["X"], columns=list("abcdef"))
+A: dict[str, Any] = {"alpha": [1e-4, 1.0]}
 PA: dict[str, Any] = {"mlp__alpha": [1e-4, 1.0]}
 LOSS: dict[str, Any] = {"scoring": "neg_log_loss"}
 ERROR: dict[str, Any] = {"scoring": "neg_mean_squared_error"}
@@ -76,6 +77,12 @@ def piped(model: Any, *steps: Any) -> Pipeline:
     """A Pipeline of steps s0, s1, ... and the network, mlp."""
     named = [(f"s{k}", step) for k, step in enumerate(steps)]
     return Pipeline([*named, ("mlp", model)])
+
+
+def grid(model: Any = None, values: Any = None, **settings: Any) -> StackedGridSearchCV:
+    """A search over two folds."""
+    model = classifier() if model is None else model
+    return StackedGridSearchCV(model, A if values is None else values, **{"cv": 2, **settings})
 
 
 @dataclass

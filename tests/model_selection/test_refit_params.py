@@ -4,22 +4,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from search_case import T, classifier, regressor
+from search_case import T, classifier, grid, regressor
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
+from sknorm.model_selection import StackedRandomizedSearchCV
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, Y = T["X"], T["multiclass"]
-A: dict[str, Any] = {"alpha": [1e-4, 1.0]}
-
-
-def grid(model: Any = None, values: Any = None, **settings: Any) -> StackedGridSearchCV:
-    model = classifier() if model is None else model
-    return StackedGridSearchCV(model, A if values is None else values, **{"cv": 2, **settings})
 
 
 def assert_same(found: Any, expected: Any) -> None:

@@ -13,11 +13,13 @@ from scipy import sparse
 from scipy.stats import loguniform
 from search_case import (
     PAIRS,
+    A,
     Case,
     T,
     assert_same_results,
     assert_same_search,
     classifier,
+    grid,
     regressor,
 )
 from sklearn import config_context
@@ -35,13 +37,7 @@ from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchC
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 X, Y = T["X"], T["multiclass"]
-A: dict[str, Any] = {"alpha": [1e-4, 1.0]}
 BOTH: dict[str, Any] = {"scoring": ["accuracy", "neg_log_loss"], "refit": "neg_log_loss"}
-
-
-def grid(model: Any = None, values: Any = None, **settings: Any) -> StackedGridSearchCV:
-    model = classifier() if model is None else model
-    return StackedGridSearchCV(model, A if values is None else values, **{"cv": 2, **settings})
 
 
 def fitted(**settings: Any) -> StackedGridSearchCV:
