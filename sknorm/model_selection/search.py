@@ -1,7 +1,6 @@
 """Searches that train all candidates in all folds as stacks of networks."""
 
 import os
-from collections.abc import Mapping
 from numbers import Integral, Real
 from textwrap import fill
 from typing import Any
@@ -174,7 +173,7 @@ class StackedGridSearchCV(SearchMethods, BaseStackedSearch, GridSearchCV):
         pre_dispatch: str | Integer = "2*n_jobs",
         error_score: ErrorScore = np.nan,
         return_train_score: Flag = False,
-        refit_params: Mapping[str, Any] | None = None,
+        refit_params: dict[str, Any] | None = None,
         racing: Flag = False,
         max_stack_bytes: Integer | None = None,
         max_time: Number | None = None,
@@ -244,7 +243,7 @@ class StackedRandomizedSearchCV(SearchMethods, BaseStackedSearch, RandomizedSear
         random_state: Seed = None,
         error_score: ErrorScore = np.nan,
         return_train_score: Flag = False,
-        refit_params: Mapping[str, Any] | None = None,
+        refit_params: dict[str, Any] | None = None,
         racing: Flag = False,
         max_stack_bytes: Integer | None = None,
         max_time: Number | None = None,
