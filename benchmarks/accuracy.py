@@ -157,9 +157,10 @@ def searched(model: Any, candidates: int, refitted: int, seed: int) -> Any:
 
     scoring = "neg_log_loss" if is_classifier(model) else "neg_root_mean_squared_error"
     settings = {"n_iter": candidates, "cv": 3, "scoring": scoring, "refit": "ensemble"}
-    settings |= {"refit_params": {"n_members": refitted}} if refitted else {}
-    space = default_space(model)
-    return StackedRandomizedSearchCV(model, space, **settings, n_jobs=-1, random_state=seed)
+    own, space = {"n_members": refitted} if refitted else None, default_space(model)
+    return StackedRandomizedSearchCV(
+        model, space, **settings, refit_params=own, n_jobs=-1, random_state=seed
+    )
 
 
 def split_of(arguments: argparse.Namespace, name: str, seed: int) -> Split:
