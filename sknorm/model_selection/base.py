@@ -106,7 +106,7 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
             check_averageable(candidates)
             check_averageable(final)
         if self.max_time is not None:
-            context = replace(context, time=share_out(self, context, len(candidates), started))
+            context = replace(context, time=share_out(self, context, candidates, final, started))
         journal = None if self.checkpoint is None else Journal.of(self, context, candidates)
         if journal is not None:
             add_likes(list(journal.known.values()), candidates, context)
@@ -156,7 +156,7 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
                 if journal is not None:
                     journal.add(done)
                 if context.time is not None:
-                    context.time.finish(len(done))
+                    context.time.finish(sum(candidates[each["key"][0]].work for each in done))
                 announce(done, candidates, folds, self.verbose)
                 several = [each["test_scores"] for each in done if callable(self.scoring)]
                 for each in (each for each in several if isinstance(each, dict)):

@@ -136,17 +136,17 @@ class Context:
         """How many rows there are."""
         return _num_samples(self.X)
 
-    def refitting(self, fits: int) -> "Context":
+    def refitting(self, work: float) -> "Context":
         """The same of the fits to all rows, with which a search ends, in what time is left."""
         rows = np.arange(self.count)
-        left = None if self.time is None else SharedTime(self.time.left, fits)
+        left = None if self.time is None else SharedTime(self.time.left, work)
         new = replace(self, splits=[(rows, rows)], error_score="raise", time=left)
         parts = None if self.parts is None else replace(self.parts, stem=f"{self.parts.stem}.all")
         return replace(new, progress=Progress(), parts=parts, known={}, _tables={})
 
-    def granted(self, fits: int) -> Budget | None:
-        """The share of some fits of the time, if it is limited."""
-        return None if self.time is None else self.time.grant(fits, self.threads)
+    def granted(self, work: float) -> Budget | None:
+        """The share of some work of the time, if it is limited."""
+        return None if self.time is None else self.time.grant(work, self.threads)
 
     def view(self, network: Any) -> View:
         """The table as a network takes it; rows that no fold trains on may be any.

@@ -46,12 +46,17 @@ class Candidate:
     @property
     def epochs(self) -> int:
         """Largest number of epochs of its training in a fold, on a table of usual size."""
-        if self.fault is not None:
-            return 0
+        return 0 if self.fault is not None else _count(self._resolved, "max_iter")
+
+    @property
+    def work(self) -> int:
+        """The same of all its networks, by which time is shared out."""
+        return 0 if self.fault is not None else self.epochs * _count(self._resolved, "n_members")
+
+    @property
+    def _resolved(self) -> Any:
         # One with methods of its own may have any parameters.
-        network = self.network if self.alone else recipe.resolved(self.network)
-        most = getattr(network, "max_iter", 1)
-        return max(1, int(most)) if isinstance(most, Integral) else 1
+        return self.network if self.alone else recipe.resolved(self.network)
 
 
 Candidates = Sequence[Candidate]
@@ -128,6 +133,12 @@ def _candidate(estimator: Any, number: int, parameters: dict[str, Any]) -> Candi
         stack=_fingerprint(common),
         preparation=_fingerprint({k: v for k, v in own.items() if k not in _LATER}),
     )
+
+
+def _count(network: Any, name: str) -> int:
+    """A parameter that is a number from one on; one where it is anything else."""
+    value = getattr(network, name, 1)
+    return max(1, int(value)) if isinstance(value, Integral) else 1
 
 
 def _before(model: Any) -> list[Any]:

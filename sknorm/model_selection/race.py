@@ -91,15 +91,18 @@ def race(context: Context, candidates: Candidates, refit: Any) -> Iterator[Resul
     yield from (_by_folds if by_folds else _by_epochs)(context, candidates, refit)
 
 
-def share_out(search: Any, context: Context, candidates: int, started: float) -> SharedTime:
-    """The time that all fits of a search may take together, the refit included."""
-    folds = len(context.splits)
-    fits: float = fits_of(candidates, folds) if search.racing else folds * candidates
+def share_out(
+    search: Any, context: Context, candidates: Candidates, final: Candidates, started: float
+) -> SharedTime:
+    """The time that all fits of a search may take together, the refit of ``final`` included."""
+    count, folds = len(candidates), len(context.splits)
+    fits = fits_of(count, folds) if search.racing else folds * count
+    work = fits * _mean_work(candidates)
     if search.refit:
         trained = float(np.mean([len(train) for train, _ in context.splits]))
-        several = min(candidates, _OF_ENSEMBLE) if search.refit == "ensemble" else 1
-        fits += several * context.count / max(1.0, trained)
-    return SharedTime(max(0.0, search.max_time - (time.perf_counter() - started)), fits)
+        several = min(count, _OF_ENSEMBLE) if search.refit == "ensemble" else 1
+        work += several * _mean_work(final) * context.count / max(1.0, trained)
+    return SharedTime(max(0.0, search.max_time - (time.perf_counter() - started)), work)
 
 
 def legs(folds: int) -> list[list[int]]:
@@ -120,6 +123,11 @@ def staying(candidates: int, leg: int) -> int:
 def fits_of(candidates: int, folds: int) -> int:
     """How many fits a race over folds takes."""
     return sum(staying(candidates, leg) * len(part) for leg, part in enumerate(legs(folds)))
+
+
+def _mean_work(candidates: Candidates) -> float:
+    """That of a candidate, of which nobody knows yet how long it stays."""
+    return sum(candidate.work for candidate in candidates) / len(candidates)
 
 
 def _by_folds(context: Context, candidates: Candidates, metric: Any) -> Iterator[Results]:

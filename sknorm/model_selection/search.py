@@ -84,10 +84,11 @@ max_stack_bytes : int, default=None
     Memory that the stacks in training may take together, beside the table. None is a share of
     what is free on the device or the host.
 max_time : float, default=None
-    Seconds that the search may take, the refit included. Each fit gets its share of what is left,
-    as ``max_time`` of the estimators: it ends with what it has learned by then, and schedules
-    that are planned over epochs are planned over what there is time for. What comes after it has
-    at least one step. Scores then depend on the machine. Not for racing with one or two folds.
+    Seconds that the search may take, the refit included. Each fit gets its share of what is left
+    (by ``max_iter`` times ``n_members``), as ``max_time`` of the estimators: it ends with what it
+    has learned by then, and schedules that are planned over epochs are planned over what there is
+    time for. What comes after it has at least one step. Scores then depend on the machine. Not for
+    racing with one or two folds.
 checkpoint : str or path-like, default=None
     A file that keeps the results of all fits that are done. A search that was killed goes on from
     it when ``fit`` is called again with the same data and parameters: no finished fit is repeated,

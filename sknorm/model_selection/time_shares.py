@@ -1,4 +1,4 @@
-"""The time of a search, of which each fit gets its share."""
+"""The time of a search, of which each fit gets its share by the work that it is."""
 
 from typing import Any
 
@@ -13,28 +13,28 @@ class SharedTime:
     Parameters
     ----------
     seconds : float
-    fits : float
-        How many there are, those counted for more that take longer.
+    work : float
+        That of all fits, in epochs of one network.
     """
 
-    def __init__(self, seconds: float, fits: float) -> None:
-        self.budget, self.fits = Budget(seconds), fits
+    def __init__(self, seconds: float, work: float) -> None:
+        self.budget, self.work = Budget(seconds), work
 
     @property
     def left(self) -> float:
         """Seconds that are left, not below zero."""
         return self.budget.left
 
-    def grant(self, fits: float, side_by_side: int = 1) -> Budget:
-        """The share of some fits, beside which others are running."""
-        return self.budget.part(min(1.0, fits * side_by_side / max(self.fits, fits)))
+    def grant(self, work: float, side_by_side: int = 1) -> Budget:
+        """The share of some work, which is above zero; others may be running beside it."""
+        return self.budget.part(min(1.0, work * side_by_side / max(self.work, work)))
 
-    def finish(self, fits: int) -> None:
-        """Take note of fits that are done."""
-        self.fits -= fits
+    def finish(self, work: float) -> None:
+        """Take note of work that is done."""
+        self.work -= work
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"left": self.left, "fits": self.fits}  # another machine has another clock
+        return {"left": self.left, "work": self.work}  # another machine has another clock
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["left"], state["fits"])  # type: ignore[misc]
+        self.__init__(state["left"], state["work"])  # type: ignore[misc]

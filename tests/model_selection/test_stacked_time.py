@@ -1,6 +1,7 @@
 """Searches that may take some time only."""
 
 import pickle
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from sklearn.datasets import make_regression
 
 from sknorm import MLPRegressor
-from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV
-from sknorm.model_selection.race import fits_of
+from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV, race
+from sknorm.model_selection.plan import candidates_of
+from sknorm.model_selection.race import fits_of, share_out
 from sknorm.model_selection.time_shares import SharedTime
 from sknorm.training import budget
 
@@ -53,6 +55,47 @@ def test_each_fit_has_its_share_of_what_is_left(clock: Clock) -> None:
     assert shared.grant(1).left == pytest.approx(0.5)
     clock.now += 8.5
     assert shared.grant(1).left == 0.0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "work"),
+    [({}, 4), ({"n_members": 6}, 24), ({"max_iter": 10}, 10), ({"n_members": "few"}, 0)],
+    ids=str,
+)
+def test_work_is_in_epochs_of_one_network(parameters: dict[str, Any], work: int) -> None:
+    (candidate,) = candidates_of(MLPRegressor(**SMALL), [parameters])
+    assert candidate.work == work
+
+
+def test_a_refit_has_time_for_all_its_networks(clock: Clock, monkeypatch: Any) -> None:
+    monkeypatch.setattr(race, "time", clock)
+    candidates = candidates_of(MLPRegressor(**SMALL), [{"alpha": a} for a in (0.0, 0.1, 1.0)])
+    final = candidates_of(MLPRegressor(**SMALL), [{"alpha": 0.0, "n_members": 6}] * 3)
+    half = np.arange(30)
+    folds: Any = SimpleNamespace(splits=[(half, half + 30), (half + 30, half)], count=60)
+    search = StackedGridSearchCV(MLPRegressor(**SMALL), GRID, max_time=18.0)
+    shared = share_out(search, folds, candidates, final, started=clock.now)
+    # Six fits of one network to half of the rows, and one of six networks to all of them.
+    assert shared.grant(candidates[0].work).left == pytest.approx(1.0)
+    clock.now += 6.0
+    shared.finish(sum(2 * each.work for each in candidates))
+    assert shared.work == 2 * final[0].work
+    assert shared.left == pytest.approx(12.0)
+
+
+def test_longer_candidates_have_longer_shares(monkeypatch: Any) -> None:
+    granted = []
+    grant = SharedTime.grant
+
+    def spy(shared: SharedTime, work: float, side_by_side: int = 1) -> Any:
+        granted.append(work / shared.work)
+        return grant(shared, work, side_by_side)
+
+    monkeypatch.setattr(SharedTime, "grant", spy)
+    grid = {"max_iter": [2, 8]}
+    model = MLPRegressor(**SMALL)
+    StackedGridSearchCV(model, grid, cv=2, refit=False, max_time=1e6).fit(X, Y)
+    assert granted == pytest.approx([4 / 20, 16 / 16])
 
 
 def test_another_machine_has_another_clock(clock: Clock) -> None:
