@@ -95,6 +95,7 @@ CategoricalFeatures: TypeAlias = (
 )
 NormStatistics: TypeAlias = Literal["running", "cumulative", "population"]
 ClassWeight: TypeAlias = dict[Any, Any] | Literal["balanced"] | None
+Calibration: TypeAlias = Literal["auto", "temperature"] | None
 Scoring: TypeAlias = str | Callable[..., Any] | None
 BackendName: TypeAlias = Literal["auto", "numpy", "cupy"]
 Precision: TypeAlias = Literal["highest", "high"]

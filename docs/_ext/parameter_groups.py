@@ -15,7 +15,7 @@ GROUPS = {
     "Columns and targets": (
         "scaling n_bins categorical_features min_frequency standardize_target class_weight"
     ),
-    "Loss": "loss quantile huber_delta",
+    "Loss": "loss quantile huber_delta calibration",
     "Normalization": (
         "normalization norm_momentum norm_epsilon norm_affine norm_statistics ghost_batch_size"
     ),

@@ -12,7 +12,7 @@ from sknorm.data.table import resolve_table
 from sknorm.ensembles.members import has_own_code
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.fitted import fitted_of
-from sknorm.estimators.predictive import check_table
+from sknorm.estimators.predictive import average, check_table
 from sknorm.network.folding import FoldedNetwork, folded
 
 _FAR = 8.0  # deviations that columns' locations may differ by before float32 loses digits
@@ -37,8 +37,7 @@ def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any
     for member in members:
         stop = start + member.network_.members
         own = xp.astype(raw[start:stop, ...], dtype, copy=False)
-        values = fitted_of(member).target.loss.inverse_link(own, xp)
-        yield values[0, ...] if stop - start == 1 else xp.mean(values, axis=0)
+        yield average(fitted_of(member), own, backend, xp)
         start = stop
 
 

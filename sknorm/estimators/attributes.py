@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sknorm._warnings import warn
 from sknorm.estimators import recipe
 from sknorm.estimators.fitted import Fitted, shallow_copy
-from sknorm.estimators.members import select
 from sknorm.estimators.scoring import scoring_name
 from sknorm.estimators.stages import Training
 from sknorm.network.folding import fold
@@ -35,12 +34,8 @@ def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) 
     if scores and not watched:
         best_score = max(filter(np.isfinite, scores), default=np.nan)
     lowest = min(filter(np.isfinite, [best, *losses]), default=np.nan)
-    fitted = training.fitted.having(outcome.network)
-    if training.selecting is not None:
-        loss = fitted.target.loss
-        fitted = fitted.chosen(select(outcome.network, loss, *training.selecting))
     return {
-        **training.attributes_of(fitted),
+        **training.attributes(outcome.network, selects=True),
         "n_iter_": epochs,
         "timed_out_": outcome.timed_out,
         "t_": (estimator.t_ if continued else 0) + epochs * rows - outcome.rows_missed,

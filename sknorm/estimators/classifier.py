@@ -13,6 +13,7 @@ from sknorm._typing import (
     Activation,
     BackendName,
     BatchSize,
+    Calibration,
     CategoricalFeatures,
     ClassWeight,
     ComputeDtype,
@@ -147,6 +148,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         l1_ratio: Number = 0.0,
         class_weight: ClassWeight = None,
         label_smoothing: Number = 0.0,
+        calibration: Calibration = "auto",
         scoring: Scoring = "loss",
         max_grad_norm: Number | None = None,
         n_members: IntegerOrAuto = "auto",
@@ -203,6 +205,7 @@ class MLPClassifier(ClassifierMethods, ClassifierMixin, BaseMLP):
         self.l1_ratio = l1_ratio
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
+        self.calibration = calibration
         self.scoring = scoring
         self.max_grad_norm = max_grad_norm
         self.n_members = n_members

@@ -41,7 +41,8 @@ that are set stay as they are, and the others keep their rule. ``solver='sgd'`` 
 
 ATTRIBUTES = """
 network_ : Network
-    The fitted stack: weights as trained, and the statistics of its norms.
+    The fitted stack: weights as trained (those of the last layer times what ``calibration`` has
+    found), and the statistics of its norms.
 coefs_ : list of ndarray of shape (fan_in, fan_out)
     Weights of the equivalent plain network: norms and scalings folded in (not under layer
     norm; with ``residual``, each such layer's input is to be added to its output). Arrays of

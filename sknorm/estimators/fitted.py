@@ -39,6 +39,8 @@ class Fitted:
         Values of the parameters in which the members differ.
     places : tuple of K int
         Which of the trained members these are; empty if they are all.
+    averages_raw : bool
+        Whether predictions are of the members' mean raw outputs, rather than means of predictions.
     """
 
     network: Network
@@ -52,6 +54,7 @@ class Fitted:
     weights: tuple[float, ...] = ()
     drawn: dict[str, tuple[float, ...]] = field(default_factory=dict)
     places: tuple[int, ...] = ()
+    averages_raw: bool = False
 
     def chosen(self, weights: np.ndarray) -> "Fitted":
         """The members of positive weight (K,), which they have in predictions."""

@@ -52,8 +52,7 @@ def plan_training(
     fitted = fitted_model(estimator, network, prepared, (seeds, member_seeds), members)
     training = Training(prepared, estimator, fitted, continued)
     splits_of = _split_states(estimator, states, previous)
-    rows, score, selecting = hold_out(estimator, training, splits_of, held)
-    training = training._replace(selecting=selecting)
+    rows, score, training = hold_out(estimator, training, splits_of, held)
     plan = build.plan(estimator, prepared.target.loss, continued=continued, on_path=on_path)
     steps = estimator.solver != "lbfgs"
     size = build.rows_per_batch(estimator, rows.shape[1]) if steps else rows.shape[1]

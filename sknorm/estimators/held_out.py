@@ -15,31 +15,41 @@ from sknorm.estimators.fitted import fitted_attributes, shallow_copy
 from sknorm.estimators.scoring import HeldOutScore
 from sknorm.estimators.stages import HeldOut, Training
 from sknorm.training.plan import Score
+from sknorm.training.temperature import CalibratedLoss
 from sknorm.training.validation_loss import HeldOutLoss
 
 
 def hold_out(
     estimator: Any, training: Training, states: list[RandomState], given: HeldOut
-) -> tuple[np.ndarray, Score | None, tuple[TrainingData, np.ndarray] | None]:
-    """Training rows (K, n), how a stack is scored after an epoch, if it is, and who selects."""
+) -> tuple[np.ndarray, Score | None, Training]:
+    """Training rows (K, n), how a stack is scored after an epoch, if it is, and what it is for.
+
+    Raises
+    ------
+    ValueError
+        If the classifier is to be calibrated, but holds no rows out.
+    """
     prepared, rows = training.prepared, training.prepared.rows
-    everything = build.all_rows(estimator, len(rows))
+    trained, data = build.all_rows(estimator, len(rows)), prepared.data
     selects = estimator.member_space is not None and estimator.n_members > 1
+    calibrates = recipe.calibrates(estimator)
     if given.X is not None:
-        data, own = _given_data(estimator, training, given)
-        held = build.all_rows(estimator, len(own))
-        selecting = (data, held[0]) if selects else None
-        return everything, _score(estimator, training, data, own, held), selecting
-    if not recipe.stops_early(estimator, len(rows), prepared.facts.task):
-        return everything, None, None
-    how = estimator.validation_fraction
-    if not selects:
-        trained, held = splits.split(rows, how, prepared.target, states)
-        return trained, _score(estimator, training, prepared.data, rows, held), None
-    trained, held = splits.split(rows, how, prepared.target, states[:1])  # one for all
-    trained, held = (np.repeat(each, len(states), axis=0) for each in (trained, held))
-    score = _score(estimator, training, prepared.data, rows, held)
-    return trained, score, (prepared.data, held[0])
+        data, rows = _given_data(estimator, training, given)
+        held = build.all_rows(estimator, len(rows))
+    elif recipe.stops_early(estimator, len(rows), prepared.facts.task):
+        own = states[:1] if selects else states
+        trained, held = splits.split(rows, estimator.validation_fraction, prepared.target, own)
+        if selects:  # by the same rows
+            trained, held = (np.repeat(each, len(states), axis=0) for each in (trained, held))
+    elif calibrates and not recipe.is_auto(estimator.calibration):
+        raise ValueError(
+            f"calibration={estimator.calibration!r} needs held-out rows, but early_stopping=False "
+            "and fit was given no X_val. Set early_stopping to True or 'auto', or calibration=None."
+        )
+    else:
+        return trained, None, training
+    training = training._replace(held=(data, held), calibrates=calibrates, selects=selects)
+    return trained, _score(estimator, training, data, rows, held), training
 
 
 def _given_data(estimator: Any, training: Training, given: HeldOut) -> tuple[TrainingData, Rows]:
@@ -65,7 +75,8 @@ def _score(
     estimator: Any, training: Training, data: TrainingData, rows: Rows, held: np.ndarray
 ) -> Score:
     if estimator.scoring == "loss":
-        return HeldOutLoss(training.prepared.target.loss, data, held)
+        kind = CalibratedLoss if training.calibrates else HeldOutLoss
+        return kind(training.prepared.target.loss, data, held)
     return HeldOutScore(_scored_model(estimator, training), rows, held, training.continued)
 
 

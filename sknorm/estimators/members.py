@@ -11,10 +11,9 @@ from sklearn.base import is_classifier
 
 from sknorm._sklearn import validate_parameter_constraints
 from sknorm.data.dataset import TrainingData
+from sknorm.estimators.fitted import Fitted
 from sknorm.estimators.parameters import PARAMETERS
 from sknorm.network.members import Members
-from sknorm.network.network import Network
-from sknorm.objective.losses import Loss
 from sknorm.training.forward_selection import forward_selection
 from sknorm.training.validation_loss import outputs
 
@@ -86,21 +85,23 @@ def _draw(name: str, values: Any, random_state: RandomState, estimator: Any) -> 
     return float(value)
 
 
-def select(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> np.ndarray:
+def select(fitted: Fitted, data: TrainingData, rows: np.ndarray) -> np.ndarray:
     """Weights (K,) of the members whose mean has little loss on rows (n,) held out by all.
 
     By greedy forward selection with replacement (Caruana et al., 2004, Ensemble selection from
     libraries of models), averaged over selections by bootstrap samples of the rows: a single one
     takes what is best on few rows by chance.
     """
-    predictions, y, weight = _predictions(network, loss, data, rows)
+    loss, is_raw = fitted.target.loss, fitted.averages_raw
+    predictions, y, weight = _predictions(fitted, data, rows)
     total, random_state = np.zeros(len(predictions)), RandomState(0)
     for _ in range(_SAMPLES):
         taken = np.sort(random_state.choice(len(y), len(y)))
         targets, own = y[taken], weight[taken]
 
         def score(mean: np.ndarray, y: np.ndarray = targets, weight: np.ndarray = own) -> float:
-            return -loss.value_and_gradient(loss.link(mean), y, weight)[0]
+            raw = mean if is_raw else loss.link(mean)
+            return -loss.value_and_gradient(raw, y, weight)[0]
 
         parts = [each[taken] for each in predictions]
         total += forward_selection(parts, score, max_rounds=_ROUNDS, patience=_PATIENCE)
@@ -108,13 +109,15 @@ def select(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -
 
 
 def _predictions(
-    network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
+    fitted: Fitted, data: TrainingData, rows: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """Predictions of each member, targets and weights, on the host."""
+    """What is averaged of each member, targets and weights, on the host."""
+    network, loss = fitted.network, fitted.target.loss
     xp, to_numpy = network.backend.xp, network.backend.to_numpy
     made, targets, weights = [], [], []
     for raw, y, weight in outputs(network, data, rows[None, :]):
-        made.append(to_numpy(loss.inverse_link(xp.astype(raw, xp.float64), xp)))
+        raw = xp.astype(raw, xp.float64)
+        made.append(to_numpy(raw if fitted.averages_raw else loss.inverse_link(raw, xp)))
         targets.append(to_numpy(y)[0])
         weights.append(to_numpy(weight)[0])
     values = np.concatenate(made, axis=1)

@@ -186,6 +186,15 @@ class_weight* : dict or 'balanced' or None = None
 label_smoothing* : float in [0, 1) = 0.0
     Share of a target's mass that training spreads evenly over the classes.
     Early stopping watches the loss without it.
+calibration : {{'auto', 'temperature'}} or None = 'auto'
+    What makes probabilities as sure as they should be. 'temperature' multiplies the raw outputs of
+    each network by the number with the lowest loss on its held-out rows (Guo et al., 2017, On
+    calibration of modern neural networks). Early stopping watches the loss after that, so that a
+    network may learn for longer than its sureness allows (Berta et al., 2025, Rethinking early
+    stopping: refine, then calibrate), and members are averaged in their raw outputs, not in their
+    probabilities, whose means would be less sure than they should be (Ranjan and Gneiting, 2010,
+    Combining probability forecasts). 'auto' does so where rows are held out, but not under
+    preset='sklearn'.
 standardize_target : bool or 'auto' = 'auto'
     Whether to train on targets in units of their own, so that step sizes and alpha mean the
     same in any unit: of weighted mean 0 and deviation 1, or of median 0 and normalized

@@ -69,8 +69,7 @@ def _mean_of_few(fitted: Fitted, rows: Glimpse, dtype: Any, *, counts: bool = Fa
     raw = few_rows(fitted.network, fitted.columns).raw(rows, counts=counts)
     if raw is None:
         return None
-    values = fitted.target.loss.inverse_link(raw.astype(dtype, copy=False), host().lean)
-    return _mean(values, fitted.weights, host())
+    return average(fitted, raw.astype(dtype, copy=False), host(), host().lean)
 
 
 def predictive(
@@ -112,14 +111,15 @@ def predictive(
     dtype = backend.dtype(X.dtype)
     count = 0.0
     mean = 0.0
+    total: Any = 0.0
     squares: Any = 0.0
     for sample in range(n_samples or 1):
         noise = None if n_samples is None else _noise(fitted, backend, sample)
-        raw = inference.raw(table, scaling, noise)
-        values = loss.inverse_link(xp.astype(raw, dtype, copy=False), xp)
+        raw = xp.astype(inference.raw(table, scaling, noise), dtype, copy=False)
         if n_samples is None and not with_std:
-            mean = _mean(values, fitted.weights, backend)
-            break
+            return Predictive(average(fitted, raw, backend, xp), None)
+        total = total + _mean(raw, fitted.weights, backend)
+        values = loss.inverse_link(raw, xp)
         for member in range(values.shape[0]):  # West's update: few arrays are held at once
             value = values[member, ...]
             weight = fitted.weights[member] if fitted.weights else 1.0
@@ -127,7 +127,17 @@ def predictive(
             delta = value - mean
             mean = mean + delta * (weight / count)
             squares = squares + weight * delta * (value - mean)
+    if fitted.averages_raw:
+        mean = loss.inverse_link(total / (n_samples or 1), xp)
     return Predictive(mean, xp.sqrt(squares / count) if with_std else None)
+
+
+def average(fitted: Fitted, raw: Any, backend: Backend, xp: Any) -> Any:
+    """Predictions (n, o) of the members' raw outputs (K, n, o), before targets get their units."""
+    link = fitted.target.loss.inverse_link
+    if fitted.averages_raw:
+        return link(_mean(raw, fitted.weights, backend), xp)
+    return _mean(link(raw, xp), fitted.weights, backend)
 
 
 def warn_if_infinite(estimator: Any, X: Any) -> None:

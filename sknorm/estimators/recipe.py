@@ -181,10 +181,18 @@ def standardizes_target(estimator: Any) -> bool:
     return bool(estimator.standardize_target)
 
 
+def calibrates(estimator: Any) -> bool:
+    """Whether a classifier scales its raw outputs by held-out rows, where it has some."""
+    how = getattr(estimator, "calibration", None)  # regressors have none
+    return not is_plain(estimator) if is_auto(how) else how is not None
+
+
 def stops_early(estimator: Any, rows: int, task: str) -> bool:
     """Whether an estimator without ``"auto"`` holds rows out to choose the epoch by."""
     if not is_auto(estimator.early_stopping):
         return bool(estimator.early_stopping)
+    if getattr(estimator, "calibration", None) == "temperature":
+        return True  # which somebody has asked for
     if is_plain(estimator):
         return estimator.solver != "lbfgs" and is_large(rows)
     return rows >= _LEAST_TO_HOLD_OUT[task]

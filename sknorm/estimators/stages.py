@@ -1,5 +1,6 @@
 """What a fit hands from step to step: what it is given, prepared, and planned."""
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,10 +9,14 @@ from sknorm.backends import Backend
 from sknorm.data.columns import Columns
 from sknorm.data.dataset import TrainingData
 from sknorm.data.rows import Rows
+from sknorm.data.table import View
 from sknorm.data.targets import Target
 from sknorm.estimators import recipe
 from sknorm.estimators.fitted import Fitted, fitted_attributes
+from sknorm.estimators.members import select
 from sknorm.network.network import Network
+from sknorm.training.stacking import of_view
+from sknorm.training.temperature import calibrated
 
 
 class Given(NamedTuple):
@@ -89,20 +94,38 @@ class Training(NamedTuple):
         With the network that training starts from.
     continued : bool
         Whether it goes on from an earlier fit.
-    selecting : pair of TrainingData and int64 array of shape (n,), or None
-        Rows held out by all members, by which members are to be selected.
+    held : pair of TrainingData and int64 array of shape (K, n), or None
+        Rows held out by each member.
+    calibrates : bool
+        Whether they decide how sure the members are.
+    selects : bool
+        Whether they, which are the same for all members then, select some.
     """
 
     prepared: Prepared
     model: Any
     fitted: Fitted
     continued: bool
-    selecting: tuple[TrainingData, np.ndarray] | None = None
+    held: tuple[TrainingData, np.ndarray] | None = None
+    calibrates: bool = False
+    selects: bool = False
 
-    def attributes(self, network: Network) -> dict[str, Any]:
-        """What makes an estimator one that is fitted so far."""
-        return self.attributes_of(self.fitted.having(network))
+    def attributes(self, network: Network, *, selects: bool = False) -> dict[str, Any]:
+        """What makes an estimator one that is fitted so far; members are selected at the end."""
+        fitted, header = self.fitted.having(network), self.prepared.header
+        if self.held is not None and (self.calibrates or (selects and self.selects)):
+            data, rows = self._held_of_table()
+            if self.calibrates:
+                network = calibrated(network, fitted.target.loss, data, rows)
+                fitted = replace(fitted, network=network, averages_raw=True)
+            if selects and self.selects:
+                fitted = fitted.chosen(select(fitted, data, rows[0]))
+        return fitted_attributes(fitted, header, self.prepared.like)
 
-    def attributes_of(self, fitted: Fitted) -> dict[str, Any]:
-        """The same of what is known at the end."""
-        return fitted_attributes(fitted, self.prepared.header, self.prepared.like)
+    def _held_of_table(self) -> tuple[TrainingData, np.ndarray]:
+        """The held-out rows as rows of the table, of which a search trains on a view."""
+        assert self.held is not None
+        (data, rows), view = self.held, self.prepared.rows.X
+        if data is not self.prepared.data or not isinstance(view, View):
+            return data, rows
+        return of_view(self.prepared.backend, data, view.index), view.index[rows]

@@ -28,7 +28,7 @@ def signature(task: Task) -> Hashable:
     if task.max_fun is not None:
         return id(task)
     score = task.score
-    held = score.rows.shape[1] if isinstance(score, HeldOutLoss) else type(score)
+    held = type(score), score.rows.shape[1] if isinstance(score, HeldOutLoss) else 0
     flat, data, batches = task.network.parameters.flat, task.data, task.batches
     scaling = data.scaling
     known = scaling.columns
@@ -79,6 +79,11 @@ def stack(tasks: Sequence[Task], X: Any, rows: Sequence[np.ndarray]) -> Task:
         schedule=join_schedules([task.schedule for task in tasks]),
         score=_score(pairs, data, plan),
     )
+
+
+def of_view(backend: Backend, data: TrainingData, index: np.ndarray) -> TrainingData:
+    """The data of a view of a table as that of the table: row i of the view is row ``index[i]``."""
+    return _joined(backend, data.X, [(data, index)])
 
 
 class JointScore:
@@ -164,7 +169,8 @@ def _score(
     ]
     if all(own):
         held = [place[task.score.rows] for task, place in pairs]  # type: ignore[union-attr]
-        return HeldOutLoss(plan.loss, data, np.concatenate(held))
+        kind: Any = type(given[0])
+        return kind(plan.loss, data, np.concatenate(held))
     return JointScore(given, [len(task.members) for task, _ in pairs])
 
 

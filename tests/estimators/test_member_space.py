@@ -9,6 +9,7 @@ from scipy.stats import loguniform, randint, uniform
 from sklearn.base import clone
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.metrics import log_loss
+from sklearn.model_selection import GridSearchCV
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.model_selection import EnsembleRegressor, StackedGridSearchCV
@@ -143,6 +144,11 @@ def test_a_search_selects_as_a_fit_does() -> None:
     search = StackedGridSearchCV(small(max_iter=3), {"alpha": [1e-4, 1e-2]}, cv=2).fit(X, Y)
     alone = small(max_iter=3, **search.best_params_).fit(X, Y)
     np.testing.assert_array_equal(search.best_estimator_.predict(X), alone.predict(X))
+    results = search.cv_results_
+    for params, score in zip(results["params"], results["split0_test_score"], strict=True):
+        model = small(max_iter=3, **params)
+        fold = GridSearchCV(model, {}, cv=2).fit(X, Y).cv_results_["split0_test_score"]
+        assert score == pytest.approx(fold[0], rel=1e-6)
 
 
 def test_in_ensembles_the_weights_count() -> None:

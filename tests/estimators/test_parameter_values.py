@@ -78,6 +78,7 @@ BAD: dict[str, list[Any]] = {
     "residual": ["yes", None],
     "swa_fraction": [-0.1, 1.1, NAN, None],
     "label_smoothing": [-0.1, 1.0, NAN],
+    "calibration": ["isotonic", True, 0.5],
     "quantile": [0.0, 1.0, -0.2, [0.5, 1.5]],
     "huber_delta": [0, -1.0, NAN, INF],
 }  # fmt: skip
@@ -139,6 +140,7 @@ BORDER: dict[str, list[Any]] = {
     "residual": [True, False],
     "swa_fraction": [0, 0.5, 1],
     "label_smoothing": [0, 0.1, 0.99],
+    "calibration": ["auto", "temperature", None],
     "quantile": [0.01, 0.99, [0.1, 0.5, 0.9]],
     "huber_delta": [1e-300, 1e-3, 100, 1e300],
 }  # fmt: skip

@@ -192,6 +192,13 @@ def test_weights_of_members() -> None:
     agree(model, table)
 
 
+@pytest.mark.parametrize("kind", ("binary", "multiclass", "multilabel"))
+def test_members_that_are_averaged_in_raw_outputs(kind: str) -> None:
+    y = {"binary": LABELS > 0, "multiclass": LABELS, "multilabel": np.eye(3, dtype=int)[LABELS]}
+    settings = {"n_members": 3, "early_stopping": True, "calibration": "temperature"}
+    agree(classifier(**settings, dtype="float32").fit(X, y[kind]), X)
+
+
 def test_ensembles() -> None:
     members = [classifier(activation=a, dtype="float32") for a in ("relu", "tanh")]
     agree(EnsembleClassifier(members, weights=[3, 1]).fit(X, LABELS), X)

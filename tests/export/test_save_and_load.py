@@ -53,6 +53,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"norm_affine": False, "norm_statistics": "cumulative", "residual": True},
     {"n_members": 3, "dtype": "float32", "hidden_layer_sizes": [4, np.int64(4)]},
     {"n_members": 3, "member_space": {"alpha": [0.0, 1e-3]}, "early_stopping": True},
+    {"n_members": 2, "early_stopping": True, "calibration": "temperature"},
     {"early_stopping": True, "swa_fraction": 0.5, "learning_rate": "cosine", "max_iter": 4},
     {"solver": "sgd", "learning_rate": "adaptive", "dtype": "float64"},
     {"max_iter": 50, "tol": 0.0, "alpha": np.float32(0.1)},

@@ -93,6 +93,7 @@ CODED: dict[str, dict[str, Any]] = {
     "group lasso": GROUP,
     "group lasso sgd": {**SGD, **GROUP},
 }
+CALIBRATED = {"calibration": "temperature", "early_stopping": True, "n_members": 2}
 CLASSIFIERS: dict[str, tuple[str, dict[str, Any]]] = {
     "binary": ("binary", {}),
     "multiclass": ("multiclass", {}),
@@ -100,6 +101,8 @@ CLASSIFIERS: dict[str, tuple[str, dict[str, Any]]] = {
     "multilabel": ("multilabel", {}),
     "smoothed": ("multiclass", {"label_smoothing": 0.2}),
     "balanced": ("multiclass", {"class_weight": "balanced"}),
+    "calibrated": ("multiclass", CALIBRATED),
+    "calibrated labels": ("multilabel", CALIBRATED),
 }
 # Those of which float32 is in the default run, too: what sums over rows, columns or members.
 OFTEN = {

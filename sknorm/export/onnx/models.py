@@ -101,8 +101,12 @@ def _of_member(graph: Graph, fitted: Fitted, inputs: list[Input]) -> Answer:
     table = Table(graph, inputs, fitted.columns.kinds)
     raw = raw_outputs(graph, network, see(table, fitted.columns, own))
     dtype, target = output_dtype(inputs, fitted.columns), fitted.target
-    values = targets.linked(graph, target.loss, graph.cast(raw, dtype, own), dtype)
-    value = targets.mean(graph, values, fitted.weights or [1.0 / count] * count, dtype)
+    value, shares = graph.cast(raw, dtype, own), fitted.weights or [1.0 / count] * count
+    if fitted.averages_raw:
+        value = targets.mean(graph, value, shares, dtype)
+    value = targets.linked(graph, target.loss, value, dtype)
+    if not fitted.averages_raw:
+        value = targets.mean(graph, value, shares, dtype)
     if not isinstance(target, NumericTarget):
         return Answer(targets.probabilities(graph, target, value, dtype), dtype)
     value, dtype = targets.in_units(graph, target, value, dtype)
