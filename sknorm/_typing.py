@@ -78,7 +78,7 @@ BatchSize: TypeAlias = Integer | Literal["auto"]
 LearningRate: TypeAlias = Literal[
     "auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"
 ]
-Preset: TypeAlias = Literal["accurate", "fast", "sklearn"]
+Preset: TypeAlias = Literal["best", "accurate", "fast", "sklearn"]
 Path: TypeAlias = str | os.PathLike[str]
 StaleCheckpoint: TypeAlias = Literal["raise", "set_aside"]
 Seed: TypeAlias = Integer | RandomState | None

@@ -37,7 +37,7 @@ TOLD = (
 SHARED: dict[str, list[Any]] = {
     "hidden_layer_sizes": [(), (1,), (3,), (4, 4), 5],
     "activation": ["auto", "relu", "tanh"],
-    "preset": ["sklearn", "fast", "accurate"],
+    "preset": ["sklearn", "fast", "accurate", "best"],
     "solver": ["adam", "adam", "adamw", "sgd", "sgd", "lbfgs"],
     "alpha": [0.0, 1e-4, 0.1, 10.0],
     "l1_ratio": [0.0, 0.0, 0.5, 1.0],

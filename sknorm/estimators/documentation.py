@@ -34,7 +34,7 @@ Inputs are scaled by the statistics of the training rows (see ``scaling``), so t
 scale train alike.
 
 **What 'auto' stands for** is a function of the rows, the numeric columns and the task, by one of
-three rules (``preset``). ``resolved_params_`` has the values, and the user guide the rules. Values
+four rules (``preset``). ``resolved_params_`` has the values, and the user guide the rules. Values
 that are set stay as they are, and the others keep their rule. ``solver='sgd'`` and ``'lbfgs'``, and
 ``partial_fit``, go by the rule of 'sklearn'.
 """

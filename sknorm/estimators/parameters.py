@@ -47,8 +47,9 @@ hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) or 'auto' =
 activation : {_options(["auto", *ACTIVATIONS])} = 'auto'
     Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
 preset : {_options(PRESETS)} = 'accurate'
-    What 'auto' stands for: a few networks that are as accurate as this library knows how to make
-    them, one small network, or the values of scikit-learn's MLP (with the norm that is asked for).
+    What 'auto' stands for: more networks, trained for longer, than most tables gain from, which
+    take three times as long to fit, or six for numbers ('best'); a few that are nearly as accurate;
+    one small network; or the values of scikit-learn's MLP (with the norm that is asked for).
 solver : {{'sgd', 'adam', 'adamw', 'lbfgs'}} = 'adam'
     'sgd' with momentum, 'adam' with the penalty in its gradient and the proximal step in its
     metric, 'adamw' with the whole penalty decoupled from the adaptive step sizes, 'lbfgs' on

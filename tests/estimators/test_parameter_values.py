@@ -86,7 +86,7 @@ BORDER: dict[str, list[Any]] = {
     "loss": [name for name in LOSSES if name != "gamma"],
     "hidden_layer_sizes": ["auto", 1, 5, [3], (), (2, 3, 2), np.array([3, 2])],
     "activation": ["auto", *ACTIVATIONS],
-    "preset": ["accurate", "fast", "sklearn"],
+    "preset": ["best", "accurate", "fast", "sklearn"],
     "solver": ["sgd", "adam", "adamw", "lbfgs"],
     "alpha": [0, 10],
     "batch_size": ["auto", 2, 240, np.int64(50)],
