@@ -83,7 +83,8 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
     ``solver='sgd'`` and ``'lbfgs'``, and in ``partial_fit``, which does not know how many rows are
     to come.
     """
-    values: dict[str, Any] = {**_SKLEARN, "scaling": None if estimator.normalization is None else "standard"}
+    scaling = None if estimator.normalization is None else "standard"
+    values: dict[str, Any] = {**_SKLEARN, "scaling": scaling}
     if not is_plain(estimator) and facts.rows is not None:
         values |= _RECIPES[estimator.preset](facts)
         if estimator.input_dropout > 0 or facts.is_sparse or not 0 < facts.numbers <= _WIDEST:
