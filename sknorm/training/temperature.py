@@ -9,14 +9,16 @@ where L is the mean loss of n held-out rows: the second term, a normal prior, ke
 where rows are few, and finite where the network is right about all of them.
 """
 
+import math
 from typing import Any
 
 import numpy as np
+from array_api_compat import device
 
 from sknorm.data.dataset import TrainingData
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
-from sknorm.training.validation_loss import HeldOutLoss, mean_losses
+from sknorm.training.validation_loss import HeldOutLoss, loss_of, outputs
 
 _STEP = 0.25
 _LOGARITHMS = np.arange(-9, 5) * _STEP  # of inverse temperatures, 0.1 to 2.7
@@ -39,8 +41,9 @@ def calibrated_losses(
 ) -> tuple[Any, Any]:
     """Lowest mean loss of each member on its rows, and the inverse temperature that it has there.
 
-    The loss is computed at some temperatures, in one pass over the rows; between them, the parabola
-    through the lowest value and those beside it stands for it.
+    The loss is computed at some temperatures, and at that where the parabola through the lowest
+    value and those beside it is lowest: a fixed number of passes over the raw outputs, and no step
+    that the host would have to wait for.
 
     Parameters
     ----------
@@ -55,30 +58,32 @@ def calibrated_losses(
     losses, inverse_temperatures : float64 arrays of shape (K,)
         Arrays of the network's backend. Both are NaN where no loss is finite.
     """
-    backend, xp = network.backend, network.backend.xp
-    logarithms = backend.asarray(_LOGARITHMS)[:, None]
-    values, count = mean_losses(network, loss, data, rows, np.exp(_LOGARITHMS).tolist())
-    values = values + _prior(logarithms, count)
-    values = xp.where(xp.isfinite(values), values, xp.inf)
+    xp, parts = network.backend.xp, list(outputs(network, data, rows))
+    one = xp.ones(network.members, dtype=xp.float64, device=network.backend.device)
+    values = []
+    for logarithm in _LOGARITHMS.tolist():
+        value, count = loss_of(network, loss, parts, math.exp(logarithm) * one)
+        value = value + logarithm**2 / (2.0 * _DEVIATION**2 * count)
+        values.append(xp.where(xp.isfinite(value), value, xp.inf))
+    factor = xp.exp(_lowest(xp, xp.stack(values)))
+    value = loss_of(network, loss, parts, factor)[0]
+    good = xp.isfinite(value)
+    return xp.where(good, value, xp.nan), xp.where(good, factor, xp.nan)
+
+
+def _lowest(xp: Any, values: Any) -> Any:
+    """The logarithms (K,) where values (T, K), none of them NaN, are lowest."""
     lowest = xp.argmin(values, axis=0)
-    place = xp.clip(lowest, 1, len(_LOGARITHMS) - 2)
-    places = xp.arange(len(_LOGARITHMS), device=backend.device)[:, None]
-
-    def at(place: Any) -> Any:
-        return xp.sum(xp.where(places == place, values, 0.0), axis=0)
-
-    three = [at(place + shift) for shift in (-1, 0, 1)]
-    usable = xp.isfinite(three[0]) & xp.isfinite(three[1]) & xp.isfinite(three[2])
-    below, middle, above = (xp.where(usable, each, 0.0) for each in three)
+    place = xp.clip(lowest, 1, values.shape[0] - 2)
+    places = xp.arange(values.shape[0], device=device(values))[:, None]
+    near = [xp.sum(xp.where(places == place + s, values, 0.0), axis=0) for s in (-1, 0, 1)]
+    usable = xp.isfinite(near[0]) & xp.isfinite(near[1]) & xp.isfinite(near[2])
+    below, middle, above = (xp.where(usable, each, 0.0) for each in near)
     slope, bend = 0.5 * (above - below), above - 2.0 * middle + below
     usable = usable & (bend > 0.0)
     shift = xp.clip(-slope / xp.where(usable, bend, 1.0), -1.0, 1.0)
     shift = xp.where(usable, shift, xp.astype(lowest - place, xp.float64))
-    value = xp.where(usable, middle + shift * (slope + 0.5 * bend * shift), at(lowest))
-    best = (xp.astype(place, xp.float64) + shift) * _STEP + float(_LOGARITHMS[0])
-    value = value - _prior(best, count)
-    good = xp.isfinite(value)
-    return xp.where(good, value, xp.nan), xp.where(good, xp.exp(best), xp.nan)
+    return (xp.astype(place, xp.float64) + shift) * _STEP + float(_LOGARITHMS[0])
 
 
 def calibrated(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> Network:
@@ -95,8 +100,3 @@ def calibrated(network: Network, loss: Loss, data: TrainingData, rows: np.ndarra
         shape = (-1,) + (1,) * (values.ndim - 1)
         values[...] *= xp.astype(xp.reshape(factor, shape), values.dtype)
     return new
-
-
-def _prior(logarithm: Any, count: Any) -> Any:
-    """The share that each of so many rows has in the prior's term."""
-    return logarithm**2 / (2.0 * _DEVIATION**2 * count)

@@ -1,6 +1,6 @@
 """The loss on held-out rows, for all members of a stack at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -53,31 +53,32 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
     float64 array of shape (K,)
         An array of the network's backend.
     """
-    return mean_losses(network, loss, data, rows, [1.0])[0][0, ...]
+    return loss_of(network, loss, outputs(network, data, rows))[0]
 
 
-def mean_losses(
-    network: Network, loss: Loss, data: TrainingData, rows: np.ndarray, factors: Sequence[float]
+def loss_of(
+    network: Network, loss: Loss, parts: Iterable[tuple[Any, Any, Any]], factor: Any = None
 ) -> tuple[Any, Any]:
-    """The same, (F, K), where each of F factors multiplies the raw outputs.
+    """The same of :func:`outputs`, and the sums of the rows' weights, (K,) or (1,).
 
-    Beside them the sums of the rows' weights, (K,) or (1,).
+    Where ``factor``, (K,), multiplies the raw outputs they are left as they are; else they are
+    overwritten.
     """
     backend, xp = network.backend, network.backend.xp
     dtype, device, count = network.parameters.flat.dtype, backend.device, network.members
-    values = xp.zeros((len(factors), count), dtype=xp.float64, device=device)
+    value = xp.zeros(count, dtype=xp.float64, device=device)
     no_gradient = xp.zeros(count, dtype=xp.float64, device=device)
     parameter = backend.asarray(loss.parameter(count), dtype=xp.float64)
+    kernel = getattr(backend.kernels, loss.kernel)
     total: Any = 0.0
-    for raw, y, weight in outputs(network, data, rows):
+    for raw, y, weight in parts:
         no_bias = xp.zeros((count, raw.shape[2]), dtype=dtype, device=device)
-        kernel = getattr(backend.kernels, loss.kernel)
-        for place, factor in enumerate(factors):
-            scaled = raw if factor == 1.0 and len(factors) == 1 else factor * raw
-            given = scaled, no_bias, y, weight, no_gradient, parameter
-            kernel(*given, values[place, ...], xp.zeros_like(no_bias), scaled)
+        if factor is not None:
+            raw = xp.astype(factor, dtype)[:, None, None] * raw
+        given = raw, no_bias, y, weight, no_gradient, parameter
+        kernel(*given, value, xp.zeros_like(no_bias), raw)
         total = total + xp.sum(weight, axis=1, dtype=xp.float64)
-    return values / total, total
+    return value / total, total
 
 
 def outputs(

@@ -14,7 +14,7 @@ from sknorm.data.dataset import TrainingData
 from sknorm.estimators.preparing import prepare
 from sknorm.estimators.stages import Given
 from sknorm.training.temperature import calibrated, calibrated_losses
-from sknorm.training.validation_loss import mean_losses, outputs
+from sknorm.training.validation_loss import loss_of, outputs
 
 X, Y = make_classification(400, 8, n_informative=5, n_classes=3, flip_y=0.1, random_state=0)
 TARGETS = {"binary": Y > 0, "multiclass": Y, "multilabel": (X[:, :2] > 0.0).astype(int)}
@@ -41,10 +41,11 @@ def data_of(model: Any, X: Any, target: str, weight: Any) -> TrainingData:
     return TrainingData.encode(prepared.backend, *given)
 
 
-def penalized(of: tuple[Any, ...], logarithm: float, member: int) -> float:
-    """Mean loss at one inverse temperature, with the share of the prior."""
-    values, count = mean_losses(*of, [float(np.exp(logarithm))])
-    return float(values[0, member] + logarithm**2 / (2.0 * 0.25 * count[-1]))
+def loss_at(of: tuple[Any, ...], logarithm: float, member: int) -> float:
+    """Mean loss at one inverse temperature."""
+    network, loss, *table = of
+    factor = np.full(network.members, np.exp(logarithm))
+    return float(loss_of(network, loss, outputs(network, *table), factor)[0][member])
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -54,11 +55,13 @@ def test_it_is_the_lowest_loss_of_each_member(target: str) -> None:
     losses, found = calibrated_losses(*of)
     assert np.abs(np.log(found)).max() > 0.1
     for member, (loss, factor) in enumerate(zip(losses, found, strict=True)):
+        count = WEIGHT[rows[member]].sum()  # in units of the least one, which is one
         best = minimize_scalar(
-            lambda t, k=member: penalized(of, t, k), bounds=(-2.2, 1.0), method="bounded"
-        )
+            lambda t, k=member, n=count: loss_at(of, t, k) + 2.0 * t**2 / n,
+            bounds=(-2.2, 1.0), method="bounded",
+        )  # fmt: skip
         assert np.log(factor) == pytest.approx(best.x, abs=0.02)
-        assert loss == pytest.approx(mean_losses(*of, [float(factor)])[0][0, member], rel=1e-3)
+        assert loss == pytest.approx(loss_at(of, np.log(factor), member), rel=1e-6)
 
 
 def test_a_weight_of_two_is_a_row_that_is_there_twice() -> None:
@@ -84,7 +87,7 @@ def test_few_rows_that_a_network_is_right_about_do_not_make_it_sure_without_end(
     model = trained(members=1)
     right = np.flatnonzero(model.predict(X) == Y)[None, :6]
     of = held(model, "multiclass", right, None)
-    assert mean_losses(*of, [100.0])[0][0, 0] < mean_losses(*of, [2.0])[0][0, 0]
+    assert loss_at(of, np.log(100.0), 0) < loss_at(of, np.log(2.0), 0)
     losses, factor = calibrated_losses(*of)
     assert 1.0 <= factor[0] < 2.0
     assert np.isfinite(losses).all()
