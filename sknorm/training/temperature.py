@@ -3,10 +3,11 @@ r"""Temperature scaling: how sure a network should be of its classes, by held-ou
 One number b a network, the inverse temperature, multiplies the raw outputs of its head (Guo et al.,
 2017, On calibration of modern neural networks). It has the lowest
 
-.. math:: n \, L(b) + \tfrac{1}{2} (\log b / 0.5)^2
+.. math:: n \, L(b) + \tfrac{1}{2} (\log b / s)^2
 
-where L is the mean loss of n held-out rows: the second term, a normal prior, keeps b near one
-where rows are few, and finite where the network is right about all of them.
+where L is the mean loss of n held-out rows. The second term, a prior, keeps b near one where rows
+are few. Its deviation s is 0.5 below one and 0.15 above: networks are rarely less sure than they
+should be, and one that is right about few rows by chance must not grow surer.
 """
 
 import math
@@ -21,8 +22,9 @@ from sknorm.objective.losses import Loss
 from sknorm.training.validation_loss import HeldOutLoss, loss_of, outputs
 
 _STEP = 0.25
-_LOGARITHMS = np.arange(-9, 5) * _STEP  # of inverse temperatures, 0.1 to 2.7
-_DEVIATION = 0.5  # of the prior, of a logarithm
+_ONE = 9  # place of no temperature
+_PLACES = np.arange(14)  # of inverse temperatures, from 0.1 to 2.7
+_SURER, _LESS_SURE = 0.15, 0.5  # deviations of the prior
 
 
 class CalibratedLoss(HeldOutLoss):
@@ -61,29 +63,38 @@ def calibrated_losses(
     xp, parts = network.backend.xp, list(outputs(network, data, rows))
     one = xp.ones(network.members, dtype=xp.float64, device=network.backend.device)
     values = []
-    for logarithm in _LOGARITHMS.tolist():
-        value, count = loss_of(network, loss, parts, math.exp(logarithm) * one)
-        value = value + logarithm**2 / (2.0 * _DEVIATION**2 * count)
+    for place in _PLACES.tolist():
+        value, count = loss_of(network, loss, parts, math.exp((place - _ONE) * _STEP) * one)
         values.append(xp.where(xp.isfinite(value), value, xp.inf))
-    factor = xp.exp(_lowest(xp, xp.stack(values)))
+    factor = xp.exp((_lowest(xp, xp.stack(values), count) - _ONE) * _STEP)
     value = loss_of(network, loss, parts, factor)[0]
     good = xp.isfinite(value)
     return xp.where(good, value, xp.nan), xp.where(good, factor, xp.nan)
 
 
-def _lowest(xp: Any, values: Any) -> Any:
-    """The logarithms (K,) where values (T, K), none of them NaN, are lowest."""
-    lowest = xp.argmin(values, axis=0)
-    place = xp.clip(lowest, 1, values.shape[0] - 2)
-    places = xp.arange(values.shape[0], device=device(values))[:, None]
-    near = [xp.sum(xp.where(places == place + s, values, 0.0), axis=0) for s in (-1, 0, 1)]
+def _lowest(xp: Any, losses: Any, count: Any) -> Any:
+    """The place (K,) between those of losses (T, K), none of them NaN, where it is best to be.
+
+    The parabola through three losses stands for the loss between them; the prior, which has a
+    bend where there is no temperature, is added as it is.
+    """
+    places = xp.asarray(_PLACES, device=device(losses))[:, None]
+    stiffness = [(_STEP / deviation) ** 2 / count for deviation in (_SURER, _LESS_SURE)]
+    distance = xp.astype(places - _ONE, xp.float64)
+    prior = 0.5 * distance**2 * xp.where(distance > 0.0, *stiffness)
+    best = xp.argmin(losses + prior, axis=0)
+    place = xp.clip(best, 1, len(_PLACES) - 2)
+    near = [xp.sum(xp.where(places == place + s, losses, 0.0), axis=0) for s in (-1, 0, 1)]
     usable = xp.isfinite(near[0]) & xp.isfinite(near[1]) & xp.isfinite(near[2])
     below, middle, above = (xp.where(usable, each, 0.0) for each in near)
     slope, bend = 0.5 * (above - below), above - 2.0 * middle + below
-    usable = usable & (bend > 0.0)
-    shift = xp.clip(-slope / xp.where(usable, bend, 1.0), -1.0, 1.0)
-    shift = xp.where(usable, shift, xp.astype(lowest - place, xp.float64))
-    return (xp.astype(place, xp.float64) + shift) * _STEP + float(_LOGARITHMS[0])
+    distance = xp.astype(place - _ONE, xp.float64)
+    surer = (distance > 0.0) | ((distance == 0.0) & (slope < 0.0))
+    stiff = xp.where(surer, *stiffness)
+    usable = usable & (bend + stiff > 0.0)
+    shift = -(slope + stiff * distance) / xp.where(usable, bend + stiff, 1.0)
+    shift = xp.where(usable, xp.clip(shift, -1.0, 1.0), xp.astype(best - place, xp.float64))
+    return xp.astype(place, xp.float64) + shift
 
 
 def calibrated(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray) -> Network:
