@@ -19,11 +19,11 @@ from array_api_compat import device
 from sknorm.data.dataset import TrainingData
 from sknorm.network.network import Network
 from sknorm.objective.losses import Loss
-from sknorm.training.validation_loss import HeldOutLoss, loss_of, outputs
+from sknorm.training.validation_loss import HeldOutLoss, losses_of, outputs
 
 _STEP = 0.25
 _ONE = 9  # place of no temperature
-_PLACES = np.arange(14)  # of inverse temperatures, from 0.1 to 2.7
+_FACTORS = [math.exp((place - _ONE) * _STEP) for place in range(14)]  # from 0.1 to 2.7
 _SURER, _LESS_SURE = 0.15, 0.5  # deviations of the prior
 
 
@@ -61,13 +61,11 @@ def calibrated_losses(
         Arrays of the network's backend. Both are NaN where no loss is finite.
     """
     xp, parts = network.backend.xp, list(outputs(network, data, rows))
-    one = xp.ones(network.members, dtype=xp.float64, device=network.backend.device)
-    values = []
-    for place in _PLACES.tolist():
-        value, count = loss_of(network, loss, parts, math.exp((place - _ONE) * _STEP) * one)
-        values.append(xp.where(xp.isfinite(value), value, xp.inf))
-    factor = xp.exp((_lowest(xp, xp.stack(values), count) - _ONE) * _STEP)
-    value = loss_of(network, loss, parts, factor)[0]
+    values, count = losses_of(network, loss, parts, _FACTORS)
+    values = xp.where(xp.isfinite(values), values, xp.inf)
+    factor = xp.exp((_lowest(xp, values, count) - _ONE) * _STEP)
+    own = xp.astype(factor, network.parameters.flat.dtype)[:, None, None]
+    value = losses_of(network, loss, parts, [own])[0][0, ...]
     good = xp.isfinite(value)
     return xp.where(good, value, xp.nan), xp.where(good, factor, xp.nan)
 
@@ -78,12 +76,12 @@ def _lowest(xp: Any, losses: Any, count: Any) -> Any:
     The parabola through three losses stands for the loss between them; the prior, which has a
     bend where there is no temperature, is added as it is.
     """
-    places = xp.asarray(_PLACES, device=device(losses))[:, None]
+    places = xp.arange(len(_FACTORS), device=device(losses))[:, None]
     stiffness = [(_STEP / deviation) ** 2 / count for deviation in (_SURER, _LESS_SURE)]
     distance = xp.astype(places - _ONE, xp.float64)
     prior = 0.5 * distance**2 * xp.where(distance > 0.0, *stiffness)
     best = xp.argmin(losses + prior, axis=0)
-    place = xp.clip(best, 1, len(_PLACES) - 2)
+    place = xp.clip(best, 1, len(_FACTORS) - 2)
     near = [xp.sum(xp.where(places == place + s, losses, 0.0), axis=0) for s in (-1, 0, 1)]
     usable = xp.isfinite(near[0]) & xp.isfinite(near[1]) & xp.isfinite(near[2])
     below, middle, above = (xp.where(usable, each, 0.0) for each in near)

@@ -1,6 +1,6 @@
 """The loss on held-out rows, for all members of a stack at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,32 +53,35 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
     float64 array of shape (K,)
         An array of the network's backend.
     """
-    return loss_of(network, loss, outputs(network, data, rows))[0]
+    return losses_of(network, loss, outputs(network, data, rows))[0][0, ...]
 
 
-def loss_of(
-    network: Network, loss: Loss, parts: Iterable[tuple[Any, Any, Any]], factor: Any = None
+def losses_of(
+    network: Network,
+    loss: Loss,
+    parts: Iterable[tuple[Any, Any, Any]],
+    factors: Sequence[Any] = (None,),
 ) -> tuple[Any, Any]:
-    """The same of :func:`outputs`, and the sums of the rows' weights, (K,) or (1,).
+    """The same of :func:`outputs`, (F, K), and the sums of the rows' weights, (K,) or (1,).
 
-    Where ``factor``, (K,), multiplies the raw outputs they are left as they are; else they are
-    overwritten.
+    Each of F factors, a number or an array of shape (K, 1, 1), multiplies the raw outputs. These
+    are overwritten where there is none.
     """
     backend, xp = network.backend, network.backend.xp
     dtype, device, count = network.parameters.flat.dtype, backend.device, network.members
-    value = xp.zeros(count, dtype=xp.float64, device=device)
+    values = xp.zeros((len(factors), count), dtype=xp.float64, device=device)
     no_gradient = xp.zeros(count, dtype=xp.float64, device=device)
     parameter = backend.asarray(loss.parameter(count), dtype=xp.float64)
     kernel = getattr(backend.kernels, loss.kernel)
     total: Any = 0.0
     for raw, y, weight in parts:
         no_bias = xp.zeros((count, raw.shape[2]), dtype=dtype, device=device)
-        if factor is not None:
-            raw = xp.astype(factor, dtype)[:, None, None] * raw
-        given = raw, no_bias, y, weight, no_gradient, parameter
-        kernel(*given, value, xp.zeros_like(no_bias), raw)
+        for place, factor in enumerate(factors):
+            scaled = raw if factor is None else factor * raw
+            given = scaled, no_bias, y, weight, no_gradient, parameter
+            kernel(*given, values[place, ...], xp.zeros_like(no_bias), scaled)
         total = total + xp.sum(weight, axis=1, dtype=xp.float64)
-    return value / total, total
+    return values / total, total
 
 
 def outputs(

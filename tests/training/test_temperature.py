@@ -14,7 +14,7 @@ from sknorm.data.dataset import TrainingData
 from sknorm.estimators.preparing import prepare
 from sknorm.estimators.stages import Given
 from sknorm.training.temperature import calibrated, calibrated_losses
-from sknorm.training.validation_loss import loss_of, outputs
+from sknorm.training.validation_loss import losses_of, outputs
 
 X, Y = make_classification(400, 8, n_informative=5, n_classes=3, flip_y=0.1, random_state=0)
 TARGETS = {"binary": Y > 0, "multiclass": Y, "multilabel": (X[:, :2] > 0.0).astype(int)}
@@ -44,8 +44,8 @@ def data_of(model: Any, X: Any, target: str, weight: Any) -> TrainingData:
 def loss_at(of: tuple[Any, ...], logarithm: float, member: int) -> float:
     """Mean loss at one inverse temperature."""
     network, loss, *table = of
-    factor = np.full(network.members, np.exp(logarithm))
-    return float(loss_of(network, loss, outputs(network, *table), factor)[0][member])
+    factor = float(np.exp(logarithm))
+    return float(losses_of(network, loss, outputs(network, *table), [factor])[0][0, member])
 
 
 def prior(logarithm: float) -> float:

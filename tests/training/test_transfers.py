@@ -146,14 +146,14 @@ def test_so_does_an_epoch_with_held_out_rows(traffic: Traffic, name: str, statis
     assert_quiet(traffic, uploads=4 + passes)
 
 
-def test_classifiers_are_as_quiet(traffic: Traffic) -> None:
+@pytest.mark.parametrize(("calibration", "uploads"), [(None, 4), ("temperature", 5)])
+def test_classifiers_are_as_quiet(traffic: Traffic, calibration: Any, uploads: int) -> None:
     X, y = table()
     labels = np.digitize(y, [-1.0, 1.0])
     stopping = {"early_stopping": True, "validation_fraction": 0.25, "label_smoothing": 0.1}
-    MLPClassifier(**settings(**stopping), preset="sklearn").fit(
-        strict.asarray(X, device=DEVICE), labels
-    )
-    assert_quiet(traffic, uploads=4)
+    changed = settings(**stopping, calibration=calibration)
+    MLPClassifier(**changed, preset="sklearn").fit(strict.asarray(X, device=DEVICE), labels)
+    assert_quiet(traffic, uploads=uploads)
 
 
 @pytest.mark.parametrize("stopping", [False, True])
