@@ -72,7 +72,11 @@ SHARED: dict[str, list[Any]] = {
     "warm_start": [False, False, True],
 }
 OWN: dict[type, dict[str, list[Any]]] = {
-    MLPClassifier: {"class_weight": [None, None, "balanced"], "label_smoothing": [0.0, 0.0, 0.1]},
+    MLPClassifier: {
+        "class_weight": [None, None, "balanced"],
+        "label_smoothing": [0.0, 0.0, 0.1],
+        "calibration": ["auto", "temperature", None],
+    },
     MLPRegressor: {
         "loss": list(LOSSES),
         "quantile": [0.5, [0.1, 0.9], [0.3]],
