@@ -33,6 +33,8 @@ def default_space(estimator: Any) -> dict[str, Any]:
     ------
     TypeError
         If it does not end in a network.
+    ValueError
+        If a parameter of the network has a value that it cannot have.
 
     See Also
     --------
@@ -56,6 +58,7 @@ def default_space(estimator: Any) -> dict[str, Any]:
             "default_space takes an MLPClassifier, an MLPRegressor or a Pipeline that ends in one, "
             f"got {estimator!r}."
         )
+    network._validate_params()
     defaults, usual = type(network)(), recipe.resolved(network)
     rate, layers = usual.learning_rate_init, tuple(usual.hidden_layer_sizes)
     space = {

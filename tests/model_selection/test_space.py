@@ -61,3 +61,8 @@ def test_all_of_it_can_be_trained(kind: type) -> None:
     search.fit(X, TARGETS[kind])
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.predict(X).shape == (120,)
+
+
+def test_presets_that_do_not_exist() -> None:
+    with pytest.raises(ValueError, match="'preset' parameter of MLPClassifier"):
+        default_space(MLPClassifier(preset="none"))
