@@ -49,6 +49,7 @@ from sknorm.model_selection.selection import (
     refitted,
     select,
 )
+from sknorm.model_selection.time_shares import work_of
 from sknorm.training.budget import within
 from sknorm.training.checkpoint import checkpointing
 
@@ -156,7 +157,7 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
                 if journal is not None:
                     journal.add(done)
                 if context.time is not None:
-                    context.time.finish(sum(candidates[each["key"][0]].work for each in done))
+                    context.time.finish(work_of(candidates[each["key"][0]] for each in done))
                 announce(done, candidates, folds, self.verbose)
                 several = [each["test_scores"] for each in done if callable(self.scoring)]
                 for each in (each for each in several if isinstance(each, dict)):
@@ -255,7 +256,8 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
                 best = refitted(context, candidates, self.ensemble_weights_)
             else:
                 kept = None if journal is None else journal.of_refit()
-                with within(context.refitting(1).granted(1)), checkpointing(kept):
+                own = [candidates[self.best_index_]]
+                with within(context.refitting(own).granted(own)), checkpointing(kept):
                     best.fit(context.X, context.y, **context.fit_params)
         self.best_estimator_, self.refit_time_ = best, time.time() - started
         if hasattr(best, "feature_names_in_"):

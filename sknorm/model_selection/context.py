@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -24,7 +25,7 @@ from sknorm._typing import Integer
 from sknorm.backends import is_on_host, take_rows
 from sknorm.data.table import View
 from sknorm.estimators.preparing import view_table
-from sknorm.model_selection.time_shares import SharedTime
+from sknorm.model_selection.time_shares import SharedTime, work_of
 from sknorm.training.budget import Budget
 
 _SECONDS = 1.0
@@ -136,17 +137,17 @@ class Context:
         """How many rows there are."""
         return _num_samples(self.X)
 
-    def refitting(self, work: float) -> "Context":
+    def refitting(self, candidates: Sequence[Any]) -> "Context":
         """The same of the fits to all rows, with which a search ends, in what time is left."""
         rows = np.arange(self.count)
-        left = None if self.time is None else SharedTime(self.time.left, work)
+        left = None if self.time is None else SharedTime(self.time.left, work_of(candidates))
         new = replace(self, splits=[(rows, rows)], error_score="raise", time=left)
         parts = None if self.parts is None else replace(self.parts, stem=f"{self.parts.stem}.all")
         return replace(new, progress=Progress(), parts=parts, known={}, _tables={})
 
-    def granted(self, work: float) -> Budget | None:
-        """The share of some work of the time, if it is limited."""
-        return None if self.time is None else self.time.grant(work, self.threads)
+    def granted(self, candidates: Sequence[Any]) -> Budget | None:
+        """The share of a fit of each of these candidates of the time, if it is limited."""
+        return None if self.time is None else self.time.grant(work_of(candidates), self.threads)
 
     def view(self, network: Any) -> View:
         """The table as a network takes it; rows that no fold trains on may be any.

@@ -21,7 +21,7 @@ from sknorm._sklearn import scorers_by_name
 from sknorm.model_selection.context import Context
 from sknorm.model_selection.plan import Candidates, Job, plan
 from sknorm.model_selection.results import Results
-from sknorm.model_selection.time_shares import SharedTime
+from sknorm.model_selection.time_shares import SharedTime, work_of
 from sknorm.model_selection.train import Stack, begin, evaluate
 
 FOLDS = 3  # from so many on candidates leave between folds, below between epochs
@@ -127,7 +127,7 @@ def fits_of(candidates: int, folds: int) -> int:
 
 def _mean_work(candidates: Candidates) -> float:
     """That of a candidate, of which nobody knows yet how long it stays."""
-    return sum(candidate.work for candidate in candidates) / len(candidates)
+    return work_of(candidates) / len(candidates)
 
 
 def _by_folds(context: Context, candidates: Candidates, metric: Any) -> Iterator[Results]:

@@ -116,7 +116,7 @@ def refitted(
     Candidates that cannot be stacked take several.
     """
     chosen = [candidate for candidate in candidates if weights[candidate.number] > 0]
-    context, models = context.refitting(sum(candidate.work for candidate in chosen)), {}
+    context, models = context.refitting(chosen), {}
     rows, _ = context.splits[0]
     for unit in plan(context, chosen, [0], workers=1):
         if unit[0].candidate.alone:

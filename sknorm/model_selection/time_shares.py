@@ -1,8 +1,14 @@
 """The time of a search, of which each fit gets its share by the work that it is."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from sknorm.training.budget import Budget
+
+
+def work_of(candidates: Iterable[Any]) -> int:
+    """The work of a fit of each of these candidates, in epochs of one network."""
+    return sum(candidate.work for candidate in candidates)
 
 
 class SharedTime:
@@ -26,8 +32,8 @@ class SharedTime:
         return self.budget.left
 
     def grant(self, work: float, side_by_side: int = 1) -> Budget:
-        """The share of some work, which is above zero; others may be running beside it."""
-        return self.budget.part(min(1.0, work * side_by_side / max(self.work, work)))
+        """The share of some work, beside which others may be running."""
+        return self.budget.part(min(1.0, work * side_by_side / max(self.work, work, 1.0)))
 
     def finish(self, work: float) -> None:
         """Take note of work that is done."""

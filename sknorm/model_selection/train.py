@@ -78,7 +78,7 @@ def fitted_clone(context: Context, candidate: Candidate, rows: np.ndarray) -> An
     network = network_of(model)
     if getattr(network, "checkpoint", None) is not None:
         network.set_params(checkpoint=None)  # which others have, too
-    limit = within(context.granted(candidate.work))
+    limit = within(context.granted([candidate]))
     with context.progress.fitting(model), _interruptible(), limit:
         return model.fit(taken(context.X, rows), *targets, **params)
 
@@ -325,7 +325,7 @@ class Stack(Observer):
     def _budget(self) -> Budget | None:
         """Time that the trials may take together: their own, and a share of the search's."""
         own = [trial.training.model.max_time for trial in self.trials]
-        with within(self.context.granted(sum(each.job.candidate.work for each in self.trials))):
+        with within(self.context.granted([trial.job.candidate for trial in self.trials])):
             return budget_of(None if None in own else sum(own))
 
     @contextmanager
