@@ -118,7 +118,8 @@ def predictive(
         raw = xp.astype(inference.raw(table, scaling, noise), dtype, copy=False)
         if n_samples is None and not with_std:
             return Predictive(average(fitted, raw, backend, xp), None)
-        total = total + _mean(raw, fitted.weights, backend)
+        if fitted.averages_raw:
+            total = total + _mean(raw, fitted.weights, backend)
         values = loss.inverse_link(raw, xp)
         for member in range(values.shape[0]):  # West's update: few arrays are held at once
             value = values[member, ...]
