@@ -86,7 +86,7 @@ def check_incremental(estimator: Any) -> None:
         ("swa_fraction", estimator.swa_fraction > 0),
         ("norm_statistics", estimator.norm_statistics == "population"),
         ("member_space", estimator.member_space is not None),
-        ("calibration", getattr(estimator, "calibration", None) == "temperature"),
+        ("calibration", recipe.asks_for_calibration(estimator)),
     ):
         if reason:
             raise ValueError(

@@ -31,25 +31,23 @@ def hold_out(
     """
     prepared, rows = training.prepared, training.prepared.rows
     trained, data = build.all_rows(estimator, len(rows)), prepared.data
-    selects = estimator.member_space is not None and estimator.n_members > 1
-    calibrates = recipe.calibrates(estimator)
     if given.X is not None:
         data, rows = _given_data(estimator, training, given)
         held = build.all_rows(estimator, len(rows))
     elif recipe.stops_early(estimator, len(rows), prepared.facts.task):
-        own = states[:1] if selects else states
+        own = states[:1] if training.selects else states
         trained, held = splits.split(rows, estimator.validation_fraction, prepared.target, own)
-        if selects:  # by the same rows
+        if training.selects:  # by the same rows
             trained, held = (np.repeat(each, len(states), axis=0) for each in (trained, held))
-    elif calibrates and not recipe.is_auto(estimator.calibration):
+    elif recipe.asks_for_calibration(estimator):
         raise ValueError(
             f"calibration={estimator.calibration!r} needs held-out rows, but early_stopping=False "
             "and fit was given no X_val. Set early_stopping to True or 'auto', or calibration=None."
         )
     else:
         return trained, None, training
-    training = training._replace(held=(data, held), calibrates=calibrates, selects=selects)
-    return trained, _score(estimator, training, data, rows, held), training
+    score = _score(estimator, training, data, rows, held)
+    return trained, score, training._replace(held=(data, held))
 
 
 def _given_data(estimator: Any, training: Training, given: HeldOut) -> tuple[TrainingData, Rows]:

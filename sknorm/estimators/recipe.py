@@ -195,18 +195,23 @@ def standardizes_target(estimator: Any) -> bool:
     return bool(estimator.standardize_target)
 
 
+def asks_for_calibration(estimator: Any) -> bool:
+    """Whether somebody has asked for it; regressors have none."""
+    return getattr(estimator, "calibration", None) not in (None, "auto")
+
+
 def calibrates(estimator: Any) -> bool:
     """Whether a classifier scales its raw outputs by held-out rows, where it has some."""
-    how = getattr(estimator, "calibration", None)  # regressors have none
-    return not is_plain(estimator) if is_auto(how) else how is not None
+    auto = is_auto(getattr(estimator, "calibration", None)) and not is_plain(estimator)
+    return auto or asks_for_calibration(estimator)
 
 
 def stops_early(estimator: Any, rows: int, task: str) -> bool:
     """Whether an estimator without ``"auto"`` holds rows out to choose the epoch by."""
     if not is_auto(estimator.early_stopping):
         return bool(estimator.early_stopping)
-    if getattr(estimator, "calibration", None) == "temperature":
-        return True  # which somebody has asked for
+    if asks_for_calibration(estimator):
+        return True
     if is_plain(estimator):
         return estimator.solver != "lbfgs" and is_large(rows)
     return rows >= _LEAST_TO_HOLD_OUT[task]

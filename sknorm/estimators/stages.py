@@ -96,10 +96,6 @@ class Training(NamedTuple):
         Whether it goes on from an earlier fit.
     held : pair of TrainingData and int64 array of shape (K, n), or None
         Rows held out by each member.
-    calibrates : bool
-        Whether they decide how sure the members are.
-    selects : bool
-        Whether they, which are the same for all members then, select some.
     """
 
     prepared: Prepared
@@ -107,8 +103,16 @@ class Training(NamedTuple):
     fitted: Fitted
     continued: bool
     held: tuple[TrainingData, np.ndarray] | None = None
-    calibrates: bool = False
-    selects: bool = False
+
+    @property
+    def calibrates(self) -> bool:
+        """Whether held-out rows, if there are some, decide how sure the members are."""
+        return recipe.calibrates(self.model)
+
+    @property
+    def selects(self) -> bool:
+        """Whether they, which are the same for all members then, select some."""
+        return self.model.member_space is not None and self.model.n_members > 1
 
     def attributes(self, network: Network, *, selects: bool = False) -> dict[str, Any]:
         """What makes an estimator one that is fitted so far; members are selected at the end."""
