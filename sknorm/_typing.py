@@ -76,7 +76,7 @@ Activation: TypeAlias = Literal[
 Solver: TypeAlias = Literal["sgd", "adam", "adamw", "lbfgs"]
 BatchSize: TypeAlias = Integer | Literal["auto"]
 LearningRate: TypeAlias = Literal[
-    "auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"
+    "auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle", "adaptive_cosine"
 ]
 Preset: TypeAlias = Literal["best", "accurate", "fast", "sklearn"]
 Path: TypeAlias = str | os.PathLike[str]

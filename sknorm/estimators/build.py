@@ -155,13 +155,18 @@ def plan(
     )
 
 
-def schedule(estimator: Any, members: Members, batches: Batches) -> schedules.Schedule:
-    """The learning rates, over ``max_iter`` epochs where they are planned."""
+def schedule(
+    estimator: Any, members: Members, batches: Batches, enough: np.ndarray | None = None
+) -> schedules.Schedule:
+    """The learning rates, over ``max_iter`` epochs where they are planned.
+
+    ``enough`` are the scores (K,) beyond which an adaptive schedule takes all of them.
+    """
     planned = estimator.learning_rate in recipe.PLANNED and estimator.solver != "lbfgs"
     acts = estimator.solver == "sgd" or planned
     name = estimator.learning_rate if acts else "constant"
     total = estimator.max_iter * batches.per_epoch
-    return schedules.build(name, members.learning_rate_init, estimator.power_t, total)
+    return schedules.build(name, members.learning_rate_init, estimator.power_t, total, enough)
 
 
 def optimizer(estimator: Any) -> SGD | Adam:

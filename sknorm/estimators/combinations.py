@@ -54,6 +54,12 @@ def check_combination(estimator: Any) -> None:
             f"input_dropout={estimator.input_dropout} drops numbers, and n_bins={estimator.n_bins} "
             "embeds them, of which zero would be a value like others. Set either to its default."
         )
+    if estimator.learning_rate == "adaptive_cosine" and estimator.swa_fraction > 0:
+        raise ValueError(
+            f"swa_fraction={estimator.swa_fraction} averages the last epochs, and under "
+            "learning_rate='adaptive_cosine' nobody knows beforehand which these are. Use "
+            "learning_rate='cosine', or swa_fraction=0."
+        )
     _check_layer_norm(estimator)
     if not PENALTIES[estimator.penalty].takes_l1_ratio and estimator.l1_ratio > 0:
         warn(

@@ -20,8 +20,11 @@ from sknorm.network.members import Members
 from sknorm.network.network import Network, initialize, revive
 from sknorm.training.batches import Batches
 from sknorm.training.checkpoint import Checkpoint
+from sknorm.training.plan import Score
 from sknorm.training.task import Task
+from sknorm.training.validation_loss import HeldOutLoss
 
+_NOISELESS = 0.03  # share of the loss of a constant
 # Whether fits are those of a regularization path: the weights that one begins with are those of
 # another alpha, and it takes more epochs to leave them than a score has patience for.
 _ON_PATH: ContextVar[bool] = ContextVar("_ON_PATH", default=False)
@@ -58,10 +61,24 @@ def plan_training(
     size = build.rows_per_batch(estimator, rows.shape[1]) if steps else rows.shape[1]
     # Those of several members are drawn here, for this run alone.
     batches = Batches(rows, size, estimator.shuffle, states, private=estimator.n_members > 1)
-    schedule = build.schedule(estimator, members, batches)
+    schedule = build.schedule(estimator, members, batches, _enough(estimator, training, score))
     max_fun = None if steps else estimator.max_fun
     task = Task(network, members, batches, prepared.data, schedule, plan, score, max_fun)
     return training, task
+
+
+def _enough(estimator: Any, training: Training, score: Score | None) -> np.ndarray | None:
+    """Scores (K,) of networks for which an adaptive schedule takes its time; None is never.
+
+    Their held-out loss is then so small a share of the best constant's that there is hardly any
+    noise, and what is left of it is what the network has not learned yet.
+    """
+    adapts = estimator.learning_rate == "adaptive_cosine" and estimator.early_stopping
+    if not adapts or not isinstance(score, HeldOutLoss):
+        return None
+    prepared = training.prepared
+    constant = prepared.target.loss.initial_bias(prepared.encoded, prepared.rows.weights())
+    return _NOISELESS * score.of_constant(training.fitted.network, constant)
 
 
 def fitted_model(

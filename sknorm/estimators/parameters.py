@@ -47,8 +47,8 @@ hidden_layer_sizes : int >= 1 or array-like of shape (n_layers - 2,) or 'auto' =
 activation : {_options(["auto", *ACTIVATIONS])} = 'auto'
     Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
 preset : {_options(PRESETS)} = 'accurate'
-    What 'auto' stands for: more networks, trained for longer, than most tables gain from, which
-    take three times as long to fit, or six for numbers ('best'); a few that are nearly as accurate;
+    What 'auto' stands for: more networks than most tables gain from, which take three times as long
+    to fit ('best'); a few that are nearly as accurate;
     one small network; or the values of scikit-learn's MLP (with the norm that is asked for).
 solver : {{'sgd', 'adam', 'adamw', 'lbfgs'}} = 'adam'
     'sgd' with momentum, 'adam' with the penalty in its gradient and the proximal step in its
@@ -60,9 +60,14 @@ alpha* : float >= 0 = 1e-4
 batch_size : int >= 1 or 'auto' = 'auto'
     Largest number of rows of a batch; n rows make ``ceil(n / batch_size)`` batches whose
     sizes differ by at most one. 'auto' is 64 below 4,000 rows, 128 below 20,000, else 256.
-learning_rate : {{'auto', 'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle'}} = 'auto'
+learning_rate : {{'auto', 'constant', 'invscaling', 'adaptive', 'cosine', 'one_cycle', \
+'adaptive_cosine'}} = 'auto'
     Schedule. 'invscaling' and 'adaptive' are scikit-learn's and act with 'sgd' only.
     'cosine' falls to zero over ``max_iter`` epochs; 'one_cycle' first rises over 30% of them.
+    'adaptive_cosine' falls to zero over a third of ``max_iter``. But a network whose held-out loss
+    comes below 3% of that of a constant half-way there takes all of them: its second half is five
+    times as long, and so is its patience. Without a held-out loss (``early_stopping``,
+    ``scoring``) all networks end after a third.
 learning_rate_init* : float > 0 or 'auto' = 'auto'
     Initial (or, under 'one_cycle', largest) step size.
 power_t : float >= 0 = 0.5
@@ -72,8 +77,9 @@ max_iter : int >= 1 or 'auto' = 'auto'
 max_time : float > 0 or None = None
     Seconds that ``fit`` may take, of all members together. Training ends, in the middle of an epoch
     if need be, when they are over, with what it has learned by then: the weights of the best epoch,
-    or the last ones. 'cosine', 'one_cycle' and ``swa_fraction`` are planned over as many steps as
-    there is time for. How many that is depends on the machine, and so does the model.
+    or the last ones. Schedules that are planned over epochs, and ``swa_fraction``, are planned
+    over as many steps as there is time for. How many that is depends on the machine, and so does
+    the model.
     ``partial_fit`` trains for one epoch, whatever it takes.
 checkpoint : str or path-like or None = None
     A file that keeps where training stands. A fit that was killed goes on from it when ``fit`` is
@@ -122,7 +128,7 @@ epsilon : float > 0 = 1e-8
     Numerical stability of Adam.
 n_iter_no_change : int >= 1 or inf or 'auto' = 'auto'
     Epochs without improvement before a network has converged; ``numpy.inf`` never ends training.
-    'cosine' and 'one_cycle' go on to ``max_iter`` all the same, unless 'auto' has chosen them.
+    Schedules that are planned over epochs go on all the same, unless 'auto' has chosen them.
 max_fun : int >= 1 = 15000
     Largest number of evaluations of the objective by 'lbfgs'.
 scaling : {{'auto', 'robust', 'standard'}} or None = 'auto'

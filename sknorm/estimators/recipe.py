@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 from sklearn.base import is_classifier
 
 from sknorm.data.splits import is_large
+from sknorm.optim.schedules import ADAPTIVE_PARTS
 
 # Presets: more networks, trained for longer, than most tables gain from; a few that are nearly as
 # accurate; one that takes a fraction of the time; and scikit-learn's values, with whatever norm is
 # asked for.
 PRESETS = ("best", "accurate", "fast", "sklearn")
 PATIENCE = 10
-PLANNED = ("cosine", "one_cycle")  # schedules that are meant to use up max_iter
+PLANNED = ("cosine", "one_cycle", "adaptive_cosine")  # schedules that are meant to use up max_iter
 MAY_END = "_may_end"  # attribute of resolved estimators: whether such a schedule may end before
 _SKLEARN = {
     "hidden_layer_sizes": (100,),
@@ -93,11 +94,26 @@ def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
         if facts.rows < _TINY:
             values["hidden_layer_sizes"] = (64, 64)
             values["max_iter"] = min(values["max_iter"], 48)
+        if _adapts(estimator, facts):
+            values["learning_rate"] = "adaptive_cosine"
+        if "adaptive_cosine" in (estimator.learning_rate, values["learning_rate"]):
+            values["max_iter"] *= ADAPTIVE_PARTS
     if not is_auto(estimator.learning_rate):  # patience is that of the schedule
         values["n_iter_no_change"] = PATIENCE
         if estimator.learning_rate not in PLANNED:  # which ends where training no longer gains
             values["max_iter"] = _SKLEARN["max_iter"]
     return {name: value for name, value in values.items() if is_auto(getattr(estimator, name))}
+
+
+def _adapts(estimator: Any, facts: Facts) -> bool:
+    """Whether networks train for longer where they explain nearly all of the held-out rows."""
+    assert facts.rows is not None
+    planned = is_auto(estimator.learning_rate) and is_auto(estimator.max_iter)
+    if not planned or estimator.preset == "fast":
+        return False
+    watched = stops_early(estimator, facts.rows, facts.task) and estimator.scoring == "loss"
+    squared = getattr(estimator, "loss", None) == "squared_error"
+    return watched and squared and not estimator.swa_fraction
 
 
 def _by_rows(values: Mapping[str, Sequence[tuple[int, float]]], facts: Facts) -> float:
@@ -114,7 +130,7 @@ def _accurate(facts: Facts) -> dict[str, Any]:
         "learning_rate": "cosine",
         "learning_rate_init": 4e-3 if facts.task == "regression" else 1e-3,
         "max_iter": 32 if shallow else 64,
-        "n_iter_no_change": 12,
+        "n_iter_no_change": 8 if facts.task == "binary" else 12,
         "beta_2": 0.95,
         "dropout": _by_rows(_DROPOUT, facts),
         "n_bins": 16,
@@ -123,12 +139,7 @@ def _accurate(facts: Facts) -> dict[str, Any]:
 
 
 def _best(facts: Facts) -> dict[str, Any]:
-    """Where held-out rows end a training that gains no more, numbers may take twice the epochs."""
-    assert facts.rows is not None
-    values = {**_accurate(facts), "n_members": 16}
-    if facts.task == "regression" and facts.rows >= _LEAST_TO_HOLD_OUT["regression"]:
-        values |= {"max_iter": 128, "n_iter_no_change": 40}
-    return values
+    return {**_accurate(facts), "n_iter_no_change": 12, "n_members": 16}
 
 
 def _fast(facts: Facts) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from sknorm.network.network import Network
 from sknorm.network.population import set_population_statistics
+from sknorm.optim.schedules import SLOWER
 from sknorm.training.full_batch import FullBatch
 from sknorm.training.history import mean
 from sknorm.training.keepers import first_averaged
@@ -130,6 +131,7 @@ class Run:
         state.stopped = self.observer.epoch_ends(epoch, loss, score, self._snapshot)
         values = scores if state.stopping.by_score and scores is not None else losses
         improved = state.stopping.observe(state.active, values, finite, losses)
+        self._slow_down()
         state.best.keep([state.active[k] for k in improved], state.network, improved)
         if self.task.plan.incremental:  # this epoch may be the last
             lost |= ~finite
@@ -146,15 +148,23 @@ class Run:
     def _judge(self, lost: np.ndarray, losses: np.ndarray) -> None:
         """Let go of the members that have diverged, who are ``lost``, or converged."""
         state, staying = self.state, []
+        over = state.schedule.is_over(state.step)
         for k, member in enumerate(state.active):
             if lost[k]:
                 self.report_divergence(member, losses[k])
                 self._settle(k, member)
-            elif state.stopping.has_converged(member) and self._leaves(k, member):
+            elif over[k] or (state.stopping.has_converged(member) and self._leaves(k, member)):
                 self._settle(k, member)
             else:
                 staying.append(k)
         self._compact(staying)
+
+    def _slow_down(self) -> None:
+        """Let members that are good enough train for longer, with more patience."""
+        stopping, active = self.state.stopping, self.state.active
+        scores = stopping.best[active]
+        for k in self.state.schedule.slow_down(self.state.step, scores):
+            stopping.slower[active[k]] = SLOWER
 
     def _leaves(self, k: int, member: int) -> bool:
         """Whether a plateau ends a member's training, rather than being one for the schedule."""

@@ -30,6 +30,15 @@ class HeldOutLoss:
         """Scores (K,) of the active members, which ``network`` holds."""
         return -mean_loss(network, self.loss, self.data, self.rows[active])
 
+    def of_constant(self, network: Network, constant: np.ndarray) -> np.ndarray:
+        """Scores (K,) of raw outputs (n_outputs,) that are the same for all rows."""
+        backend, xp = network.backend, network.backend.xp
+        parts = (
+            (xp.zeros_like(raw) + backend.asarray(constant, dtype=raw.dtype), y, weight)
+            for raw, y, weight in outputs(network, self.data, self.rows)
+        )
+        return -backend.to_numpy(losses_of(network, self.loss, parts)[0][0, ...])
+
     def reason(self, member: int) -> str:
         """Why none of a member's scores was finite."""
         return (

@@ -90,7 +90,9 @@ BORDER: dict[str, list[Any]] = {
     "solver": ["sgd", "adam", "adamw", "lbfgs"],
     "alpha": [0, 10],
     "batch_size": ["auto", 2, 240, np.int64(50)],
-    "learning_rate": ["auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle"],
+    "learning_rate": [
+        "auto", "constant", "invscaling", "adaptive", "cosine", "one_cycle", "adaptive_cosine",
+    ],
     "learning_rate_init": ["auto", 1e-12, np.float32(0.1)],
     "power_t": [0, 3, 200.0, 1e300],
     "max_iter": ["auto", 1],

@@ -65,6 +65,7 @@ REGRESSORS: dict[str, dict[str, Any]] = {
     "population": {"norm_statistics": "population", **DEEP},
     "cosine": {"learning_rate": "cosine"},
     "one cycle": {"learning_rate": "one_cycle"},
+    "adaptive cosine": {"learning_rate": "adaptive_cosine", "early_stopping": True},
     "inverse scaling": {**SGD, "learning_rate": "invscaling"},
     "adaptive": {**SGD, "learning_rate": "adaptive", "tol": 0.05, "n_iter_no_change": 2},
     "clipping": {"max_grad_norm": 0.1},

@@ -105,6 +105,7 @@ COMMON: list[dict[str, Any]] = [
     {"norm_statistics": "population"}, {"swa_fraction": 0.5}, {"swa_fraction": 0.5, **STOPS},
     {"n_members": 2}, {"n_members": 2, **STOPS}, {"penalty": "group_lasso", "alpha": 0.1},
     {"max_grad_norm": 0.1}, {"tol": 0.1, "n_iter_no_change": 2}, {"scoring": None, **STOPS},
+    {"learning_rate": "adaptive_cosine", **STOPS},
 ]  # fmt: skip
 
 
@@ -130,6 +131,21 @@ def test_each_run_ends_as_it_does_alone(target: str, common: dict[str, Any]) -> 
     made = [[run(rows, target, **{**common, **c}) for c in changes for rows in FOLDS] for _ in "ab"]
     for found, alone in zip(together(made[0]), made[1], strict=True):
         assert_as_alone(found, alone.task.run())
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.75])
+def test_those_that_train_for_longer_do_so_as_alone(
+    monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    """Each member is told by its own held-out loss whether to go on."""
+    monkeypatch.setattr("sknorm.estimators.fitting._NOISELESS", share)
+    common = {"learning_rate": "adaptive_cosine", "max_iter": 30, **STOPS}
+    made = [[run(rows, "number", **common, **c) for c in VARIED for rows in FOLDS] for _ in "ab"]
+    epochs = []
+    for found, alone in zip(together(made[0]), made[1], strict=True):
+        assert_as_alone(found, alone.task.run())
+        epochs.append(int(found.epochs[0]))
+    assert min(epochs) <= 10 < max(epochs) <= 30
 
 
 def test_members_leave_at_different_epochs() -> None:

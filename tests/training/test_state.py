@@ -98,6 +98,25 @@ def test_a_run_is_resumed_after_any_epoch(binary: Table, settings: dict[str, Any
     assert_same(made.outcome(), expected)
 
 
+def longer(table: Table) -> Task:
+    """Of four members two train for longer, with patience for six times two epochs."""
+    settings = {"max_iter": 12, "n_members": 4, "learning_rate": "adaptive_cosine", **STOPS}
+    made = task(table, **settings, learning_rate_init=0.001)
+    made.schedule.enough[:] = [-1e9, np.inf, -1e9, np.inf]
+    return made
+
+
+def test_a_run_in_which_some_train_for_longer_is_resumed_after_any_epoch(binary: Table) -> None:
+    made, expected = longer(binary).start(), longer(binary).run()
+    assert expected.epochs.tolist() == [12, 4, 12, 4]
+    while not made.ended:
+        other = longer(binary)
+        resumed = Run(other, state=State.from_arrays(other, written(made.state)))
+        resumed.advance()
+        assert_same(resumed.outcome(), expected)
+        made.advance(made.state.epoch + 1)
+
+
 def test_members_leave_on_the_way(binary: Table) -> None:
     """What cases before count on."""
     assert len(set(task(binary, **LEAVE).run().epochs.tolist())) > 2
