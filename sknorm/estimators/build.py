@@ -160,7 +160,7 @@ def schedule(
 ) -> schedules.Schedule:
     """The learning rates, over ``max_iter`` epochs where they are planned.
 
-    ``enough`` are the scores (K,) beyond which an adaptive schedule takes all of them.
+    ``enough`` are scores (K,) beyond which networks take all of them under an adaptive one.
     """
     planned = estimator.learning_rate in recipe.PLANNED and estimator.solver != "lbfgs"
     acts = estimator.solver == "sgd" or planned

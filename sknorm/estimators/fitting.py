@@ -68,10 +68,10 @@ def plan_training(
 
 
 def _enough(estimator: Any, training: Training, score: Score | None) -> np.ndarray | None:
-    """Scores (K,) of networks for which an adaptive schedule takes its time; None is never.
+    """Scores (K,) beyond which networks train for longer under an adaptive schedule, if they may.
 
     Their held-out loss is then so small a share of the best constant's that there is hardly any
-    noise, and what is left of it is what the network has not learned yet.
+    noise: what is left of it may be what the network has not learned yet.
     """
     adapts = estimator.learning_rate == "adaptive_cosine" and estimator.early_stopping
     if not adapts or not isinstance(score, HeldOutLoss):

@@ -64,10 +64,10 @@ learning_rate : {{'auto', 'constant', 'invscaling', 'adaptive', 'cosine', 'one_c
 'adaptive_cosine'}} = 'auto'
     Schedule. 'invscaling' and 'adaptive' are scikit-learn's and act with 'sgd' only.
     'cosine' falls to zero over ``max_iter`` epochs; 'one_cycle' first rises over 30% of them.
-    'adaptive_cosine' falls to zero over a third of ``max_iter``. But a network whose held-out loss
-    comes below 3% of that of a constant half-way there takes all of them: its second half is five
-    times as long, and so is its patience. Without a held-out loss (``early_stopping``,
-    ``scoring``) all networks end after a third.
+    'adaptive_cosine' falls to zero over a third of ``max_iter``. A network whose held-out loss is
+    below 3% of that of a constant goes on: over the other two thirds the rate falls to zero once
+    more, from half of its first value (Loshchilov and Hutter, 2017, SGDR), and no plateau ends it.
+    Without a held-out loss (``early_stopping``, ``scoring``) no network goes on.
 learning_rate_init* : float > 0 or 'auto' = 'auto'
     Initial (or, under 'one_cycle', largest) step size.
 power_t : float >= 0 = 0.5

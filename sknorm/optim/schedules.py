@@ -8,10 +8,8 @@ from typing import Self
 import numpy as np
 
 _FLOOR = 1e-6  # the adaptive schedule stops a member whose learning rate is this small
-ADAPTIVE_PARTS = 3  # an adaptive cosine ends after one of so many parts of its steps, or after all
-# How much slower the second half of an adaptive cosine then is: it takes five sixths of the steps
-# in the place of one.
-SLOWER = 2 * ADAPTIVE_PARTS - 1
+ADAPTIVE_PARTS = 3  # of the steps of an adaptive cosine, of which the first cosine is one
+_RESTART = 0.5  # share of the initial rate with which its second cosine begins
 
 
 @dataclass
@@ -43,9 +41,9 @@ class Schedule:
         """React to a member that stopped improving; True ends its training."""
         return True
 
-    def slow_down(self, step: int, scores: np.ndarray) -> list[int]:
-        """Let members whose best scores (K,) ask for it take more steps; who needs patience now."""
-        return []
+    def watch(self, step: int, scores: np.ndarray) -> np.ndarray:
+        """Take note of the best scores (K,) so far; which members no plateau is to end."""
+        return np.zeros(len(self.initial), dtype=bool)
 
     def is_over(self, step: int) -> np.ndarray:
         """Which members (K,) have come to the end of what is planned for them."""
@@ -135,57 +133,52 @@ class Cosine(Schedule):
 
 @dataclass
 class AdaptiveCosine(Cosine):
-    """Cosine over a third of the steps, or over all of them for members that are good half-way.
+    """Cosine over a third of the steps, and for good members a second one over the others.
 
-    For them its second half is slower: there is so little noise in what they learn that further
-    steps make them more exact.
+    There is so little noise in what they learn that further steps may make them more exact. The
+    second cosine is a warm restart, as in SGDR, from half the initial rate.
 
     Attributes
     ----------
     enough : float64 array of shape (K,)
-        Validation score beyond which a member goes on for longer; inf is none.
-    turned : float64 array of shape (K,)
-        Step at which it became slower; NaN before half-way, and inf for those that end as planned.
+        Validation score beyond which a member has a second cosine; inf is none.
+    restarted : float64 array of shape (K,)
+        Step at which it began; NaN before, and inf for members without one.
     """
 
     enough: np.ndarray = field(default_factory=lambda: np.empty(0))
-    turned: np.ndarray = field(default_factory=lambda: np.empty(0))
+    restarted: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
-        if self.turned.size == 0:
-            self.turned = np.full_like(self.initial, np.nan)
+        if self.restarted.size == 0:
+            self.restarted = np.full_like(self.initial, np.nan)
 
     @property
     def planned(self) -> float:
-        """Steps of members that do not go on for longer."""
+        """Steps of the first cosine."""
         return self.total / ADAPTIVE_PARTS
 
     def rate(self, step: int) -> np.ndarray:
-        waves = [_half_wave(self._done(step, turned)) for turned in self.turned.tolist()]
-        return self.initial * np.array(waves)
+        return self.initial * np.array([self._share(step, at) for at in self.restarted.tolist()])
 
-    def slow_down(self, step: int, scores: np.ndarray) -> list[int]:
-        undecided = np.isnan(self.turned)
-        longer = undecided & (scores > self.enough)
-        if step >= 0.5 * self._within(self.planned):
-            self.turned[undecided] = np.inf
-            self.turned[longer] = step
-        return np.flatnonzero(longer).tolist()
+    def watch(self, step: int, scores: np.ndarray) -> np.ndarray:
+        good = scores > self.enough
+        if step >= self.planned:
+            undecided = np.isnan(self.restarted)
+            self.restarted[undecided] = np.inf
+            self.restarted[undecided & good] = step
+        return good
 
     def is_over(self, step: int) -> np.ndarray:
-        return ~np.isfinite(self.turned) & (step >= self.planned)
+        return ~np.isfinite(self.restarted) & (step >= self.planned)
 
-    def _done(self, step: int, turned: float) -> float:
-        """Share of the wave before this step."""
-        planned, total = self._within(self.planned), self._within(self.total)
-        if not step > turned:
-            return min(step / planned, 1.0)
-        before = min(turned / planned, 1.0)
-        return min(before + (1.0 - before) * (step - turned) / max(total - turned, 1.0), 1.0)
-
-    def _within(self, steps: float) -> float:
-        """So many steps, or as many as there is time for."""
-        return min(steps, max(self.steps, 1.0))
+    def _share(self, step: int, restarted: float) -> float:
+        """Share of the initial rate at this step."""
+        there_is = max(self.steps, 1.0)
+        if step >= restarted:
+            left = min(self.total, there_is) - restarted
+            return _RESTART * _half_wave(min((step - restarted) / max(left, 1.0), 1.0))
+        return _half_wave(min(step / min(self.planned, there_is), 1.0))
 
 
 @dataclass
@@ -214,7 +207,7 @@ def build(
 ) -> Schedule:
     """The schedule of this name for initial rates ``(K,)`` and ``total`` planned steps.
 
-    Under 'adaptive_cosine', scores beyond ``enough`` (K,) let members take all of them.
+    Under 'adaptive_cosine', members with scores beyond ``enough`` (K,) take all of them.
     """
     if name == "invscaling":
         return InverseScaling(initial, power)

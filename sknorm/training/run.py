@@ -6,7 +6,6 @@ import numpy as np
 
 from sknorm.network.network import Network
 from sknorm.network.population import set_population_statistics
-from sknorm.optim.schedules import SLOWER
 from sknorm.training.full_batch import FullBatch
 from sknorm.training.history import mean
 from sknorm.training.keepers import first_averaged
@@ -131,7 +130,7 @@ class Run:
         state.stopped = self.observer.epoch_ends(epoch, loss, score, self._snapshot)
         values = scores if state.stopping.by_score and scores is not None else losses
         improved = state.stopping.observe(state.active, values, finite, losses)
-        self._slow_down()
+        self._watch()
         state.best.keep([state.active[k] for k in improved], state.network, improved)
         if self.task.plan.incremental:  # this epoch may be the last
             lost |= ~finite
@@ -159,12 +158,11 @@ class Run:
                 staying.append(k)
         self._compact(staying)
 
-    def _slow_down(self) -> None:
-        """Let members that are good enough train for longer, with more patience."""
-        stopping, active = self.state.stopping, self.state.active
-        scores = stopping.best[active]
-        for k in self.state.schedule.slow_down(self.state.step, scores):
-            stopping.slower[active[k]] = SLOWER
+    def _watch(self) -> None:
+        """Let the schedule hear of the scores, and keep those in training that it will train on."""
+        state = self.state
+        stays = state.schedule.watch(state.step, state.stopping.best[state.active])
+        state.stopping.stays[state.active] = stays
 
     def _leaves(self, k: int, member: int) -> bool:
         """Whether a plateau ends a member's training, rather than being one for the schedule."""

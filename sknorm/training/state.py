@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 # What changes in training: arrays of all members, arrays of those in training, plain values.
 _WHOLE = [
     *("epochs", "lowest", "diverged"),
-    *(f"stopping.{name}" for name in ("best", "scored", "waiting", "lowest", "slower")),
+    *(f"stopping.{name}" for name in ("best", "scored", "waiting", "lowest", "stays")),
 ]
 _SMALL = 256  # numbers, which are copied before a place for them is found
-_SCHEDULE, _OPTIMIZER = ("current", "turned"), ("first", "second", "velocity")
+_SCHEDULE, _OPTIMIZER = ("current", "restarted"), ("first", "second", "velocity")
 _VALUES = [
     *("epoch", "step", "rows_seen", "stopped", "interrupted", "timed_out", "notice"),
     *("optimizer.steps", "schedule.rows_seen"),

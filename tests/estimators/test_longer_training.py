@@ -50,10 +50,20 @@ def test_members_decide_on_their_own() -> None:
     assert epochs.max() == fitted.n_iter_ > 64 >= epochs.min()
 
 
-def test_more_patience_goes_with_more_epochs() -> None:
-    """As soon as a network is good enough, so that it comes to half-way. No improvement counts."""
-    for y, times in ((NOISY, 1), (EXACT, 5)):
-        assert MLPRegressor(**SMALL, tol=10.0).fit(X, y).n_iter_ == 2 + 12 * times
+def test_no_plateau_ends_networks_that_are_good_enough() -> None:
+    """No improvement counts under such a tolerance."""
+    epochs = [MLPRegressor(**SMALL, tol=10.0).fit(X, y).n_iter_ for y in (NOISY, EXACT)]
+    assert epochs == [2 + 12, 192]
+
+
+@pytest.mark.parametrize("deviation", [0.0, 0.1, 0.15])
+def test_a_second_cosine_is_no_worse_for_held_out_rows(deviation: float) -> None:
+    y = EXACT + deviation * RNG.normal(size=len(X))
+    usual = MLPRegressor(**SMALL, learning_rate="cosine", max_iter=64, n_iter_no_change=np.inf)
+    first, both = usual.fit(X, y), MLPRegressor(**SMALL).fit(X, y)
+    assert both.n_iter_ == 192
+    assert both.validation_scores_[:64] == first.validation_scores_
+    assert both.best_validation_score_ == max(both.validation_scores_)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_run_is_resumed_after_any_epoch(binary: Table, settings: dict[str, Any
 
 
 def longer(table: Table) -> Task:
-    """Of four members two train for longer, with patience for six times two epochs."""
+    """Of four members two train for longer."""
     settings = {"max_iter": 12, "n_members": 4, "learning_rate": "adaptive_cosine", **STOPS}
     made = task(table, **settings, learning_rate_init=0.001)
     made.schedule.enough[:] = [-1e9, np.inf, -1e9, np.inf]
