@@ -62,7 +62,7 @@ FAST = {
 }  # fmt: skip
 HERE = Path(__file__).parent
 assert all((HERE / f"{name}.py").is_file() for name in FAST)
-MANY = 20  # cases of one test, from which on the default run takes half of them
+MANY = 12  # cases of one test, from which on the default run takes half of them
 WHOLE = {"test_default_passes_check"}  # tests of which it takes all
 Table = tuple[np.ndarray, np.ndarray]
 
