@@ -109,11 +109,9 @@ def _adapts(estimator: Any, facts: Facts) -> bool:
     """Whether networks train for longer where they explain nearly all of the held-out rows."""
     assert facts.rows is not None
     planned = is_auto(estimator.learning_rate) and is_auto(estimator.max_iter)
-    if not planned or estimator.preset == "fast":
-        return False
     watched = stops_early(estimator, facts.rows, facts.task) and estimator.scoring == "loss"
     squared = getattr(estimator, "loss", None) == "squared_error"
-    return watched and squared and not estimator.swa_fraction
+    return planned and watched and squared and not estimator.swa_fraction
 
 
 def _by_rows(values: Mapping[str, Sequence[tuple[int, float]]], facts: Facts) -> float:
