@@ -103,7 +103,7 @@ def draw(results: dict[str, Any], points: list[Point], ink: str, muted: str, own
             ha=align,
         )
     reference = results["reference"]
-    axes.set(xscale="log", xlim=(2e-3, 30), ylim=(0.84, 1.4))
+    axes.set(xscale="log", xlim=(2e-3, 30), ylim=(0.82, 1.4))
     axes.set_xticks([0.01, 0.1, 1, 10], ["0.01", "0.1", "1", "10"])
     axes.set_xlabel(f"time of a fit ({reference} = 1, logarithmic)", color=ink)
     axes.set_ylabel(f"error ({reference} = 1)", color=ink)
