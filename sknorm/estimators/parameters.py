@@ -48,8 +48,8 @@ activation : {_options(["auto", *ACTIVATIONS])} = 'auto'
     Activation of the hidden layers. 'leaky_relu' has slope 0.01, 'gelu' is the exact one.
 preset : {_options(PRESETS)} = 'accurate'
     What 'auto' stands for: more networks than most tables gain from, which take three times as long
-    to fit ('best'); a few that are nearly as accurate;
-    one small network; or the values of scikit-learn's MLP (with the norm that is asked for).
+    to fit ('best'); a few that are nearly as accurate; one small network; or the values of
+    scikit-learn's MLP (with the norm that is asked for).
 solver : {{'sgd', 'adam', 'adamw', 'lbfgs'}} = 'adam'
     'sgd' with momentum, 'adam' with the penalty in its gradient and the proximal step in its
     metric, 'adamw' with the whole penalty decoupled from the adaptive step sizes, 'lbfgs' on
@@ -79,8 +79,7 @@ max_time : float > 0 or None = None
     if need be, when they are over, with what it has learned by then: the weights of the best epoch,
     or the last ones. Schedules that are planned over epochs, and ``swa_fraction``, are planned
     over as many steps as there is time for. How many that is depends on the machine, and so does
-    the model.
-    ``partial_fit`` trains for one epoch, whatever it takes.
+    the model. ``partial_fit`` trains for one epoch, whatever it takes.
 checkpoint : str or path-like or None = None
     A file that keeps where training stands. A fit that was killed goes on from it when ``fit`` is
     called again with the same data and parameters, to the same model bit for bit. It stays when
