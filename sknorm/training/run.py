@@ -130,11 +130,11 @@ class Run:
         state.stopped = self.observer.epoch_ends(epoch, loss, score, self._snapshot)
         values = scores if state.stopping.by_score and scores is not None else losses
         improved = state.stopping.observe(state.active, values, finite, losses)
-        self._watch()
+        stays = state.schedule.watch(state.step, state.stopping.best[state.places])
         state.best.keep([state.active[k] for k in improved], state.network, improved)
         if self.task.plan.incremental:  # this epoch may be the last
             lost |= ~finite
-        self._judge(lost, measures["loss"])
+        self._judge(lost, measures["loss"], stays)
 
     def is_averaged(self, epoch: int) -> bool:
         """Whether the weights of an epoch go into the average: those of the last share of them."""
@@ -144,25 +144,24 @@ class Run:
             last = min(last, int(budget.steps_in_all(self.state.step, count) / count))
         return epoch >= first_averaged(plan.averaged, last)
 
-    def _judge(self, lost: np.ndarray, losses: np.ndarray) -> None:
-        """Let go of the members that have diverged, who are ``lost``, or converged."""
+    def _judge(self, lost: np.ndarray, losses: np.ndarray, stays: np.ndarray) -> None:
+        """Let go of the members that have diverged, who are ``lost``, or converged.
+
+        No plateau ends those that the schedule will train on: who ``stays``.
+        """
         state, staying = self.state, []
         over = state.schedule.is_over(state.step)
         for k, member in enumerate(state.active):
             if lost[k]:
                 self.report_divergence(member, losses[k])
                 self._settle(k, member)
-            elif over[k] or (state.stopping.has_converged(member) and self._leaves(k, member)):
+            elif over[k] or (
+                not stays[k] and state.stopping.has_converged(member) and self._leaves(k, member)
+            ):
                 self._settle(k, member)
             else:
                 staying.append(k)
         self._compact(staying)
-
-    def _watch(self) -> None:
-        """Let the schedule hear of the scores, and keep those in training that it will train on."""
-        state = self.state
-        stays = state.schedule.watch(state.step, state.stopping.best[state.active])
-        state.stopping.stays[state.active] = stays
 
     def _leaves(self, k: int, member: int) -> bool:
         """Whether a plateau ends a member's training, rather than being one for the schedule."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # What changes in training: arrays of all members, arrays of those in training, plain values.
 _WHOLE = [
     *("epochs", "lowest", "diverged"),
-    *(f"stopping.{name}" for name in ("best", "scored", "waiting", "lowest", "stays")),
+    *(f"stopping.{name}" for name in ("best", "scored", "waiting", "lowest")),
 ]
 _SMALL = 256  # numbers, which are copied before a place for them is found
 _SCHEDULE, _OPTIMIZER = ("current", "restarted"), ("first", "second", "velocity")

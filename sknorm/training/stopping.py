@@ -43,8 +43,6 @@ class Stopping:
         Epochs since the last improvement by ``tol`` or more.
     lowest : float64 array of shape (K,)
         Lowest loss of each member before its first score, or with ``until_loss`` ever.
-    stays : bool array of shape (K,)
-        Which members no plateau ends.
     """
 
     members: int
@@ -57,14 +55,12 @@ class Stopping:
     scored: np.ndarray = field(init=False)
     waiting: np.ndarray = field(init=False)
     lowest: np.ndarray = field(init=False)
-    stays: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         self.best = np.full(self.members, -np.inf if self.by_score else np.inf)
         self.scored = np.zeros(self.members, dtype=bool)
         self.waiting = np.zeros(self.members, dtype=np.int64)
         self.lowest = np.full(self.members, np.inf)
-        self.stays = np.zeros(self.members, dtype=bool)
 
     def observe(
         self,
@@ -119,7 +115,7 @@ class Stopping:
         return better
 
     def has_converged(self, member: int) -> bool:
-        waited = bool(self.waiting[member] > self.patience) and not self.stays[member]
+        waited = bool(self.waiting[member] > self.patience)
         return waited and (self.by_loss or self.score_decides(member))
 
     def score_decides(self, member: int) -> bool:
