@@ -116,7 +116,11 @@ class Cosine(Schedule):
 
     def done(self, step: int) -> float:
         """Share of the steps before this one."""
-        return min(step / min(self.total, max(self.steps, 1.0)), 1.0)
+        return self._done(step, 0.0, self.total)
+
+    def _done(self, step: int, begin: float, end: float) -> float:
+        """The same of the steps from one to another, or to the last that there is time for."""
+        return min((step - begin) / max(min(end, self.steps) - begin, 1.0), 1.0)
 
     def rate(self, step: int) -> np.ndarray:
         return self.initial * _half_wave(self.done(step))
@@ -174,11 +178,9 @@ class AdaptiveCosine(Cosine):
 
     def _share(self, step: int, restarted: float) -> float:
         """Share of the initial rate at this step."""
-        there_is = max(self.steps, 1.0)
         if step >= restarted:
-            left = min(self.total, there_is) - restarted
-            return _RESTART * _half_wave(min((step - restarted) / max(left, 1.0), 1.0))
-        return _half_wave(min(step / min(self.planned, there_is), 1.0))
+            return _RESTART * _half_wave(self._done(step, restarted, self.total))
+        return _half_wave(self._done(step, 0.0, self.planned))
 
 
 @dataclass
