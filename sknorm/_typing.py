@@ -89,7 +89,7 @@ ValidationFraction: TypeAlias = (
 Normalization: TypeAlias = Literal["batch", "ghost", "layer"] | None
 Scaling: TypeAlias = Literal["auto", "robust", "standard"] | None
 MemberSpace: TypeAlias = Mapping[str, Any] | Literal["default"] | None
-NumberOfBins: TypeAlias = Integer | Literal["auto"] | None
+NumberOfBins: TypeAlias = Integer | Literal["auto", "adaptive"] | None
 CategoricalFeatures: TypeAlias = (
     Literal["from_dtype"] | Sequence[Integer | np.bool_ | str] | HasArray | None
 )

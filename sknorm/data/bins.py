@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from sknorm.backends import resolve
 from sknorm.data.quantiles import present
+from sknorm.data.resolution import Sample
 from sknorm.data.table import numbers
 from sknorm.objective.units import quantiles
 
@@ -40,7 +42,10 @@ class Bins:
 
 
 def learn(
-    X: Any, weight: np.ndarray | None, count: int, scale: Callable[[np.ndarray, int], np.ndarray]
+    X: Any,
+    weight: np.ndarray | None,
+    count: int | Sample,
+    scale: Callable[[np.ndarray, int], np.ndarray],
 ) -> Bins | None:
     """The bins of a table's columns under row weights (n,); None if no column has any.
 
@@ -52,8 +57,9 @@ def learn(
     ----------
     X : array, sparse matrix or View
     weight : array of shape (n,), or None
-    count : int
-        Most bins of a column.
+    count : int or Sample
+        Most bins of a column, or what is known of the target, by which each column has as many
+        as tell more of it.
     scale : callable
         What networks see of values of the column of a number.
     """
@@ -61,8 +67,13 @@ def learn(
     found: list[Any] = [None] * width
 
     def look(j: int) -> None:
+        def seen(z: np.ndarray) -> np.ndarray:
+            return scale(z, j)
+
         values, own = present(X, weight, j)
-        found[j] = _of_column(values, own, count, lambda z: scale(z, j))
+        cut = partial(_cut, values, own, seen)
+        bins = count.finest(X, j, seen, cut) if isinstance(count, Sample) else cut(count)
+        found[j] = *bins, _spread(values, own, seen, bins)
 
     resolve(np.zeros(0)).run(look, [(j,) for j in range(width)])
     counts = tuple(len(gain) for _, gain, _ in found)
@@ -72,19 +83,29 @@ def learn(
     return Bins(counts, low, gain, tuple(covariance for _, _, covariance in found))
 
 
-def _of_column(
+def _cut(
     values: np.ndarray,
     weight: np.ndarray | None,
-    count: int,
     scale: Callable[[np.ndarray], np.ndarray],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lower ends and gains of the bins of a column, and the covariance of its inputs."""
-    low, gain = _between(scale(_edges(values, weight, count)))
+    count: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower ends and gains of up to ``count`` bins of a column."""
+    return _between(scale(_edges(values, weight, count)))
+
+
+def _spread(
+    values: np.ndarray,
+    weight: np.ndarray | None,
+    scale: Callable[[np.ndarray], np.ndarray],
+    bins: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Covariance of a column and of what its values fill of its bins."""
+    low, gain = bins
     step = -(-max(1, len(values)) // _SAMPLE)
     sample, own = scale(values[::step]), None if weight is None else weight[::step]
     with np.errstate(invalid="ignore"):  # of bins that no value reaches
         filled = np.where(sample[:, None] < low, 0.0, np.minimum((sample[:, None] - low) * gain, 1))
-    return low, gain, _covariance(np.concatenate([sample[:, None], filled], axis=1), own)
+    return _covariance(np.concatenate([sample[:, None], filled], axis=1), own)
 
 
 def _edges(values: np.ndarray, weight: np.ndarray | None, count: int) -> np.ndarray:

@@ -87,6 +87,11 @@ class ClassTarget(Target):
             return np.eye(len(self.classes), dtype=dtype)[codes]
         return codes[:, None].astype(np.int64)
 
+    def as_numbers(self, y: np.ndarray) -> np.ndarray:
+        """A column of zeros and ones for each class, or one for two classes."""
+        codes = class_codes(y, self.classes, "y")
+        return codes[:, None] * 1.0 if len(self.classes) == 2 else np.eye(len(self.classes))[codes]
+
     def stratify(self, y: np.ndarray, held: int) -> np.ndarray | None:
         """The labels, where every class has a row for each side."""
         counts = np.unique(y, return_counts=True)[1]

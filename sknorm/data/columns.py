@@ -15,6 +15,7 @@ from sknorm.data.categories import Category
 from sknorm.data.coded import MISSING, CodedTable, key_of
 from sknorm.data.kinds import Kinds
 from sknorm.data.quantiles import quartiles
+from sknorm.data.resolution import Sample
 from sknorm.data.scaling import Scaling
 from sknorm.data.statistics import Statistics
 from sknorm.data.table import (
@@ -42,15 +43,15 @@ class Reading(NamedTuple):
     scaling : {"robust", "standard"} or None
     min_frequency : int or float
         Rows, or share of rows, that a level needs for a place of its own.
-    n_bins : int
-        Most bins of a number; 0 are none.
+    n_bins : int or Sample
+        Most bins of a number, 0 for none; or what is known of the target, which decides.
     keeps_unused : bool
         Whether levels without rows are known, too: others may come with them.
     """
 
     scaling: str | None
     min_frequency: float = 1
-    n_bins: int = 0
+    n_bins: int | Sample = 0
     keeps_unused: bool = False
 
 

@@ -55,6 +55,10 @@ class Target(ABC):
             If they are not of this kind; ``name`` is what the message calls them.
         """
 
+    def as_numbers(self, y: np.ndarray) -> np.ndarray:
+        """Targets as float64 numbers (n_samples, q), whose squared errors can be compared."""
+        return self.encode(y, np.float64)
+
     def attributes(self, like: Any) -> dict[str, Any]:
         """Fitted attributes that users see; arrays are of the library of ``like``."""
         return {}

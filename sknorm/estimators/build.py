@@ -26,8 +26,8 @@ from sknorm.training.plan import Plan
 _WIDTH = 8  # of the vectors of numbers with bins
 
 
-def n_bins(estimator: Any, X: Any, *, partial: bool = False) -> int:
-    """Most bins of a number, 0 for none; ``partial`` says that X has some of the rows only.
+def check_bins(estimator: Any, X: Any, *, partial: bool = False) -> None:
+    """Refuse bins of a table of which there are some of the rows only, or which is sparse.
 
     Raises
     ------
@@ -36,18 +36,17 @@ def n_bins(estimator: Any, X: Any, *, partial: bool = False) -> int:
     """
     asked = estimator.n_bins
     if asked is None:
-        return 0
+        return
     if partial:
         raise ValueError(
-            f"n_bins={asked} needs to see all rows, of which partial_fit sees a part. Set "
+            f"n_bins={asked!r} needs to see all rows, of which partial_fit sees a part. Set "
             "n_bins=None, or use fit."
         )
     if sparse.issparse(whole(X)):
         raise ValueError(
-            f"n_bins={asked} embeds each number, also the zeros that a sparse table does not "
+            f"n_bins={asked!r} embeds each number, also the zeros that a sparse table does not "
             "store. Set n_bins=None, or pass a dense table."
         )
-    return int(asked)
 
 
 def scaling(estimator: Any, X: Any) -> str | None:

@@ -51,8 +51,9 @@ def check_combination(estimator: Any) -> None:
         )
     if estimator.n_bins is not None and estimator.input_dropout > 0:
         raise ValueError(
-            f"input_dropout={estimator.input_dropout} drops numbers, and n_bins={estimator.n_bins} "
-            "embeds them, of which zero would be a value like others. Set either to its default."
+            f"input_dropout={estimator.input_dropout} drops numbers, and "
+            f"n_bins={estimator.n_bins!r} embeds them, of which zero would be a value like others. "
+            "Set either to its default."
         )
     if estimator.learning_rate == "adaptive_cosine" and estimator.swa_fraction > 0:
         raise ValueError(

@@ -182,15 +182,15 @@ def _encode(
     """The rows, encoded by what all calls say of the columns."""
     dtype = compute_dtype(estimator, rows.X, previous)
     encoded = target.encode(rows.y, dtype)
-    columns = _pool_columns(estimator, rows, previous)
+    columns = _pool_columns(estimator, rows, target, previous)
     data = TrainingData.encode(backend, rows, encoded, columns, dtype)
     facts = facts_of(rows, target, partial=True)
     return Prepared(rows, columns, target, encoded, data, backend, dtype, facts, {}, None)
 
 
-def _pool_columns(estimator: Any, rows: Rows, previous: Fitted | None) -> Columns:
+def _pool_columns(estimator: Any, rows: Rows, target: Target, previous: Fitted | None) -> Columns:
     if previous is None:
-        return learn_columns(estimator, rows, None, partial=True)
+        return learn_columns(estimator, rows, target, None, partial=True)
     before, pooled = previous.columns, previous.columns.pooled(rows.X, rows.weight, rows.names)
     if before.statistics is not None and pooled.statistics is not None:
         labels = column_labels(rows.X, rows.names)

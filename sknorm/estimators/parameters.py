@@ -137,11 +137,13 @@ scaling : {{'auto', 'robust', 'standard'}} or None = 'auto'
     themselves. 'auto' is 'robust', but 'standard' for sparse tables; under preset='sklearn' it is
     'standard' with a norm, and none without. Missing numbers become the median, or the mean where
     scaling is not robust, and columns that miss some in training have an indicator of it.
-n_bins : int >= 2 or 'auto' or None = 'auto'
+n_bins : int >= 2 or {{'auto', 'adaptive'}} or None = 'auto'
     Most bins of a numeric column, between quantiles of its values. A number of a column with
     several is embedded: it enters the network as a vector of 8 that is learned and piecewise linear
     in the number, with bends where bins meet (Gorishniy et al., 2022, On embeddings for numerical
-    features in tabular deep learning). None takes numbers as they are.
+    features in tabular deep learning). 'adaptive', which 'auto' stands for but under
+    preset='sklearn', is 16, and 32, 64, 128 or 256 for a column that tells more of the target by
+    them. None takes numbers as they are.
 categorical_features : 'from_dtype' or array-like or None = 'from_dtype'
     Columns that are categories: those of text, booleans and categorical dtypes in data frames,
     and of text in arrays of objects; or a mask, indices or names; or none. Levels that fit has not

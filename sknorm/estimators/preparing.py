@@ -11,6 +11,7 @@ from sknorm.data import checks
 from sknorm.data.columns import Columns, Reading
 from sknorm.data.dataset import TrainingData
 from sknorm.data.kinds import Kinds
+from sknorm.data.resolution import Sample
 from sknorm.data.rows import Rows
 from sknorm.data.table import View, engine_table, move_table, numbers, resolve_table, whole
 from sknorm.data.targets import Target
@@ -31,7 +32,7 @@ def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Pre
         check_continues(model, target, previous)
     dtype = compute_dtype(model, rows.X, previous)
     encoded = target.encode(rows.y, dtype)
-    columns = learn_columns(model, rows, previous)
+    columns = learn_columns(model, rows, target, previous)
     if previous is None and not recipe.is_auto(estimator.n_bins):
         warn_if_clipped(estimator.n_bins, columns)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
@@ -128,7 +129,7 @@ def learn_target(estimator: Any, rows: Rows, given: Given, previous: Fitted | No
 
 
 def learn_columns(
-    estimator: Any, rows: Rows, previous: Fitted | None, *, partial: bool = False
+    estimator: Any, rows: Rows, target: Target, previous: Fitted | None, *, partial: bool = False
 ) -> Columns:
     """The columns of the rows; a warm start keeps those that its weights were trained under.
 
@@ -138,19 +139,30 @@ def learn_columns(
         known = previous.columns  # statistics of this table would be for other weights
         scaled = known.statistics is not None or known.clip.any()
         return known.after(rows.X) if scaled else known.pooled(rows.X, rows.weight, rows.names)
+    build.check_bins(estimator, rows.X, partial=partial)
     how = Reading(
         scaling=build.scaling(estimator, rows.X),
-        n_bins=build.n_bins(estimator, rows.X, partial=partial),
+        n_bins=_bins(estimator, rows, target),
         min_frequency=estimator.min_frequency,
         keeps_unused=partial,
     )
     return Columns.learn(rows.X, rows.weight, rows.names, how)
 
 
-def warn_if_clipped(n_bins: int | None, columns: Columns) -> None:
+def _bins(estimator: Any, rows: Rows, target: Target) -> int | Sample:
+    """Most bins of a number, or what decides on them."""
+    asked = estimator.n_bins
+    if isinstance(asked, str):
+        return Sample.of(target, rows.y, rows.weights())
+    return int(asked or 0)
+
+
+def warn_if_clipped(n_bins: int | str | None, columns: Columns) -> None:
     """Warn of more bins than any column has."""
+    if n_bins is None or isinstance(n_bins, str):
+        return
     most = max(columns.bins.counts) if columns.bins else 0
-    if n_bins is not None and columns.kinds.numeric and n_bins > most:
+    if columns.kinds.numeric and n_bins > most:
         what = f"it is clipped to {most}" if most else "numbers are taken as they are"
         warn(f"n_bins={n_bins} is more than any column has different values for; {what}.")
 

@@ -131,7 +131,7 @@ def _accurate(facts: Facts) -> dict[str, Any]:
         "n_iter_no_change": 8 if facts.task == "binary" else 12,
         "beta_2": 0.95,
         "dropout": _by_rows(_DROPOUT, facts),
-        "n_bins": 16,
+        "n_bins": "adaptive",
         "n_members": 6,
     }
 
@@ -152,7 +152,7 @@ def _fast(facts: Facts) -> dict[str, Any]:
         "n_iter_no_change": 8,
         "beta_2": 0.95,
         "dropout": _by_rows(_DROPOUT_OF_FAST, facts),
-        "n_bins": 16,
+        "n_bins": "adaptive",
     }
 
 

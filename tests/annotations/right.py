@@ -50,6 +50,7 @@ MLPClassifier("auto", "auto", learning_rate="auto", learning_rate_init="auto", m
 MLPClassifier(preset="accurate", beta_2="auto", n_iter_no_change="auto", dropout="auto")
 MLPRegressor(preset="fast", n_bins="auto", n_members="auto", scaling="auto")
 MLPRegressor(n_bins=np.int64(8), member_space={"dropout": [0.0, 0.2]}, scaling=None)
+MLPRegressor(n_bins="adaptive")
 MLPRegressor(n_bins=None, member_space="default", n_members=3)
 MLPClassifier(8, "gelu", solver="adamw", alpha=np.float64(1e-3), batch_size=np.int64(32))
 MLPClassifier([8, 4], alpha=np.float32(1e-3), random_state=RandomState(0), verbose=1)

@@ -119,7 +119,7 @@ BORDER: dict[str, list[Any]] = {
     "norm_statistics": ["running", "cumulative", "population"],
     "ghost_batch_size": [2, 10_000],
     "scaling": ["auto", "robust", "standard", None],
-    "n_bins": ["auto", None, 2, np.int64(7), 239],
+    "n_bins": ["auto", "adaptive", None, 2, np.int64(7), 239],
     "categorical_features": ["from_dtype", None, [], [0]],
     "min_frequency": [1, 1e-9, 0.999, 10**9],
     "dropout": ["auto", 0, 0.99],

@@ -1,0 +1,115 @@
+r"""How fine the bins of a column are to be: finer, as long as that tells more of other rows.
+
+What a column tells of the target is a curve f, linear between the edges of its bins, by least
+squares with a penalty on the differences of neighbours:
+
+.. math:: \sum_i w_i \lVert y_i - f(z_i) \rVert^2 + \sum_t \lVert f(l_{t+1}) - f(l_t) \rVert^2.
+
+Each row is scored by the curve of all others, for which the curve of all rows is enough: its
+residual without row i is :math:`(y_i - f(z_i)) / (1 - w_i h_i)`, where h is the leverage of a row
+of weight one (Craven and Wahba, 1979, Smoothing noisy data with spline functions). Bins are halved
+in number of rows as long as these residuals fall, and taken as they were at first unless they fall
+by more than chance would make them.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.linalg import solveh_banded
+
+from sknorm.data.table import column
+
+COARSE = 16  # bins of a column that tells no more by finer ones
+FINER = (32, 64, 128, 256)
+_NUMBERS = 1 << 17  # of targets that are looked at
+_PATIENCE = 4  # times as many bins as are best so far, which must be better for others to be tried
+_SURE = 2.0  # standard errors by which finer bins must be better
+Cut = Callable[[int], tuple[np.ndarray, np.ndarray]]
+
+
+class Sample(NamedTuple):
+    """What is known of the target of every ``step``-th row of a table.
+
+    Attributes
+    ----------
+    step : int
+    target : float64 array of shape (m, q)
+        Numbers from -1 to 1 that columns are to tell apart.
+    weight : float64 array of shape (m,)
+        Scaled so that they sum to as many rows as they are worth (Kish, 1965).
+    """
+
+    step: int
+    target: np.ndarray
+    weight: np.ndarray
+
+    @classmethod
+    def of(cls, target: Any, y: np.ndarray, weight: np.ndarray) -> "Sample":
+        """Of the labels or values (n,) or (n, n_outputs) of a :class:`Target`, and row weights."""
+        step = -(-len(y) * target.raw_outputs // _NUMBERS)
+        few, numbers = weight[::step], target.as_numbers(y[::step])
+        few = few / few.max()
+        largest = np.abs(numbers).max()  # of which only the square must not overflow
+        return cls(step, numbers / (largest or 1.0), few * (few.sum() / np.square(few).sum()))
+
+    def finest(self, X: Any, j: int, scale: Callable[[np.ndarray], np.ndarray], cut: Cut) -> Any:
+        """Lower ends and gains of the bins of column j, of which ``cut`` makes so many."""
+        coarse = best = cut(COARSE)
+        if len(coarse[0]) < COARSE:  # one between each two values
+            return coarse
+        z = scale(np.array(column(X, j)[:: self.step], dtype=np.float64))
+        known = ~np.isnan(z)
+        rows = z[known], self.target[known], self.weight[known]
+        first = least = left_out(*rows, *coarse)
+        most = COARSE
+        for count in FINER:
+            finer = cut(count)
+            errors = left_out(*rows, *finer)
+            if errors.sum() < least.sum():
+                least, best, most = errors, finer, count
+            if len(finer[0]) < count or count >= _PATIENCE * most:
+                break
+        return best if _is_less(least, first) else coarse
+
+
+def left_out(
+    z: np.ndarray, target: np.ndarray, weight: np.ndarray, low: np.ndarray, gain: np.ndarray
+) -> np.ndarray:
+    """Squared error (n,) of each row, times its weight, by the curve of all other rows.
+
+    Parameters
+    ----------
+    z : array of shape (n,)
+    target : array of shape (n, q)
+    weight : array of shape (n,)
+    low, gain : arrays of shape (n_bins,)
+        See :class:`sknorm.data.bins.Bins`.
+    """
+    low, ends = low[np.isfinite(low)], int(np.isfinite(low).sum()) + 1
+    own = np.maximum(np.searchsorted(low, z, side="right") - 1, 0)
+    share = np.clip((z - low[own]) * gain[own], 0.0, 1.0)
+    rest = 1.0 - share
+    normal = np.zeros((2, ends))  # the matrix's diagonal, below the one above it
+    normal[1] = _sums(own, weight * rest**2, weight * share**2, ends)
+    normal[1, :-1] += 1.0
+    normal[1, 1:] += 1.0
+    normal[0, 1:] = np.bincount(own, weight * rest * share, ends)[:-1] - 1.0
+    sums = [_sums(own, weight * rest * y, weight * share * y, ends) for y in target.T]
+    solved = solveh_banded(normal, np.column_stack([*sums, np.eye(ends)]))
+    curve, inverse = solved[:, : len(sums)], solved[:, len(sums) :]
+    leverage = rest**2 * inverse[own, own] + share**2 * inverse[own + 1, own + 1]
+    leverage += 2.0 * rest * share * inverse[own, own + 1]
+    residual = target - rest[:, None] * curve[own] - share[:, None] * curve[own + 1]
+    return np.asarray(weight * np.square(residual).sum(axis=1) / (1.0 - weight * leverage) ** 2)
+
+
+def _sums(own: np.ndarray, lower: np.ndarray, upper: np.ndarray, ends: int) -> np.ndarray:
+    """What the rows of each bin count at its ends, (ends,)."""
+    return np.bincount(own, lower, ends) + np.bincount(own + 1, upper, ends)
+
+
+def _is_less(errors: np.ndarray, others: np.ndarray) -> bool:
+    """Whether errors of the same rows are less than others by more than chance."""
+    gains = others - errors
+    return bool(gains.sum() > _SURE * np.sqrt(len(gains)) * gains.std())
