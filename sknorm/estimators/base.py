@@ -153,6 +153,15 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, Versione
         return dict(fitted_of(self).resolved)
 
     @property
+    def n_bins_(self) -> np.ndarray:
+        """Bins of each column, (n_features_in_,): 0 of categories, and of numbers as they are."""
+        columns = fitted_of(self).columns
+        counts = np.zeros(columns.kinds.n_features, dtype=np.int64)
+        if columns.bins is not None:
+            counts[columns.kinds.numeric] = columns.bins.counts
+        return counts
+
+    @property
     def member_weights_(self) -> np.ndarray:
         """Shares of the members in predictions, (n_members,)."""
         fitted = fitted_of(self)

@@ -90,6 +90,8 @@ input_scale_ : ndarray of shape (n_features,)
     interquartile range under ``scaling='robust'``; ones without scaling; NaN for categories.
 resolved_params_ : dict
     Values of the parameters that may be 'auto'.
+n_bins_ : ndarray of int64, shape (n_features,)
+    Bins of each column; 0 of categories, and of numbers that the network takes as they are.
 member_weights_ : ndarray of shape (n_members,)
     Shares of the members in predictions.
 member_params_ : list of dict

@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from sknorm import MLPClassifier, MLPRegressor
@@ -206,6 +208,20 @@ def test_what_auto_is_and_what_others_are() -> None:
     assert fitted(preset="sklearn").resolved_params_["n_bins"] is None
     assert fitted(preset="sklearn", n_bins="adaptive")._fitted.columns.bins.counts == (63,)
     assert fitted(n_bins=16)._fitted.columns.bins.counts == (16,)
+
+
+def test_estimators_say_how_many_bins_columns_have() -> None:
+    values, noise = rows_of(2000)
+    y = spiky(values) + noise
+    words = np.where(noise > 0, "a", "b")
+    frame = pd.DataFrame({"noise": noise[::-1], "word": words, "two": values > 30, "jumps": values})
+    for X in (frame, frame[["jumps", "word", "two", "noise"]]):
+        want = {"noise": 16, "word": 0, "two": 0, "jumps": 63}
+        model = MLPRegressor(**TINY, random_state=0).fit(X, y)
+        assert dict(zip(X.columns, model.n_bins_.tolist(), strict=True)) == want
+        assert model.set_params(n_bins=None).fit(X, y).n_bins_.tolist() == [0, 0, 0, 0]
+    with pytest.raises(NotFittedError):
+        MLPRegressor().n_bins_  # noqa: B018
 
 
 @pytest.mark.parametrize("loss", ["poisson", "quantile", "absolute_error"])
