@@ -9,7 +9,7 @@ Each row is scored by the curve of all others, for which the curve of all rows i
 residual without row i is :math:`(y_i - f(z_i)) / (1 - w_i h_i)`, where h is the leverage of a row
 of weight one (Craven and Wahba, 1979, Smoothing noisy data with spline functions). Bins are halved
 in number of rows as long as these residuals fall, and taken as they were at first unless they fall
-by more than chance would make them.
+by more than chance would make them; by more still in columns whose values hardly recur.
 """
 
 from collections.abc import Callable
@@ -19,13 +19,19 @@ import numpy as np
 from scipy.linalg import solveh_banded
 
 from sknorm.data.table import column
+from sknorm.data.targets import Target
 
 COARSE = 16  # bins of a column that tells no more by finer ones
 FINER = (32, 64, 128, 256)
 _NUMBERS = 1 << 17  # of targets that are looked at
 _PATIENCE = 4  # times as many bins as are best so far, which must be better for others to be tried
-_SURE = 2.0  # standard errors by which finer bins must be better
-Cut = Callable[[int], tuple[np.ndarray, np.ndarray]]
+# Standard errors by which finer bins must be better: where values recur, what is learned of one is
+# of use again, and else a network gains less than one curve does.
+_SURE = 2.0
+_SURE_WHERE_NEW = 6.0
+_RECURRENT = 2  # rows for each different value
+Ends = tuple[np.ndarray, np.ndarray]
+Cut = Callable[[int], Ends]
 
 
 class Sample(NamedTuple):
@@ -45,32 +51,33 @@ class Sample(NamedTuple):
     weight: np.ndarray
 
     @classmethod
-    def of(cls, target: Any, y: np.ndarray, weight: np.ndarray) -> "Sample":
-        """Of the labels or values (n,) or (n, n_outputs) of a :class:`Target`, and row weights."""
+    def of(cls, target: Target, y: np.ndarray, weight: np.ndarray) -> "Sample":
+        """Of labels or values y under row weights (n,)."""
         step = -(-len(y) * target.raw_outputs // _NUMBERS)
         few, numbers = weight[::step], target.as_numbers(y[::step])
         few = few / few.max()
         largest = np.abs(numbers).max()  # of which only the square must not overflow
         return cls(step, numbers / (largest or 1.0), few * (few.sum() / np.square(few).sum()))
 
-    def finest(self, X: Any, j: int, scale: Callable[[np.ndarray], np.ndarray], cut: Cut) -> Any:
+    def finest(self, X: Any, j: int, scale: Callable[[np.ndarray], np.ndarray], cut: Cut) -> Ends:
         """Lower ends and gains of the bins of column j, of which ``cut`` makes so many."""
-        coarse = best = cut(COARSE)
+        coarse = cut(COARSE)
         if len(coarse[0]) < COARSE:  # one between each two values
             return coarse
         z = scale(np.array(column(X, j)[:: self.step], dtype=np.float64))
         known = ~np.isnan(z)
-        rows = z[known], self.target[known], self.weight[known]
-        first = least = left_out(*rows, *coarse)
-        most = COARSE
+        z, target, weight = z[known], self.target[known], self.weight[known]
+        first = left_out(z, target, weight, *coarse)
+        best, least, most = coarse, first, COARSE
         for count in FINER:
             finer = cut(count)
-            errors = left_out(*rows, *finer)
+            errors = left_out(z, target, weight, *finer)
             if errors.sum() < least.sum():
-                least, best, most = errors, finer, count
+                best, least, most = finer, errors, count
             if len(finer[0]) < count or count >= _PATIENCE * most:
                 break
-        return best if _is_less(least, first) else coarse
+        recurrent = len(z) >= _RECURRENT * len(np.unique(z))
+        return best if _is_less(least, first, recurrent=recurrent) else coarse
 
 
 def left_out(
@@ -109,7 +116,7 @@ def _sums(own: np.ndarray, lower: np.ndarray, upper: np.ndarray, ends: int) -> n
     return np.bincount(own, lower, ends) + np.bincount(own + 1, upper, ends)
 
 
-def _is_less(errors: np.ndarray, others: np.ndarray) -> bool:
+def _is_less(errors: np.ndarray, others: np.ndarray, *, recurrent: bool) -> bool:
     """Whether errors of the same rows are less than others by more than chance."""
-    gains = others - errors
-    return bool(gains.sum() > _SURE * np.sqrt(len(gains)) * gains.std())
+    gains, sure = others - errors, _SURE if recurrent else _SURE_WHERE_NEW
+    return bool(gains.sum() > sure * np.sqrt(len(gains)) * gains.std())

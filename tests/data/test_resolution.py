@@ -115,6 +115,15 @@ def test_as_many_bins_as_it_takes() -> None:
     assert max(FINER) == 256
 
 
+def test_values_that_hardly_recur_need_more_evidence() -> None:
+    """The same steps, seen at whole numbers, and at numbers between them."""
+    values, noise = rows_of(1500)
+    y = 0.4 * spiky(values) + noise
+    between = values + np.random.default_rng(1).uniform(0.0, 1.0, 1500)
+    assert counts(np.column_stack([values, between]), y) == (63, 16)
+    assert counts(between, y + 2.0 * spiky(values))[0] > 16
+
+
 def test_few_values_have_a_bin_between_each_two() -> None:
     values, noise = rows_of(500)
     X = np.column_stack([values % 2, values % 3, values % 16, values % 17])
