@@ -34,7 +34,7 @@ def hold_out(
     if given.X is not None:
         data, rows = _given_data(estimator, training, given)
         held = build.all_rows(estimator, len(rows))
-    elif recipe.stops_early(estimator, len(rows), prepared.facts.task):
+    elif recipe.stops_early(estimator, prepared.facts):
         own = states[:1] if training.selects else states
         trained, held = splits.split(rows, estimator.validation_fraction, prepared.target, own)
         if training.selects:  # by the same rows

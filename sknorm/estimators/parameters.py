@@ -112,8 +112,8 @@ nesterovs_momentum : bool = True
 early_stopping : bool or 'auto' = 'auto'
     Whether to hold out ``validation_fraction`` of the rows, to stop when their score no longer
     improves, and to keep the weights of the best epoch. 'auto' does so from 500 rows on for
-    two classes, 1,500 for more and 1,000 for regression; under preset='sklearn' above 2,000 rows,
-    rounded to hundreds.
+    two classes, 400 for three to nine, 1,500, or 100 for each, for more classes, and 1,000 for
+    regression; under preset='sklearn' above 2,000 rows, rounded to hundreds.
 validation_fraction : float in [0, 1) or CV splitter or iterable = 0.1
     Share of rows held out, whole ``groups`` at a time where ``fit`` was given some; or a
     splitter; or the held-out rows as indices or as a mask, or (training, held-out) pairs of

@@ -49,6 +49,7 @@ def facts_of(rows: Rows, target: Target, *, partial: bool = False) -> recipe.Fac
         numbers=int(numbers(rows.X).shape[1]),
         is_sparse=sparse.issparse(whole(rows.X)),
         task=target.task,
+        classes=target.n_outputs if target.task == "multiclass" else 0,
     )
 
 

@@ -38,8 +38,9 @@ _PLANS = ("learning_rate", "max_iter", "n_iter_no_change")  # of whole fits
 _SHAPE = ("hidden_layer_sizes", "activation", "n_bins", "n_members", "scaling")  # of networks
 _SMALL = 100_000  # values of a table under which float64 costs nothing
 _WIDEST = 60  # numeric columns of which bins are learned
-# Rows of which some are held out: fewer cannot spare any.
-_LEAST_TO_HOLD_OUT = {"binary": 500, "multiclass": 1_500, "regression": 1_000}
+# Rows of which some are held out: fewer cannot spare any. Each of many classes needs some.
+_LEAST_TO_HOLD_OUT = {"binary": 500, "multiclass": 400, "regression": 1_000}
+_LEAST_OF_MANY, _LEAST_OF_EACH, _MANY_CLASSES = 1_500, 100, 10
 _TINY = 200  # rows below which networks are small
 # Dropout from so many rows on: with few, networks grow sure of themselves before they end. Small
 # networks need less; with fewer than 100 rows, a row of weight two counts as two rows.
@@ -67,12 +68,15 @@ class Facts(NamedTuple):
         Numeric columns.
     is_sparse : bool
     task : {"binary", "multiclass", "regression"}
+    classes : int
+        Where there are more than two, of one label a row; else 0.
     """
 
     rows: int | None
     numbers: int
     is_sparse: bool
     task: str
+    classes: int = 0
 
 
 def resolve(estimator: Any, facts: Facts) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def _adapts(estimator: Any, facts: Facts) -> bool:
     """Whether networks train for longer where they explain nearly all of the held-out rows."""
     assert facts.rows is not None
     planned = is_auto(estimator.learning_rate) and is_auto(estimator.max_iter)
-    watched = stops_early(estimator, facts.rows, facts.task) and estimator.scoring == "loss"
+    watched = stops_early(estimator, facts) and estimator.scoring == "loss"
     squared = getattr(estimator, "loss", None) == "squared_error"
     return planned and watched and squared and not estimator.swa_fraction
 
@@ -216,15 +220,18 @@ def calibrates(estimator: Any) -> bool:
     return auto or asks_for_calibration(estimator)
 
 
-def stops_early(estimator: Any, rows: int, task: str) -> bool:
+def stops_early(estimator: Any, facts: Facts) -> bool:
     """Whether an estimator without ``"auto"`` holds rows out to choose the epoch by."""
     if not is_auto(estimator.early_stopping):
         return bool(estimator.early_stopping)
     if asks_for_calibration(estimator):
         return True
+    assert facts.rows is not None
     if is_plain(estimator):
-        return estimator.solver != "lbfgs" and is_large(rows)
-    return rows >= _LEAST_TO_HOLD_OUT[task]
+        return estimator.solver != "lbfgs" and is_large(facts.rows)
+    if facts.classes >= _MANY_CLASSES:
+        return facts.rows >= max(_LEAST_OF_MANY, _LEAST_OF_EACH * facts.classes)
+    return facts.rows >= _LEAST_TO_HOLD_OUT[facts.task]
 
 
 def is_auto(value: Any) -> bool:

@@ -282,6 +282,38 @@ def test_fewer_rows_have_no_less_dropout(preset: str, task: str) -> None:
     assert rates[3] > rates[4] == rates[-1]
 
 
+# Held-out rows
+
+
+@pytest.mark.parametrize("preset", ["accurate", "fast", "best"])
+@pytest.mark.parametrize(
+    ("task", "classes", "least"),
+    [
+        ("binary", 0, 500), ("regression", 0, 1_000), ("multiclass", 3, 400),
+        ("multiclass", 9, 400), ("multiclass", 10, 1_500), ("multiclass", 26, 2_600),
+    ],
+)  # fmt: skip
+def test_rows_are_held_out_where_they_can_be_spared(
+    preset: str, task: str, classes: int, least: int
+) -> None:
+    model = kind_of(task)(preset=preset)
+    for rows, want in ((least - 1, False), (least, True), (10**6, True)):
+        facts = recipe.Facts(rows, 5, is_sparse=False, task=task, classes=classes)
+        assert recipe.stops_early(model, facts) is want
+        assert recipe.stops_early(model.set_params(early_stopping=not want), facts) is not want
+        model.set_params(early_stopping="auto")
+
+
+@pytest.mark.parametrize(("classes", "holds"), [(2, False), (3, True), (9, True), (10, False)])
+def test_classes_decide_on_held_out_rows(classes: int, holds: bool) -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(450, 3)), np.resize(np.arange(classes), 450)
+    model = MLPClassifier(**{**TINY, "max_iter": 1}).fit(X, y)
+    assert (model.validation_scores_ is not None) == holds
+    labels = np.eye(4, dtype=int)[np.resize(np.arange(4), 450)]  # of several outputs, two each
+    assert MLPClassifier(**{**TINY, "max_iter": 1}).fit(X, labels).validation_scores_ is None
+
+
 # Bins
 
 
