@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -70,9 +69,9 @@ def learn(
         def seen(z: np.ndarray) -> np.ndarray:
             return scale(z, j)
 
+        most = count.finest(X, j, seen, _cut) if isinstance(count, Sample) else count
         values, own = present(X, weight, j)
-        cut = partial(_cut, values, own, seen)
-        bins = count.finest(X, j, seen, cut) if isinstance(count, Sample) else cut(count)
+        bins = _cut(values, own, seen, most)
         found[j] = *bins, _spread(values, own, seen, bins)
 
     resolve(np.zeros(0)).run(look, [(j,) for j in range(width)])

@@ -30,8 +30,9 @@ _PATIENCE = 4  # times as many bins as are best so far, which must be better for
 _SURE = 2.0
 _SURE_WHERE_NEW = 6.0
 _RECURRENT = 2  # rows for each different value
-Ends = tuple[np.ndarray, np.ndarray]
-Cut = Callable[[int], Ends]
+Scale = Callable[[np.ndarray], np.ndarray]
+# Lower ends and gains of so many bins of values under weights, on a scale.
+Cut = Callable[[np.ndarray, np.ndarray | None, Scale, int], tuple[np.ndarray, np.ndarray]]
 
 
 class Sample(NamedTuple):
@@ -42,42 +43,46 @@ class Sample(NamedTuple):
     step : int
     target : float64 array of shape (m, q)
         Numbers from -1 to 1 that columns are to tell apart.
-    weight : float64 array of shape (m,)
+    weight : float64 array of shape (m,), or None
         Scaled so that they sum to as many rows as they are worth (Kish, 1965).
     """
 
     step: int
     target: np.ndarray
-    weight: np.ndarray
+    weight: np.ndarray | None
 
     @classmethod
-    def of(cls, target: Target, y: np.ndarray, weight: np.ndarray) -> "Sample":
+    def of(cls, target: Target, y: np.ndarray, weight: np.ndarray | None) -> "Sample":
         """Of labels or values y under row weights (n,)."""
         step = -(-len(y) * target.raw_outputs // _NUMBERS)
-        few, numbers = weight[::step], target.as_numbers(y[::step])
-        few = few / few.max()
-        largest = np.abs(numbers).max()  # of which only the square must not overflow
-        return cls(step, numbers / (largest or 1.0), few * (few.sum() / np.square(few).sum()))
+        known = target.as_numbers(y[::step])
+        known = known / (np.abs(known).max() or 1.0)  # so that no square overflows
+        if weight is not None:
+            weight = weight[::step] / weight[::step].max()
+            weight *= weight.sum() / np.square(weight).sum()
+        return cls(step, known, weight)
 
-    def finest(self, X: Any, j: int, scale: Callable[[np.ndarray], np.ndarray], cut: Cut) -> Ends:
-        """Lower ends and gains of the bins of column j, of which ``cut`` makes so many."""
-        coarse = cut(COARSE)
-        if len(coarse[0]) < COARSE:  # one between each two values
-            return coarse
-        z = scale(np.array(column(X, j)[:: self.step], dtype=np.float64))
-        known = ~np.isnan(z)
-        z, target, weight = z[known], self.target[known], self.weight[known]
-        first = left_out(z, target, weight, *coarse)
-        best, least, most = coarse, first, COARSE
+    def finest(self, X: Any, j: int, scale: Scale, cut: Cut) -> int:
+        """How many bins column j is to have at most."""
+        values = np.array(column(X, j)[:: self.step], dtype=np.float64)
+        known = ~np.isnan(values)
+        values, target = values[known], self.target[known]
+        own = None if self.weight is None else self.weight[known]
+        bins = cut(values, own, scale, COARSE)
+        if len(bins[0]) < COARSE:  # one between each two values
+            return COARSE
+        z, weight = scale(values), np.ones(len(values)) if own is None else own
+        first = least = left_out(z, target, weight, *bins)
+        best = COARSE
         for count in FINER:
-            finer = cut(count)
-            errors = left_out(z, target, weight, *finer)
+            bins = cut(values, own, scale, count)
+            errors = left_out(z, target, weight, *bins)
             if errors.sum() < least.sum():
-                best, least, most = finer, errors, count
-            if len(finer[0]) < count or count >= _PATIENCE * most:
+                least, best = errors, count
+            if len(bins[0]) < count or count >= _PATIENCE * best:
                 break
         recurrent = len(z) >= _RECURRENT * len(np.unique(z))
-        return best if _is_less(least, first, recurrent=recurrent) else coarse
+        return best if _is_less(least, first, recurrent=recurrent) else COARSE
 
 
 def left_out(

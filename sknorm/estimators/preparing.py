@@ -154,7 +154,7 @@ def _bins(estimator: Any, rows: Rows, target: Target) -> int | Sample:
     """Most bins of a number, or what decides on them."""
     asked = estimator.n_bins
     if isinstance(asked, str):
-        return Sample.of(target, rows.y, rows.weights())
+        return Sample.of(target, rows.y, rows.weight)
     return int(asked or 0)
 
 

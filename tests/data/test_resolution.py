@@ -36,7 +36,6 @@ def spiky(values: np.ndarray) -> np.ndarray:
 
 def sample(y: np.ndarray, weight: np.ndarray | None = None) -> Sample:
     """Of numbers, or of labels where they are whole."""
-    weight = np.ones(len(y)) if weight is None else weight
     if y.dtype.kind in "iU":
         return Sample.of(ClassTarget.learn(y, None, soft=False), y, weight)
     zeros, ones = np.zeros(y[0].size), np.ones(y[0].size)
@@ -169,7 +168,8 @@ def test_of_large_tables_a_sample_decides(monkeypatch: pytest.MonkeyPatch) -> No
     y = np.where(np.arange(4000) % 4 == 0, 3.0 * spiky(values), 0.0) + noise
     monkeypatch.setattr(resolution, "_NUMBERS", 1000)
     own = sample(y)
-    assert own.step == 4 and len(own.target) == len(own.weight) == 1000
+    assert own.step == 4 and len(own.target) == 1000
+    assert sample(y, np.ones(4000)).weight.tolist() == [1.0] * 1000
     assert counts(values, y) == (63,)
     assert counts(np.roll(values, 1), np.roll(y, 1)) == (16,)
 
