@@ -7,9 +7,9 @@ squares with a penalty on the differences of neighbours:
 
 Each row is scored by the curve of all others, for which the curve of all rows is enough: its
 residual without row i is :math:`(y_i - f(z_i)) / (1 - w_i h_i)`, where h is the leverage of a row
-of weight one (Craven and Wahba, 1979, Smoothing noisy data with spline functions). Bins are halved
-in number of rows as long as these residuals fall, and taken as they were at first unless they fall
-by more than chance would make them; by more still in columns whose values hardly recur.
+of weight one (Craven and Wahba, 1979, Smoothing noisy data with spline functions). Twice as many
+bins are tried, and twice as many again, as long as these residuals fall. They are taken if the
+residuals fall by more than chance would make them, and by more still where values hardly recur.
 """
 
 from collections.abc import Callable
