@@ -19,6 +19,7 @@ X, Y = make_classification(
 ORDER = np.random.default_rng(0).permutation(600)
 X, Y = X[ORDER], Y[ORDER]
 LABELS = (X[:, :2] > 0.0).astype(int)
+FEW = X[:300], Y[:300]
 HELD = {"X_val": X[300:], "y_val": Y[300:]}
 
 
@@ -92,12 +93,12 @@ def test_auto_calibrates_recipes_that_hold_rows_out(changed: dict[str, Any]) -> 
 
 def test_who_asks_for_it_holds_rows_out() -> None:
     """Under 'auto', tables of so few rows hold out none."""
-    model = small(calibration="temperature").fit(X, Y)
+    model = small(calibration="temperature").fit(*FEW)
     assert model.validation_scores_ is not None
-    assert small().fit(X, Y).validation_scores_ is None
+    assert small().fit(*FEW).validation_scores_ is None
     with pytest.raises(ValueError, match=r"'temperature' needs held-out rows, but early"):
-        small(calibration="temperature", early_stopping=False).fit(X, Y)
-    small(calibration="temperature", early_stopping=False).fit(X, Y, **HELD)
+        small(calibration="temperature", early_stopping=False).fit(*FEW)
+    small(calibration="temperature", early_stopping=False).fit(*FEW, **HELD)
 
 
 def test_partial_fits_and_regressors_have_none() -> None:
