@@ -154,7 +154,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, Versione
 
     @property
     def n_bins_(self) -> np.ndarray:
-        """Bins of each column, (n_features_in_,): 0 of categories, and of numbers as they are."""
+        """Bins of each column, (n_features,): 0 of categories, and of numbers as they are."""
         columns = fitted_of(self).columns
         counts = np.zeros(columns.kinds.n_features, dtype=np.int64)
         if columns.bins is not None:
