@@ -8,7 +8,7 @@ import numpy as np
 
 from sknorm.backends import resolve
 from sknorm.data.quantiles import present
-from sknorm.data.resolution import Sample
+from sknorm.data.resolution import Sample, Scale
 from sknorm.data.table import numbers
 from sknorm.objective.units import quantiles
 
@@ -70,7 +70,7 @@ def learn(
             return scale(z, j)
 
         most = count.finest(X, j, seen, _cut) if isinstance(count, Sample) else count
-        values, own = present(X, weight, j)
+        values, own = present(X, j, weight)
         bins = _cut(values, own, seen, most)
         found[j] = *bins, _spread(values, own, seen, bins)
 
@@ -85,7 +85,7 @@ def learn(
 def _cut(
     values: np.ndarray,
     weight: np.ndarray | None,
-    scale: Callable[[np.ndarray], np.ndarray],
+    scale: Scale,
     count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lower ends and gains of up to ``count`` bins of a column."""
@@ -95,7 +95,7 @@ def _cut(
 def _spread(
     values: np.ndarray,
     weight: np.ndarray | None,
-    scale: Callable[[np.ndarray], np.ndarray],
+    scale: Scale,
     bins: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
     """Covariance of a column and of what its values fill of its bins."""

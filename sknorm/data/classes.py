@@ -89,8 +89,7 @@ class ClassTarget(Target):
 
     def as_numbers(self, y: np.ndarray) -> np.ndarray:
         """A column of zeros and ones for each class, or one for two classes."""
-        codes = class_codes(y, self.classes, "y")
-        return codes[:, None] * 1.0 if len(self.classes) == 2 else np.eye(len(self.classes))[codes]
+        return self.softened(True).encode(y, np.float64)
 
     def stratify(self, y: np.ndarray, held: int) -> np.ndarray | None:
         """The labels, where every class has a row for each side."""

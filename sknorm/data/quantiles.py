@@ -20,7 +20,7 @@ def quartiles(X: Any, weight: np.ndarray | None) -> np.ndarray:
     found = np.zeros((5, int(numbers(X).shape[1])))
 
     def look(j: int) -> None:
-        values, own = present(X, weight, j)
+        values, own = present(X, j, weight)
         if len(values):
             found[:, j] = _of_equal(values) if own is None else _of_weighted(values, own)
 
@@ -28,13 +28,16 @@ def quartiles(X: Any, weight: np.ndarray | None) -> np.ndarray:
     return found
 
 
-def present(X: Any, weight: np.ndarray | None, j: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """A copy of the values of a column that are not missing, on the host, and their weights."""
-    values = np.array(column(X, j), dtype=np.float64)
+def present(X: Any, j: int, *of_rows: np.ndarray | None, step: int = 1) -> tuple[Any, ...]:
+    """A copy of the values of a column that are not missing, on the host, and what else is of them.
+
+    Every ``step``-th row counts, of which ``of_rows`` are arrays, or None.
+    """
+    values = np.array(column(X, j)[::step], dtype=np.float64)
     if not np.isnan(values.sum()):
-        return values, weight
+        return values, *of_rows
     here = ~np.isnan(values)
-    return values[here], None if weight is None else weight[here]
+    return values[here], *(None if each is None else each[here] for each in of_rows)
 
 
 def _of_equal(values: np.ndarray) -> np.ndarray:

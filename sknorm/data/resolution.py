@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import solveh_banded
 
-from sknorm.data.table import column
+from sknorm.data.quantiles import present
 from sknorm.data.targets import Target
 
 COARSE = 16  # bins of a column that tells no more by finer ones
@@ -64,10 +64,7 @@ class Sample(NamedTuple):
 
     def finest(self, X: Any, j: int, scale: Scale, cut: Cut) -> int:
         """How many bins column j is to have at most."""
-        values = np.array(column(X, j)[:: self.step], dtype=np.float64)
-        known = ~np.isnan(values)
-        values, target = values[known], self.target[known]
-        own = None if self.weight is None else self.weight[known]
+        values, own, target = present(X, j, self.weight, self.target, step=self.step)
         bins = cut(values, own, scale, COARSE)
         if len(bins[0]) < COARSE:  # one between each two values
             return COARSE
@@ -98,7 +95,8 @@ def left_out(
     low, gain : arrays of shape (n_bins,)
         See :class:`sknorm.data.bins.Bins`.
     """
-    low, ends = low[np.isfinite(low)], int(np.isfinite(low).sum()) + 1
+    low = low[np.isfinite(low)]
+    ends = len(low) + 1
     own = np.maximum(np.searchsorted(low, z, side="right") - 1, 0)
     share = np.clip((z - low[own]) * gain[own], 0.0, 1.0)
     rest = 1.0 - share

@@ -9,6 +9,8 @@ from scipy import sparse
 
 from sknorm._warnings import warn
 from sknorm.data.columns import Columns
+from sknorm.data.resolution import Sample
+from sknorm.data.rows import Rows
 from sknorm.data.table import whole
 from sknorm.data.targets import Target
 from sknorm.estimators import recipe
@@ -26,8 +28,8 @@ from sknorm.training.plan import Plan
 _WIDTH = 8  # of the vectors of numbers with bins
 
 
-def check_bins(estimator: Any, X: Any, *, partial: bool = False) -> None:
-    """Refuse bins of a table of which there are some of the rows only, or which is sparse.
+def n_bins(estimator: Any, rows: Rows, target: Target, *, partial: bool = False) -> int | Sample:
+    """Most bins of a number, 0 for none, or what decides; ``partial`` rows are some of all.
 
     Raises
     ------
@@ -36,17 +38,20 @@ def check_bins(estimator: Any, X: Any, *, partial: bool = False) -> None:
     """
     asked = estimator.n_bins
     if asked is None:
-        return
+        return 0
     if partial:
         raise ValueError(
             f"n_bins={asked!r} needs to see all rows, of which partial_fit sees a part. Set "
             "n_bins=None, or use fit."
         )
-    if sparse.issparse(whole(X)):
+    if sparse.issparse(whole(rows.X)):
         raise ValueError(
             f"n_bins={asked!r} embeds each number, also the zeros that a sparse table does not "
             "store. Set n_bins=None, or pass a dense table."
         )
+    if asked == "adaptive":
+        return Sample.of(target, rows.y, rows.weight)
+    return int(asked)
 
 
 def scaling(estimator: Any, X: Any) -> str | None:

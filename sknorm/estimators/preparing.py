@@ -11,7 +11,6 @@ from sknorm.data import checks
 from sknorm.data.columns import Columns, Reading
 from sknorm.data.dataset import TrainingData
 from sknorm.data.kinds import Kinds
-from sknorm.data.resolution import Sample
 from sknorm.data.rows import Rows
 from sknorm.data.table import View, engine_table, move_table, numbers, resolve_table, whole
 from sknorm.data.targets import Target
@@ -33,7 +32,7 @@ def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Pre
     dtype = compute_dtype(model, rows.X, previous)
     encoded = target.encode(rows.y, dtype)
     columns = learn_columns(model, rows, target, previous)
-    if previous is None and not recipe.is_auto(estimator.n_bins):
+    if previous is None:
         warn_if_clipped(estimator.n_bins, columns)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
     data = TrainingData.encode(backend, rows, encoded, columns, dtype)
@@ -140,22 +139,13 @@ def learn_columns(
         known = previous.columns  # statistics of this table would be for other weights
         scaled = known.statistics is not None or known.clip.any()
         return known.after(rows.X) if scaled else known.pooled(rows.X, rows.weight, rows.names)
-    build.check_bins(estimator, rows.X, partial=partial)
     how = Reading(
         scaling=build.scaling(estimator, rows.X),
-        n_bins=_bins(estimator, rows, target),
+        n_bins=build.n_bins(estimator, rows, target, partial=partial),
         min_frequency=estimator.min_frequency,
         keeps_unused=partial,
     )
     return Columns.learn(rows.X, rows.weight, rows.names, how)
-
-
-def _bins(estimator: Any, rows: Rows, target: Target) -> int | Sample:
-    """Most bins of a number, or what decides on them."""
-    asked = estimator.n_bins
-    if isinstance(asked, str):
-        return Sample.of(target, rows.y, rows.weight)
-    return int(asked or 0)
 
 
 def warn_if_clipped(n_bins: int | str | None, columns: Columns) -> None:
