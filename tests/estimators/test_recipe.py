@@ -12,11 +12,9 @@ import pytest
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GridSearchCV
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.estimators import recipe
-from sknorm.model_selection import StackedGridSearchCV
 
 Table = tuple[np.ndarray, np.ndarray]
 
@@ -266,6 +264,13 @@ def test_parts_after_a_fit_go_on_with_its_networks(
     assert np.isfinite(outputs(model, X)).all()
 
 
+def test_a_schedule_without_an_end_has_the_epochs_of_scikit_learn() -> None:
+    facts = recipe.Facts(5_000, 5, is_sparse=False, task="binary")
+    for learning_rate, most in (("constant", 200), ("adaptive", 200), ("cosine", 64)):
+        values = recipe.resolve(MLPClassifier(learning_rate=learning_rate), facts)
+        assert values["max_iter"] == most
+
+
 # Dropout
 
 
@@ -359,6 +364,30 @@ def test_bins_that_are_asked_for_where_there_can_be_none(
     assert not hasattr(model, "network_")
 
 
+def test_more_bins_than_values_are_clipped_with_a_word(binary: Table) -> None:
+    X, y = np.round(binary[0]), binary[1]
+    most = max(len(np.unique(column)) for column in X.T) - 1
+    small: dict[str, Any] = {"preset": "sklearn", "hidden_layer_sizes": (3,), "max_iter": 1}
+    with pytest.warns(UserWarning, match=f"n_bins=1000 .* clipped to {most}"):
+        MLPClassifier(n_bins=1000, **small).fit(X, y)
+    with pytest.warns(UserWarning, match="n_bins=4 .* numbers are taken as they are"):
+        MLPClassifier(n_bins=4, **small).fit(X > 0, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MLPClassifier(preset="fast", max_iter=1).fit(np.asarray(X > 0, dtype=float), y)
+        MLPClassifier(preset="fast", n_bins="adaptive", max_iter=1).fit(
+            np.asarray(X > 0, dtype=float), y
+        )
+
+
+def test_a_warm_start_keeps_its_bins(regression: Table) -> None:
+    model = MLPRegressor(**TINY, preset="fast", warm_start=True).fit(*regression)
+    for n_bins in (None, 4):
+        with pytest.raises(ValueError, match=f"n_bins={n_bins}, but the model .* under 'adaptive'"):
+            model.set_params(n_bins=n_bins).fit(*regression)
+    model.set_params(n_bins="adaptive").fit(*regression)
+
+
 # What is kept
 
 
@@ -444,79 +473,3 @@ def test_numbers_that_are_embedded_are_not_dropped_later(
     with pytest.raises(ValueError, match=r"input_dropout=0.2 drops numbers"):
         getattr(model, call)(*regression)
     np.testing.assert_array_equal(model.predict(regression[0]), before)
-
-
-# Searches
-
-GRIDS: list[dict[str, Any]] = [
-    {"alpha": [1e-5, 0.1], "dropout": ["auto", 0.3]},
-    {"n_bins": ["auto", None, 3], "alpha": [1e-5, 0.1]},
-    {"input_dropout": [0.0, 0.2]},
-    {"preset": ["fast", "accurate", "sklearn"]},
-    {"learning_rate_init": ["auto", 0.01], "solver": ["adam", "sgd"]},
-]
-
-
-@pytest.mark.parametrize("grid", GRIDS, ids=str)
-@pytest.mark.parametrize(
-    "task", ["multiclass", pytest.param("regression", marks=pytest.mark.thorough)]
-)
-def test_stacked_searches_score_as_others(
-    tables: dict[str, Table], task: str, grid: dict[str, Any]
-) -> None:
-    """Also where a column has other bins, and so a network other inputs, in each fold."""
-    X, y = tables[task]
-    X = X.copy()
-    X[:, 2] = np.floor(X[:, 2])
-    X[:3, 2] = [20.0, 21.0, 22.0]
-    model = kind_of(task)(preset="fast", hidden_layer_sizes=(6,), max_iter=3, random_state=0)
-    stacked = StackedGridSearchCV(model, grid, cv=3).fit(X, y)
-    single = GridSearchCV(model, grid, cv=3).fit(X, y)
-    for k in range(3):
-        name = f"split{k}_test_score"
-        np.testing.assert_array_equal(stacked.cv_results_[name], single.cv_results_[name])
-    ours, theirs = stacked.best_estimator_, single.best_estimator_
-    assert ours.resolved_params_ == theirs.resolved_params_
-    np.testing.assert_array_equal(outputs(ours, X), outputs(theirs, X))
-
-
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_searches_with_all_features(binary: Table, n_jobs: int) -> None:
-    """Races and ensembles, over networks whose numbers are embedded."""
-    X, y = binary
-    model = MLPClassifier(preset="fast", hidden_layer_sizes=(6,), max_iter=6, random_state=0)
-    grid = {"alpha": [1e-5, 0.1], "dropout": ["auto", 0.3]}
-    search = StackedGridSearchCV(model, grid, cv=3, racing=True, n_jobs=n_jobs, refit="ensemble")
-    search.fit(X, y)
-    assert np.isfinite(search.predict_proba(X)).all() and search.score(X, y) > 0.5
-
-
-def test_a_schedule_without_an_end_has_the_epochs_of_scikit_learn() -> None:
-    facts = recipe.Facts(5_000, 5, is_sparse=False, task="binary")
-    for learning_rate, most in (("constant", 200), ("adaptive", 200), ("cosine", 64)):
-        values = recipe.resolve(MLPClassifier(learning_rate=learning_rate), facts)
-        assert values["max_iter"] == most
-
-
-def test_more_bins_than_values_are_clipped_with_a_word(binary: Table) -> None:
-    X, y = np.round(binary[0]), binary[1]
-    most = max(len(np.unique(column)) for column in X.T) - 1
-    small: dict[str, Any] = {"preset": "sklearn", "hidden_layer_sizes": (3,), "max_iter": 1}
-    with pytest.warns(UserWarning, match=f"n_bins=1000 .* clipped to {most}"):
-        MLPClassifier(n_bins=1000, **small).fit(X, y)
-    with pytest.warns(UserWarning, match="n_bins=4 .* numbers are taken as they are"):
-        MLPClassifier(n_bins=4, **small).fit(X > 0, y)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        MLPClassifier(preset="fast", max_iter=1).fit(np.asarray(X > 0, dtype=float), y)
-        MLPClassifier(preset="fast", n_bins="adaptive", max_iter=1).fit(
-            np.asarray(X > 0, dtype=float), y
-        )
-
-
-def test_a_warm_start_keeps_its_bins(regression: Table) -> None:
-    model = MLPRegressor(**TINY, preset="fast", warm_start=True).fit(*regression)
-    for n_bins in (None, 4):
-        with pytest.raises(ValueError, match=f"n_bins={n_bins}, but the model .* under 'adaptive'"):
-            model.set_params(n_bins=n_bins).fit(*regression)
-    model.set_params(n_bins="adaptive").fit(*regression)
