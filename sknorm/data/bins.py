@@ -74,7 +74,9 @@ def learn(
         bins = _cut(values, own, seen, most)
         found[j] = *bins, _spread(values, own, seen, bins)
 
-    resolve(np.zeros(0)).run(look, [(j,) for j in range(width)])
+    host = resolve(np.zeros(0))
+    with host.session():  # or else the bits would go by the number of threads of BLAS
+        host.run(look, [(j,) for j in range(width)])
     counts = tuple(len(gain) for _, gain, _ in found)
     if not any(counts):
         return None

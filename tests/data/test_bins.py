@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import r2_score
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.data import bins
@@ -307,6 +308,19 @@ def test_numbers_are_what_networks_see_whatever_the_layout_and_dtype() -> None:
         np.testing.assert_allclose(model.predict(table), model.predict(X), rtol=1e-12)
     single = MLPRegressor(**settings).fit(X.astype(np.float32), y)
     np.testing.assert_allclose(single.predict(X), model.predict(X), atol=1e-2)
+
+
+def test_products_are_made_on_one_thread() -> None:
+    limits = set()
+
+    def scale(z: np.ndarray, j: int) -> np.ndarray:
+        blas = [each for each in threadpool_info() if each["user_api"] == "blas"]
+        limits.update(each["num_threads"] for each in blas)
+        return z
+
+    with threadpool_limits(2, user_api="blas"):
+        learned(NORMAL, scale=scale)
+    assert limits == {1}
 
 
 def test_sparse_tables_are_refused_with_bins() -> None:
