@@ -54,7 +54,7 @@ class Sample(NamedTuple):
     @classmethod
     def of(cls, target: Target, y: np.ndarray, weight: np.ndarray | None) -> "Sample":
         """Of labels or values y under row weights (n,)."""
-        step = -(-len(y) * target.raw_outputs // _NUMBERS)
+        step = -(-len(y) * target.as_numbers(y[:1]).shape[1] // _NUMBERS)
         known = target.as_numbers(y[::step])
         known = known / (np.abs(known).max() or 1.0)  # so that no square overflows
         if weight is not None:

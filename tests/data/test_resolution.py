@@ -16,7 +16,7 @@ from sknorm.data.numeric import NumericTarget
 from sknorm.data.resolution import FINER, Sample, left_out
 from sknorm.data.table import View
 from sknorm.model_selection import StackedGridSearchCV
-from sknorm.objective.losses import SquaredError
+from sknorm.objective.losses import Quantile, SquaredError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -172,6 +172,12 @@ def test_of_large_tables_a_sample_decides(monkeypatch: pytest.MonkeyPatch) -> No
     assert sample(y, np.ones(4000)).weight.tolist() == [1.0] * 1000
     assert counts(values, y) == (63,)
     assert counts(np.roll(values, 1), np.roll(y, 1)) == (16,)
+
+
+def test_a_sample_is_of_targets_not_of_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = NumericTarget(Quantile((0.1, 0.5, 0.9), listed=True), np.zeros(1), np.ones(1), True)
+    monkeypatch.setattr(resolution, "_NUMBERS", 1000)
+    assert Sample.of(y, np.arange(1000.0), None).step == 1
 
 
 def test_views_are_the_rows_that_they_have() -> None:
