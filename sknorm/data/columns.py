@@ -184,6 +184,11 @@ class Columns:
         names = "offset", "factor", "clip"
         return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in names)
 
+    def fills_as(self, other: "Columns") -> bool:
+        """Whether a missing number has the same value under both."""
+        own, others = (each.offset + each.fill / each.factor for each in (self, other))
+        return np.array_equal(own, others)
+
     def scaling_of_numbers(self, backend: Backend, squashes: bool = True) -> Scaling:
         """How kernels are to take the numbers of a table, which are squashed or not."""
         made = Scaling(*map(backend.asarray, self._rows[: 4 if squashes else 2]))

@@ -8,7 +8,7 @@ import numpy as np
 
 from sknorm.backends import Backend
 from sknorm.data.columns import Columns
-from sknorm.data.table import resolve_table
+from sknorm.data.table import gaps, resolve_table
 from sknorm.ensembles.members import has_own_code
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.fitted import fitted_of
@@ -27,8 +27,15 @@ def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any
     for each in turn, so that they are not all held, the mean over its networks
     (n_samples, n_outputs), where it was computed and in X's float dtype.
     """
+    checked = check_table(members[0], X, method)
+    parts = [members] if _fill_alike(members, checked) else [[member] for member in members]
+    for part in parts:
+        yield from _forward(part, checked)
+
+
+def _forward(members: Sequence[Any], checked: Any) -> Iterator[Any]:
+    """The same of a table that is checked, whose gaps the first member fills for all."""
     first = members[0]
-    checked = check_table(first, X, method)
     backend = resolve_table(checked, first.backend, first.matmul_precision)
     xp, dtype, columns = backend.xp, backend.dtype(checked.dtype), fitted_of(first).columns
     table, scaling = columns.engine_table(backend, checked), columns.scaling(backend, checked)
@@ -39,6 +46,12 @@ def stacked_forward(members: Sequence[Any], X: Any, method: str) -> Iterator[Any
         own = xp.astype(raw[start:stop, ...], dtype, copy=False)
         yield average(fitted_of(member), own, backend, xp)
         start = stop
+
+
+def _fill_alike(members: Sequence[Any], checked: Any) -> bool:
+    """Whether all members see the same number in the place of each that is missing, if any is."""
+    first, *others = [fitted_of(member).columns for member in members]
+    return not gaps(checked) or all(each.fills_as(first) for each in others)
 
 
 def stacks(members: Sequence[Any]) -> list[list[int]]:

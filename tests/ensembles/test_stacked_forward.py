@@ -50,6 +50,18 @@ def test_other_scalings_go_into_the_first_layer(normalization: Any, sizes: Any) 
     assert_average(EnsembleRegressor.from_fitted(models), models, X)
 
 
+@pytest.mark.parametrize("normalization", ["batch", None])
+def test_each_member_fills_gaps_by_its_own_rows(normalization: Any) -> None:
+    models = [
+        model("number", normalization=normalization, random_state=0).fit(X[part], T["number"][part])
+        for part in (slice(0, 30), slice(25, 60), slice(0, 30))
+    ]
+    gaps = np.where(np.arange(X.size).reshape(X.shape) % 7 == 0, np.nan, X)
+    assert stacks(models) == [[0, 1, 2]]
+    with pytest.warns(UserWarning, match="no training row had any"):
+        assert_average(EnsembleRegressor.from_fitted(models), models, gaps)
+
+
 def test_layer_norm_keeps_its_scaling() -> None:
     models = [
         model("number", normalization="layer").fit(X[part], T["number"][part])
