@@ -33,11 +33,14 @@ class HeldOutLoss:
     def of_constant(self, network: Network, constant: np.ndarray) -> np.ndarray:
         """Scores (K,) of raw outputs (n_outputs,) that are the same for all rows."""
         backend, xp = network.backend, network.backend.xp
-        parts = (
-            (xp.zeros_like(raw) + backend.asarray(constant, dtype=raw.dtype), y, weight)
-            for raw, y, weight in outputs(network, self.data, self.rows)
-        )
-        return -backend.to_numpy(losses_of(network, self.loss, parts)[0][0, ...])
+        raw = backend.asarray(constant, dtype=network.parameters.flat.dtype)
+
+        def answers() -> Iterator[tuple[Any, Any, Any]]:
+            for _, y, weight in parts(network, self.data, self.rows):
+                shape = network.members, y.shape[1], raw.shape[0]
+                yield xp.zeros(shape, dtype=raw.dtype, device=backend.device) + raw, y, weight
+
+        return -backend.to_numpy(losses_of(network, self.loss, answers())[0][0, ...])
 
     def reason(self, member: int) -> str:
         """Why none of a member's scores was finite."""
@@ -68,7 +71,7 @@ def mean_loss(network: Network, loss: Loss, data: TrainingData, rows: np.ndarray
 def losses_of(
     network: Network,
     loss: Loss,
-    parts: Iterable[tuple[Any, Any, Any]],
+    answers: Iterable[tuple[Any, Any, Any]],
     factors: Sequence[Any] = (None,),
 ) -> tuple[Any, Any]:
     """The same of :func:`outputs`, (F, K), and the sums of the rows' weights, (K,) or (1,).
@@ -83,7 +86,7 @@ def losses_of(
     parameter = backend.asarray(loss.parameter(count), dtype=xp.float64)
     kernel = getattr(backend.kernels, loss.kernel)
     total: Any = 0.0
-    for raw, y, weight in parts:
+    for raw, y, weight in answers:
         no_bias = xp.zeros((count, raw.shape[2]), dtype=dtype, device=device)
         for place, factor in enumerate(factors):
             scaled = raw if factor is None else factor * raw
@@ -96,12 +99,17 @@ def losses_of(
 def outputs(
     network: Network, data: TrainingData, rows: np.ndarray
 ) -> Iterator[tuple[Any, Any, Any]]:
-    """Raw outputs (K, n, o), targets (R, n, m) and weights (R, n) of rows (R, N), R of 1 or K.
+    """Raw outputs (K, n, o), targets and weights of rows, see :func:`parts`."""
+    inference = fold(network)
+    for inputs, y, weight in parts(network, data, rows):
+        yield inference.forward(inputs), y, weight
+
+
+def parts(network: Network, data: TrainingData, rows: np.ndarray) -> Iterator[tuple[Any, Any, Any]]:
+    """Inputs, targets (R, n, m) and weights (R, n) of rows (R, N), where R is 1 or K.
 
     Of so many rows at a time as are best computed together.
     """
-    inference = fold(network)
     at_once = rows_at_once(network.backend, network.members, max(network.architecture.sizes))
     for start in range(0, rows.shape[1], at_once):
-        inputs, y, weight = gathered(network, data, rows[:, start : start + at_once])
-        yield inference.forward(inputs), y, weight
+        yield gathered(network, data, rows[:, start : start + at_once])
