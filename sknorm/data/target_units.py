@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.objective.losses import Loss
+from sknorm.objective.units import quantiles
 
 # Pairs of quantiles, and how many deviations of a normal distribution lie between them. The first
 # pair that differs measures the spread: one bad record in a hundred does not move it.
@@ -101,19 +102,14 @@ def _is_log(loss: Loss) -> bool:
 
 def _summary(y: np.ndarray, weight: np.ndarray, loss: Loss) -> tuple[Any, Any]:
     """Location and spread of one output."""
-    order = np.argsort(y)
-    y, reached = y[order], np.cumsum(weight[order])
-
-    def quantile(level: float) -> Any:
-        place = np.searchsorted(reached, level * reached[-1] * (1.0 - 1e-12))
-        return y[min(int(place), len(y) - 1)]
-
+    levels = [0.99] if _is_log(loss) else [0.5, *(each for *pair, _ in _RANGES for each in pair)]
+    found = dict(zip(levels, quantiles(y[:, None], weight, levels)[:, 0], strict=True))
     if _is_log(loss):
-        return 0.0, np.average(np.minimum(y, quantile(0.99)), weights=weight[order])
-    median = quantile(0.5)
+        return 0.0, np.average(np.minimum(y, found[0.99]), weights=weight)
+    median = found[0.5]
     for low, high, deviations in _RANGES:
-        if (spread := quantile(high) / deviations - quantile(low) / deviations) > 0:
+        if (spread := found[high] / deviations - found[low] / deviations) > 0:
             return median, spread
     distance = np.abs(y - median)
     most = distance.max() or 1.0  # whose square may overflow
-    return median, most * np.sqrt(np.average((distance / most) ** 2, weights=weight[order]))
+    return median, most * np.sqrt(np.average((distance / most) ** 2, weights=weight))

@@ -82,8 +82,8 @@ class Fitted:
         return replace(self, network=network)
 
     @property
-    def wide_dtype(self) -> Any:
-        """float64 if the network computes in it, else float32."""
+    def dtype(self) -> Any:
+        """In which the network computes, of NumPy."""
         return np.float64 if "64" in str(self.network.parameters.flat.dtype) else np.float32
 
 
@@ -136,14 +136,14 @@ def _by_feature(columns: Columns, values: np.ndarray) -> np.ndarray:
     return found
 
 
-def shallow_copy(estimator: Any, **changed: Any) -> Any:
-    """A copy whose arrays stay where they are, unlike those of a pickle, with other attributes.
+def shallow_copy(estimator: Any, **learned: Any) -> Any:
+    """A copy whose arrays stay where they are, unlike those of a pickle, as another fit leaves it.
 
     What a method reads of it belongs together, whatever fits of other threads change meanwhile.
     """
     kind: Any = type(estimator)
     new = kind.__new__(kind)
-    new.__dict__ = _knowing(vars(estimator), changed) if changed else vars(estimator).copy()
+    new.__dict__ = _knowing(vars(estimator), learned) if learned else vars(estimator).copy()
     return new
 
 

@@ -130,7 +130,9 @@ def seeded(estimator: Any, checkpoint: Checkpoint | None) -> Any:
     """A copy with the seed of its checkpoint, where it has none: another one leads elsewhere."""
     if checkpoint is None or estimator.random_state is not None:
         return estimator
-    return shallow_copy(estimator, random_state=RandomState(checkpoint.seed))
+    new = shallow_copy(estimator)
+    new.random_state = RandomState(checkpoint.seed)
+    return new
 
 
 def random_states(estimator: Any) -> tuple[list[RandomState], tuple[int, ...]]:

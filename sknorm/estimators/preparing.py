@@ -165,7 +165,7 @@ def _header(checked: Any) -> dict[str, Any]:
 def compute_dtype(estimator: Any, X: Any, previous: Fitted | None) -> Any:
     """In which the networks compute."""
     if previous is not None:
-        return previous.wide_dtype
+        return previous.dtype
     if estimator.dtype == "auto":
         small = recipe.is_small(estimator, *X.shape)
         return np.float64 if "64" in str(X.dtype) and small else np.float32

@@ -94,7 +94,7 @@ def _needs_float64(fitted: Fitted) -> bool:
     columns = fitted.columns
     far = np.abs(columns.offset) * columns.factor > _FAR
     exact = columns.offset.astype(np.float32) == columns.offset  # of a constant column
-    return fitted.wide_dtype == np.float64 or bool(np.any(far & ~(columns.constant & exact)))
+    return fitted.dtype == np.float64 or bool(np.any(far & ~(columns.constant & exact)))
 
 
 def _common(dtypes: Sequence[np.dtype]) -> np.dtype:
