@@ -150,22 +150,18 @@ class Columns:
     @property
     def is_linear(self) -> bool:
         """Whether all inputs of a network are numbers, scaled without a clip."""
-        return not self._clips and not self.known and not self.bins
-
-    @property
-    def squashes_all(self) -> bool:
-        """Whether numbers are squashed even where none is missing."""
-        return self._clips
+        return not self.clips and not self.known and not self.bins
 
     @cached_property
-    def _clips(self) -> bool:
+    def clips(self) -> bool:
+        """Whether numbers are squashed even where none is missing."""
         return bool(self.clip.any())
 
     def pooled(self, X: Any, weight: np.ndarray | None, names: Any) -> "Columns":
         """The columns of all rows so far and of another table's, whose categories are not new."""
         labels = column_labels(X, names)
         if self.statistics is None:
-            if not self._clips:
+            if not self.clips:
                 statistics.check_range(X, labels)
             return self.after(X)
         seen = self.statistics.merged(statistics.gather(X, weight, labels))
@@ -199,7 +195,7 @@ class Columns:
 
     def squashes(self, X: Any) -> bool:
         """Whether numbers of a table are squashed, or have gaps that are filled."""
-        return self._clips or bool(gaps(X))
+        return self.clips or bool(gaps(X))
 
     def scaling(self, backend: Backend, X: Any) -> Scaling:
         """How kernels are to take a table, as one view."""

@@ -63,7 +63,7 @@ def _glimpse_of_array(columns: Columns, X: np.ndarray) -> Glimpse | None:
     n, width = X.shape
     if not 0 < n <= MOST or width != kinds.n_features or not _all(np.isfinite(X)):
         return None
-    return Glimpse(X, columns.places(X), columns.squashes_all)
+    return Glimpse(X, columns.places(X), columns.clips)
 
 
 def _reader(columns: Columns) -> "FrameReader":
@@ -84,7 +84,7 @@ class FrameReader:
     def __init__(self, columns: Columns) -> None:
         kinds = columns.kinds
         self.names = None if kinds.names is None else [str(each) for each in kinds.names]
-        self.numeric, self.squashes = kinds.numeric, columns.squashes_all
+        self.numeric, self.squashes = kinds.numeric, columns.clips
         known = {(each.kind == MISSING, each.feature): at for at, each in enumerate(columns.known)}
         self.count = len(known)
         self._categories = []

@@ -244,7 +244,6 @@ dtype : {{'auto', 'float32', 'float64'}} = 'auto'
 CONSTRAINTS: dict[str, Any] = {
     "None": None,
     "bool": "boolean",
-    "int": Interval(Integral, None, None, closed="neither"),
     "int >= 1": Interval(Integral, 1, None, closed="left"),
     "int >= 2": Interval(Integral, 2, None, closed="left"),
     "int in [1, 2**20]": Interval(Integral, 1, 1 << 20, closed="both"),
@@ -258,12 +257,9 @@ CONSTRAINTS: dict[str, Any] = {
     "float in (0, 1)": Interval(Real, 0, 1, closed="neither"),
     "list of float": "array-like",
     "array-like of shape (n_layers - 2,)": "array-like",
-    "array-like": "array-like",
-    "RandomState instance": "random_state",
     "CV splitter": HasMethods(["split"]),
     "iterable": HasMethods(["__iter__"]),
     "dict": dict,
-    "path-like": os.PathLike,
     "str": StrOptions({"loss", *get_scorer_names()}),
     "callable": callable,
 }

@@ -107,12 +107,12 @@ def test_matrices_alone_are_penalized(penalty: Penalty) -> None:
 @each
 def test_declarations(penalty: Penalty) -> None:
     declared = {
-        "elasticnet": (True, True, codes.ELASTIC_NET),
-        "l0": (True, True, codes.L0),
-        "group_lasso": (False, True, codes.UNPENALIZED),
-        "nuclear": (False, False, codes.UNPENALIZED),
+        "elasticnet": (True, codes.ELASTIC_NET),
+        "l0": (True, codes.L0),
+        "group_lasso": (True, codes.UNPENALIZED),
+        "nuclear": (False, codes.UNPENALIZED),
     }
-    assert (penalty.separable, penalty.diagonal_metric, penalty.code) == declared[penalty.name]
+    assert (penalty.diagonal_metric, penalty.code) == declared[penalty.name]
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,6 @@ class Penalty:
         Whether there is an L1 norm with a share of its own.
     selects : bool
         Whether single weights, or those of an input, become zero.
-    separable : bool
-        Whether the proximal operator acts on each weight alone.
     diagonal_metric : bool
         Whether the proximal operator is known for a step that differs by coordinate.
     code : int
@@ -63,7 +61,6 @@ class Penalty:
     summary: ClassVar[str]
     takes_l1_ratio: ClassVar[bool] = False
     selects: ClassVar[bool] = True
-    separable: ClassVar[bool] = False
     diagonal_metric: ClassVar[bool] = True
     code: ClassVar[int] = codes.UNPENALIZED
 

@@ -49,7 +49,6 @@ class ElasticNet(Penalty):
     name: ClassVar[str] = "elasticnet"
     summary: ClassVar[str] = "the elastic net above"
     takes_l1_ratio: ClassVar[bool] = True
-    separable: ClassVar[bool] = True
     code: ClassVar[int] = codes.ELASTIC_NET
 
     l1_ratio: float

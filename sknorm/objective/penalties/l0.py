@@ -48,7 +48,6 @@ class L0(Penalty):
 
     name: ClassVar[str] = "l0"
     summary: ClassVar[str] = "the number of weights that are not zero"
-    separable: ClassVar[bool] = True
     code: ClassVar[int] = codes.L0
 
     def value(self, w: Any) -> float:
