@@ -4,7 +4,7 @@ import inspect
 import os
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +291,26 @@ def test_steps_of_neighbouring_segments(cases: Any, dtype: type, K: int) -> None
         segments = case.arguments["segments"]
         segments = np.concatenate([segments[:2], np.array(cut), segments[3:]])
         check(case._replace(arguments=case.arguments | {"segments": segments}))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("l1_ratio", [0.0, 0.3])
+def test_a_parameter_steps_alike_wherever_it_stands(
+    cases: Any, dtype: type, l1_ratio: float
+) -> None:
+    """In vector code, and in what is left over after it."""
+    every = [cases.sgd(1, dtype, 0.9, flag) for flag in FLAGS]
+    every += [cases.adam(1, dtype, flag) for flag in FLAGS]
+    for case, code in product(every, [codes.ELASTIC_NET, codes.L0]):
+        names = [name for name, each in case.arguments.items() if np.size(each) > 100]
+        whole: dict[str, Any] = {}
+        for size in (100, *range(1, 20)):
+            own = {name: case.arguments[name][:size] for name in names}
+            own |= {"segments": np.array([[0, size, code]]), "l1_ratio": np.array([l1_ratio])}
+            out = case._replace(arguments=case.arguments | own).run(cpu)
+            whole = whole or out
+            for name in names:
+                np.testing.assert_array_equal(out[name], whole[name][:size], err_msg=f"{size}")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

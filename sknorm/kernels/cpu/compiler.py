@@ -100,6 +100,14 @@ def scalar(function: Callable) -> Callable:
     return numba.njit(**inlined())(_named(function))
 
 
+def rounded(function: Callable) -> Callable:
+    """The same of operations that are never contracted.
+
+    Of a product that is added to a quotient, say, of which only vector code makes one operation.
+    """
+    return numba.njit(**{**inlined(), "fastmath": False})(_named(function))
+
+
 def inlined() -> Any:
     """Options of functions that are compiled into their callers."""
     return {"pipeline_class": _PartCompiler, "forceinline": True, **OPTIONS}

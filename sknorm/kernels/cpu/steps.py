@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from sknorm.kernels.codes import ELASTIC_NET, L0, UNPENALIZED
-from sknorm.kernels.cpu.compiler import ZERO, helper, kernel, reduction, scalar, shares
+from sknorm.kernels.cpu.compiler import ZERO, helper, kernel, reduction, rounded, scalar, shares
 from sknorm.kernels.cpu.sums import BLOCK, squares
 
 U = np.uint64  # an unsigned index needs no check for counting from the end
@@ -22,6 +22,11 @@ def _soft(w, threshold):
 def _hard(w, threshold):
     """The proximal operator of threshold * (w != 0); NaN stays NaN."""
     return w if not w * w <= threshold + threshold else w - w
+
+
+@rounded
+def _product(a, b):
+    return a * b
 
 
 @helper
@@ -68,7 +73,7 @@ def _adam(w, g, m, v, begin, end, eta, decay, keep, betas, epsilon):
         d = g[i] + l2 * w[i]
         m[i] = b1 * m[i] + new_1 * d
         v[i] = b2 * v[i] + new_2 * (d * d)
-        w[i] = shrink * w[i] - rate * m[i] / (math.sqrt(v[i]) + tiny)
+        w[i] = _product(shrink, w[i]) - rate * m[i] / (math.sqrt(v[i]) + tiny)
 
 
 def _proximal_adam(prox):
