@@ -286,8 +286,8 @@ class Stack(Observer):
         models, whole = {}, self._settle()
         for trial, places in zip(self.trials, self.places, strict=True):
             outcome, network, model = whole.take(places), trial.network, trial.job.candidate.model
-            training, resolved = trial.training, trial.training.model
-            adopt(network, attributes.of_outcome(resolved, training, outcome, self.whole.rows))
+            self._adopt(trial, outcome)
+            resolved = trial.training.model
             attributes.warn_if_unfinished(resolved, outcome)
             attributes.warn_if_unscored(resolved, outcome)
             if outcome.diverged.any():
@@ -353,18 +353,23 @@ class Stack(Observer):
             for place, error in self.whole.score.failures.items():
                 self.trials[place].failure = error
 
-    def _settled(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
-        """Let a trial's network be what training left behind, and say so."""
-        started, network = time.perf_counter(), trial.network
+    def _adopt(self, trial: Trial, outcome: Outcome) -> None:
+        """Let a trial's network be what training left behind, unless its scores have failed."""
         if trial.failure is not None:
             raise trial.failure
+        training = trial.training
+        found = attributes.of_outcome(training.model, training, outcome, self.whole.rows)
+        adopt(trial.network, found)
+
+    def _settled(self, trial: Trial, outcome: Outcome) -> dict[str, Any]:
+        """A trial's result, once its network is what training left behind."""
+        started, resolved = time.perf_counter(), trial.training.model
+        self._adopt(trial, outcome)
         if outcome.diverged.any():
             raise FloatingPointError(
                 f"Training became non-finite in epoch {int(outcome.epochs.max())}. Lower "
                 "learning_rate_init, set max_grad_norm, or scale the inputs and targets."
             )
-        training, resolved = trial.training, trial.training.model
-        adopt(network, attributes.of_outcome(resolved, training, outcome, self.whole.rows))
         result: dict[str, Any] = {
             "key": trial.job.key,
             "fit_error": None,

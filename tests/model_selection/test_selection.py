@@ -293,3 +293,21 @@ def test_a_class_that_a_fold_lacks_has_no_probability_there() -> None:
 def test_several_scores_cannot_choose_one_ensemble() -> None:
     with pytest.raises(ValueError, match="'ensemble' was passed"):
         search(MLPClassifier(**SMALL, preset="sklearn"), scoring=["accuracy", "f1_macro"]).fit(X, y)
+
+
+def test_a_scorer_that_fails_in_the_refit_of_a_member_is_raised() -> None:
+    """Where it has scores for the other members."""
+    first: list[int] = []
+
+    def score(model: Any, held: np.ndarray, truth: np.ndarray) -> float:
+        if len(held) > 40:  # of all rows
+            first.append(model.random_state)
+            if model.random_state == first[0]:
+                raise KeyError("no such row")
+        return float(model.score(held, truth))
+
+    stops = {"early_stopping": True, "validation_fraction": 0.3, "scoring": score}
+    found = search(MLPClassifier(**SMALL, **stops, preset="sklearn"), scoring="neg_log_loss")
+    with pytest.raises(KeyError, match="no such row"):
+        found.fit(X, y)
+    assert len(set(first)) > 1
