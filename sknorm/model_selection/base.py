@@ -176,6 +176,7 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
         _warn_or_raise_about_fit_failures(results, self.error_score)
         warn_of_fits(results)
         table = self._table(results, candidates, partial=bool(self.racing))
+        self._forget()
         self.multimetric_ = isinstance(results[0]["test_scores"], dict)
         metric = self.refit if self.multimetric_ else "score"
         if self.racing:
@@ -200,12 +201,16 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
                 warnings.filterwarnings("ignore", "One or more of the (test|train) scores")
             return self._format_results(parameters, self.n_splits_, everything)
 
+    def _forget(self) -> None:
+        """Remove what an earlier search has found; the number of splits is of this one."""
+        for name in [each for each in vars(self) if re.fullmatch("(?!n_splits)[a-z].*_", each)]:
+            delattr(self, name)
+
     def _keep_finished(
         self, results: Results, candidates: Candidates, fault: BaseException
     ) -> None:
         """Set ``cv_results_`` of a search that has ended early; the rest counts as failed."""
-        for name in [each for each in vars(self) if re.fullmatch("(?!n_splits)[a-z].*_", each)]:
-            delattr(self, name)  # of an earlier search
+        self._forget()
         self.cv_results_ = self._table(results, candidates, partial=True)
         interrupted = isinstance(fault, KeyboardInterrupt)
         text = (

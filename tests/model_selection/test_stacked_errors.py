@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from search_case import (
+    FRAME,
     ROWS,
+    STOPS,
     Case,
     T,
     assert_same_search,
@@ -330,6 +332,25 @@ def test_a_search_can_be_fitted_after_it_failed() -> None:
     assert not hasattr(search, "cv_results_") and not hasattr(search, "best_estimator_")
     search.set_params(param_grid=A).fit(X, T["multiclass"])
     assert len(search.cv_results_["params"]) == 2
+
+
+@pytest.mark.parametrize("refit", [True, "ensemble"])
+def test_a_refit_that_fails_leaves_no_model_of_an_earlier_search(refit: Any) -> None:
+    def score(model: Any, held: np.ndarray, truth: np.ndarray) -> float:
+        if len(held) > 20 and held.shape[1] > 2:  # of all rows
+            raise KeyError("no such row")
+        return float(np.mean(model.predict(held) == truth))
+
+    stops = {**STOPS, "scoring": score}
+    search = StackedGridSearchCV(classifier(**stops), A, cv=2, refit=refit)
+    search.fit(FRAME[["a", "b"]], T["multiclass"])
+    assert {"best_estimator_", "feature_names_in_"} <= vars(search).keys()
+    with pytest.raises(KeyError, match="no such row"):
+        search.fit(X, T["multiclass"])
+    assert not {"best_estimator_", "feature_names_in_"} & vars(search).keys()
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all() and search.best_params_
+    with pytest.raises(AttributeError):
+        search.predict(X)
 
 
 def test_settings_that_are_only_ignored_are_warned_of_once_a_candidate() -> None:
