@@ -75,7 +75,8 @@ def _score(
     if estimator.scoring == "loss":
         kind = CalibratedLoss if training.calibrates else HeldOutLoss
         return kind(training.prepared.target.loss, data, held)
-    return HeldOutScore(_scored_model(estimator, training), rows, held, training.continued)
+    model = _scored_model(estimator, training)
+    return HeldOutScore(model, rows, data, held, training.continued)
 
 
 def _scored_model(estimator: Any, training: Training) -> Any:

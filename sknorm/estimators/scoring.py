@@ -14,6 +14,7 @@ from sklearn.metrics import check_scoring
 from sknorm._sklearn import _BaseScorer, _PassthroughScorer
 from sknorm.backends import fetched
 from sknorm.data.coded import CodedTable
+from sknorm.data.dataset import TrainingData
 from sknorm.data.rows import Rows
 from sknorm.data.table import View, materialize, take
 from sknorm.estimators.repeated_warnings import RepeatedWarnings
@@ -39,14 +40,18 @@ class HeldOutScore:
     estimator : fitted estimator
         Its network is any, and is not asked.
     rows : Rows
+    data : TrainingData
+        The same rows as the engine reads them.
     held : int64 array of shape (K, n)
         Held-out rows of each member of the whole stack.
     continued : bool
         Whether training goes on from an earlier fit, whose weights are scored first.
     """
 
-    def __init__(self, estimator: Any, rows: Rows, held: np.ndarray, continued: bool) -> None:
-        self.estimator, self.y, self.rows = estimator, rows.y, held
+    def __init__(
+        self, estimator: Any, rows: Rows, data: TrainingData, held: np.ndarray, continued: bool
+    ) -> None:
+        self.estimator, self.y, self.data, self.rows = estimator, rows.y, data, held
         self.X = rows.X if isinstance(rows.X, View | CodedTable) else fetched(rows.X)
         self.scorer = check_scoring(estimator, scoring=estimator.scoring)
         self.weight = rows.weight if takes_weights(self.scorer) else None

@@ -157,6 +157,30 @@ def test_files_of_other_fits_are_refused(
     np.testing.assert_array_equal(model.predict(X), expected)
 
 
+HELD_OUT = {"array": X, "sparse table": sparse.csr_matrix(X * (X > 0.5)), "raw table": FRAME}
+
+
+@pytest.mark.parametrize("table", HELD_OUT.values(), ids=HELD_OUT)
+@pytest.mark.parametrize("scoring", ["loss", "accuracy"])
+def test_files_of_fits_with_other_held_out_rows_are_refused(
+    scoring: str, table: Any, path: Path
+) -> None:
+    settings = {**SMALL, "preset": "sklearn", "scoring": scoring, "max_iter": 2}
+    given = {"X_val": table[40:], "y_val": LABELS[40:], "sample_weight_val": np.ones(20)}
+    MLPClassifier(**settings, checkpoint=path).fit(table[:40], LABELS[:40], **given)
+    MLPClassifier(**settings, checkpoint=path).fit(table[:40], LABELS[:40], **given)
+    others = {
+        "X_val": table[20:40],
+        "y_val": LABELS[39:19:-1],
+        "sample_weight_val": 1.0 + Y[:20] ** 2,
+    }
+    for name, values in others.items():
+        with pytest.raises(CheckpointError, match="other data"):
+            MLPClassifier(**settings, checkpoint=path).fit(
+                table[:40], LABELS[:40], **{**given, name: values}
+            )
+
+
 def test_several_files_are_set_aside(path: Path) -> None:
     for number in range(3):
         path.write_bytes(b"garbage")
