@@ -158,6 +158,9 @@ def _by_epochs(context: Context, candidates: Candidates, metric: Any) -> Iterato
             f"max_time shares the time out among fits, but racing=True with fewer than {FOLDS} "
             "folds trains all of them side by side. Use more folds, or racing=False."
         )
+    if all(job.key in context.known for unit in planned for job in unit):
+        yield _left(context, planned)[1]
+        return
     # A stack that has gone on past a leg could not be judged at it.
     context = replace(context, threads=min(workers, len(planned)), alive=len(planned), parts=None)
     parallel = Parallel(n_jobs=context.n_jobs, require="sharedmem")

@@ -92,9 +92,10 @@ max_time : float, default=None
 checkpoint : str or path-like, default=None
     A file that keeps the results of all fits that are done. A search that was killed goes on from
     it when ``fit`` is called again with the same data and parameters: no finished fit is repeated,
-    and ``cv_results_`` is what it would have been. Files beside it, whose names begin like its own,
-    keep where the stacks in training and the refit stand. It stays when the search is over; delete
-    it then, and the one of the refit (``.refit``).
+    and ``cv_results_`` is what it would have been. Racing with one or two folds has no result
+    before all fits are done, and starts again until then. Files beside it, whose names begin like
+    its own, keep where the stacks in training and the refit stand. It stays when the search is
+    over; delete it then, and the one of the refit (``.refit``).
 checkpoint_every : float, default=60.0
     Seconds between two writings of what is in training, at least. Results are written as they come.
 stale_checkpoint : {{"raise", "set_aside"}}, default="raise"

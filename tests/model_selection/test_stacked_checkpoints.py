@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.exceptions import CheckpointError
 from sknorm.files import disk
-from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV, train
+from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV, race, train
 
 X, Y = make_regression(60, 3, noise=5.0, random_state=0)
 CLASSES = make_classification(60, 4, n_informative=3, n_redundant=0, random_state=0)
@@ -97,6 +97,18 @@ def test_finished_fits_are_not_repeated(path: Path, monkeypatch: pytest.MonkeyPa
     told.clear()
     regressors(**settings).fit(X, Y)
     assert not told
+
+
+def test_a_finished_race_over_epochs_is_not_repeated(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"checkpoint": path, "racing": True, "cv": 2, "refit": "ensemble"}
+    whole = regressors(**settings).fit(X, Y)
+    assert whole.cv_results_["left_epoch"].count() > 0
+    trained: list[Any] = []
+    monkeypatch.setattr(race, "begin", lambda *given: trained.append(given))
+    assert_same(regressors(**settings).fit(X, Y), whole)
+    assert not trained
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
