@@ -139,24 +139,27 @@ class Journal:
     def _read(self) -> bool:
         """Take over what the file holds, if it is of this search."""
         try:
-            entries = list(self._entries(disk.read(self.file)))
+            data = disk.read(self.file)
+            entries = list(self._entries(data))
         except ModelFileError as error:
             return self._refuse(str(error))
         if not entries:
             return self._refuse(f"{self.file} is empty, or cut off at its beginning.")
-        (theirs, _), *rest = entries
+        (theirs, _, _), *rest = entries
         if others := differing(self._facts, theirs):
             return self._refuse(
                 f"{self.file} is a checkpoint of another search: it has other {others} (written "
                 f"by sknorm {theirs.get('version')})."
             )
-        for content, tensors in rest:
+        if (end := entries[-1][2]) < len(data):
+            os.truncate(self.file, end)  # what was being written when the process ended
+        for content, tensors, _ in rest:
             made = Reader(tensors, {}).read(content)
             self.known.update((result["key"], result) for result in made)
         return True
 
-    def _entries(self, data: bytes) -> Iterator[tuple[Any, dict[str, np.ndarray]]]:
-        """The entries that are whole; one that was being written when the process ended is cut."""
+    def _entries(self, data: bytes) -> Iterator[tuple[Any, dict[str, np.ndarray], int]]:
+        """The entries that are whole, each with where it ends."""
         start = 0
         while start + _LENGTH <= len(data):
             stop = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
@@ -164,10 +167,8 @@ class Journal:
                 break
             entry = data[start + _LENGTH : stop]
             parts = container.from_bytes(entry, self.file, container.SEARCH)
-            yield parts.content, parts.tensors
+            yield parts.content, parts.tensors, stop
             start = stop
-        if 0 < start < len(data):
-            os.truncate(self.file, start)
 
     def _refuse(self, why: str) -> bool:
         refuse(self.file, why, self.stale, "the search")

@@ -179,6 +179,20 @@ def test_an_entry_that_was_cut_off_is_left_out(path: Path) -> None:
         assert_same(regressors(checkpoint=path, max_stack_bytes=40_000).fit(X, Y), whole)
 
 
+def test_an_entry_of_another_search_is_not_cut_off(path: Path) -> None:
+    """It may be in the middle of writing it."""
+    regressors(checkpoint=path, refit=False).fit(X, Y)
+    data = path.read_bytes()[:-1]
+    path.write_bytes(data)
+    other = regressors(checkpoint=path, refit=False, return_train_score=True)
+    with pytest.raises(CheckpointError, match="other settings"):
+        other.fit(X, Y)
+    assert path.read_bytes() == data
+    with pytest.warns(UserWarning, match="begins anew"):
+        other.set_params(stale_checkpoint="set_aside").fit(X, Y)
+    assert Path(f"{path}.stale").read_bytes() == data
+
+
 def test_damaged_files_are_refused(path: Path) -> None:
     regressors(checkpoint=path, refit=False).fit(X, Y)
     data = path.read_bytes()
