@@ -25,6 +25,7 @@ from sknorm._typing import Integer
 from sknorm.backends import is_on_host, take_rows
 from sknorm.data.table import View
 from sknorm.estimators.preparing import view_table
+from sknorm.model_selection.once import Once
 from sknorm.model_selection.time_shares import SharedTime, work_of
 from sknorm.training.budget import Budget
 
@@ -122,10 +123,10 @@ class Context:
     known: dict[Any, dict] = field(default_factory=dict, repr=False)  # results, by key
     threads: int = 1  # units that are trained side by side
     alive: int = 1  # stacks that are in memory at once
-    _tables: dict[tuple, Any] = field(default_factory=dict, repr=False)
+    _tables: Once = field(default_factory=Once, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_tables": {}, "known": {}}  # tables are made anew elsewhere
+        return {**vars(self), "known": {}}
 
     def __sizeof__(self) -> int:
         """With the rows of the folds: by this dask knows that it is to be sent once."""
@@ -143,7 +144,7 @@ class Context:
         left = None if self.time is None else SharedTime(self.time.left, work_of(candidates))
         new = replace(self, splits=[(rows, rows)], error_score="raise", time=left)
         parts = None if self.parts is None else replace(self.parts, stem=f"{self.parts.stem}.all")
-        return replace(new, progress=Progress(), parts=parts, known={}, _tables={})
+        return replace(new, progress=Progress(), parts=parts, known={}, _tables=Once())
 
     def granted(self, candidates: Sequence[Any]) -> Budget | None:
         """The share of a fit of each of these candidates of the time, if it is limited."""
@@ -157,21 +158,21 @@ class Context:
         ValueError
             If a row that a fold trains on is malformed.
         """
-        key = table_key(network)
-        if key not in self._tables:
-            try:
-                self._tables[key] = self._checked(network)
-            except ValueError as error:
-                self._tables[key] = error
-        if isinstance(made := self._tables[key], ValueError):
+        made = self._tables.get(table_key(network), lambda: self._checked(network))
+        if isinstance(made, ValueError):
             raise made.with_traceback(None)
         return made
 
-    def _checked(self, network: Any) -> View:
+    def _checked(self, network: Any) -> View | ValueError:
+        """The table, or why it is refused."""
         try:
             return view_table(network, self.X)
         except ValueError:
+            pass
+        try:
             return view_table(network, taken(self.X, self._usable()))
+        except ValueError as error:
+            return error
 
     def _usable(self) -> np.ndarray:
         """All rows, with one that is trained on in the places of those that are not."""

@@ -18,6 +18,7 @@ from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.preparing import prepare, view_table
 from sknorm.estimators.stages import Given, HeldOut, Prepared
 from sknorm.model_selection.context import Context, rows_of, table_key, taken
+from sknorm.model_selection.once import Once
 
 _HELD_OUT = ("X_val", "y_val", "sample_weight_val")
 
@@ -61,8 +62,8 @@ class Inputs:
     params: dict[str, Any]  # of the network's ``fit``, beside X and y
     X: Any = None  # None are the fold's rows of the common table
     y: Any = None  # or of the common targets
-    _views: dict[tuple, View] = field(default_factory=dict, repr=False)
-    _prepared: dict[Hashable, Prepared] = field(default_factory=dict, repr=False)
+    _views: Once = field(default_factory=Once, repr=False)
+    _prepared: Once = field(default_factory=Once, repr=False)
 
     @cached_property
     def test(self) -> Any:
@@ -80,13 +81,15 @@ class Inputs:
 
     def prepared(self, network: Any, key: Hashable) -> Prepared:
         """The training rows as a network sees them; networks of equal ``key`` see the same."""
-        if key not in self._prepared:
+
+        def make() -> Prepared:
             given, view, y = self._arguments(network), self._view(network), self.y
             if y is None:
                 y = taken(self.context.y, self.context.splits[self.split][0])
             rows = Given(view, y, given.get("sample_weight"), given.get("groups"))
-            self._prepared[key] = prepare(network, rows)
-        return self._prepared[key]
+            return prepare(network, rows)
+
+        return self._prepared.get(key, make)
 
     def asked(self, model: Any, network: Any, test: bool) -> tuple[Any, Any, Any]:
         """Who is scored on which rows and targets: the network, or the whole of its model."""
@@ -110,11 +113,12 @@ class Inputs:
                 return replace(self.context.view(network), index=train)  # not a copy of it
             except ValueError:  # of a row of another fold, which fails for it
                 pass
-        key = table_key(network)
-        if key not in self._views:
+
+        def make() -> View:
             X = taken(self.context.X, train) if self.X is None else self.X
-            self._views[key] = view_table(network, X)
-        return self._views[key]
+            return view_table(network, X)
+
+        return self._views.get(table_key(network), make)
 
 
 class Fold:
