@@ -3,10 +3,11 @@
 from typing import Any
 
 from scipy import stats
-from sklearn.base import is_classifier
+from sklearn.base import clone, is_classifier
 
 from sknorm.ensembles.members import network_of
 from sknorm.estimators import MLPClassifier, MLPRegressor, recipe
+from sknorm.estimators.combinations import hidden_sizes
 
 _NORMS = ("batch", "batch", "layer", None)  # batch norm is the most accurate alone
 _ACTIVATIONS = ("mish", "mish", "relu")
@@ -52,6 +53,7 @@ def default_space(estimator: Any) -> dict[str, Any]:
     >>> search.fit(X, y).best_estimator_.predict(X).shape
     (150,)
     """
+    estimator = clone(estimator, safe=False)  # what is fitted may hold a copy of the network
     network = network_of(estimator)
     if not isinstance(network, (MLPClassifier, MLPRegressor)):
         raise TypeError(
@@ -60,12 +62,12 @@ def default_space(estimator: Any) -> dict[str, Any]:
         )
     network._validate_params()
     defaults, usual = type(network)(), recipe.resolved(network)
-    rate, layers = usual.learning_rate_init, tuple(usual.hidden_layer_sizes)
+    rate, layers = usual.learning_rate_init, hidden_sizes(usual.hidden_layer_sizes)
     space = {
         "activation": list(_ACTIVATIONS),
         "alpha": stats.loguniform(1e-6, 1e-2),
         "dropout": stats.uniform(0.0, _MOST_DROPOUT[is_classifier(network)]),
-        "hidden_layer_sizes": ["auto", layers[:-1] or layers, (*layers, layers[-1])],
+        "hidden_layer_sizes": ["auto", layers[:-1] or layers, (*layers, *layers[-1:])],
         "learning_rate_init": stats.loguniform(rate / 2.0, 2.0 * rate),
         "n_bins": ["auto", "auto", None],
         "normalization": list(_NORMS),
@@ -75,5 +77,10 @@ def default_space(estimator: Any) -> dict[str, Any]:
     return {
         path + name: values
         for name, values in space.items()
-        if getattr(network, name) == getattr(defaults, name)
+        if _equals(getattr(network, name), getattr(defaults, name))
     }
+
+
+def _equals(value: Any, default: Any) -> bool:
+    """Whether a parameter has its default; arrays are none."""
+    return isinstance(value, type(default)) and value == default

@@ -1,5 +1,7 @@
 """The default space: what it draws from, for whom, and that all of it can be trained."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.compose import TransformedTargetRegressor
@@ -37,9 +39,19 @@ def test_what_is_set_is_not_searched() -> None:
     assert {"alpha", "learning_rate_init"} <= set(default_space(network))
 
 
-def test_names_are_those_of_the_pipeline() -> None:
-    network = MLPRegressor()
+@pytest.mark.parametrize("sizes", [64, (), [], np.array([64, 64])], ids=repr)
+def test_hidden_layers_of_all_forms(sizes: Any) -> None:
+    expected = default_space(MLPClassifier()).keys() - {"hidden_layer_sizes"}
+    assert default_space(MLPClassifier(sizes)).keys() == expected
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_names_are_those_of_the_pipeline(fitted: bool) -> None:
+    network = MLPRegressor(max_iter=1)
     whole = TransformedTargetRegressor(make_pipeline(StandardScaler(), network))
+    if fitted:
+        whole.fit(X[:20], TARGETS[MLPRegressor][:20])
     space = default_space(whole)
     assert set(space) == {f"regressor__mlpregressor__{name}" for name in default_space(network)}
     assert set(space) <= set(whole.get_params())
