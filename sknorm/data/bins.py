@@ -14,6 +14,7 @@ from sknorm.objective.units import quantiles
 
 _GLANCE = 1024  # values that tell of most columns that they have many
 _NARROWEST = 2.0**-20  # width of a bin, in ranges of its column; narrower ones say nothing
+_STEEPEST = float(np.finfo(np.float32).max)  # gain of a bin
 _SAMPLE = 1 << 14  # rows of which covariances are taken
 _SHARE_OF_OTHERS = 4  # edges in so many that the neighbours of frequent values do not take
 _BELOW = 1.0 - 1e-9  # so that a share that is exact but for rounding counts as reached
@@ -171,7 +172,7 @@ def _between(edges: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     least = _NARROWEST * (edges[-1] - edges[0])
     kept = [float(edges[0])]
     for edge in edges[1:].tolist():
-        if edge - kept[-1] > least and 1.0 / (edge - kept[-1]) < np.finfo(np.float32).max:
+        if edge - kept[-1] > least and 1.0 / (edge - kept[-1]) < _STEEPEST:
             kept.append(edge)
     low, gain = np.full(len(edges) - 1, np.inf), np.zeros(len(edges) - 1)
     low[: len(kept) - 1], gain[: len(kept) - 1] = kept[:-1], 1.0 / np.diff(kept)

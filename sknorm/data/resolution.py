@@ -66,7 +66,7 @@ class Sample(NamedTuple):
         """How many bins column j is to have at most."""
         values, own, target = present(X, j, self.weight, self.target, step=self.step)
         bins = cut(values, own, scale, COARSE)
-        if len(bins[0]) < COARSE:  # one between each two values
+        if len(bins[0]) < COARSE or np.isinf(bins[0][0]):  # one between each two values, or none
             return COARSE
         z, weight = scale(values), np.ones(len(values)) if own is None else own
         first = least = left_out(z, target, weight, *bins)

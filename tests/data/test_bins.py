@@ -1,5 +1,6 @@
 """Bins of numeric columns: where they begin and end, and networks that see numbers by them."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,18 @@ def test_narrow_bins_become_a_part_of_others() -> None:
     np.testing.assert_allclose(edges(learned([0.0, 1e-9, 1.0])), [0.0, 1.0])
     # Alone, they are a column as others.
     assert len(edges(learned(1e-9 * np.arange(500)))) == 5
+
+
+@pytest.mark.parametrize("unit", [1e-39, 1e-300, 1e-310])
+@pytest.mark.parametrize("scaling", ["auto", None])
+@pytest.mark.parametrize("n_bins", ["auto", 16])
+def test_columns_without_a_bin_that_is_wide_enough(unit: float, scaling: Any, n_bins: Any) -> None:
+    X = RNG.normal(size=(60, 2)) * [unit, 1.0]
+    model = MLPRegressor(hidden_layer_sizes=(4,), scaling=scaling, n_bins=n_bins, max_iter=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        model.fit(X, X[:, 1])
+    assert np.isfinite(model.predict(X)).all()
 
 
 def test_missing_values_do_not_count() -> None:
