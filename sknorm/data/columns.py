@@ -29,6 +29,7 @@ from sknorm.data.table import (
     numbers,
     whole,
 )
+from sknorm.kernels.codes import FAR
 
 _CLIP = 1.0 / 3.0  # robust values stay between -3 and 3
 _ROWS = 1 << 17
@@ -66,7 +67,10 @@ class Learned(NamedTuple):
 
     def seen_of(self, values: np.ndarray, j: int) -> np.ndarray:
         """What networks see of values of column j."""
-        z = (values - self.offset[j]) * self.factor[j]
+        with np.errstate(over="ignore"):  # what is infinite has the bound all the same
+            z = (values - self.offset[j]) * self.factor[j]
+        if self.clip[j] > 0.0:
+            z = np.clip(z, -FAR / self.clip[j], FAR / self.clip[j])
         return z / np.sqrt(1.0 + (self.clip[j] * z) ** 2)
 
 

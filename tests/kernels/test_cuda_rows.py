@@ -62,6 +62,15 @@ def test_squash(cases: Any, cuda_machine: Any, dtype: type, R: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_values_of_any_size_are_squashed(cases: Any, cuda_machine: Any, dtype: type) -> None:
+    case = cases.squash(1, 33, 8, dtype)
+    case.arguments["clip"][...] = 0.5
+    case.arguments["x"][:, ::3, :8] = [1e25, -1e25, np.inf, -np.inf] * 2
+    got = cuda_machine.check(case, ulps=4.0)["x"]
+    np.testing.assert_allclose(got[:, ::3, :8], np.resize([2.0, -2.0], (1, 11, 8)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_columns_that_are_not_clipped_keep_their_bits(
     cases: Any, cuda_machine: Any, dtype: type
 ) -> None:  # fmt: skip

@@ -9,6 +9,20 @@ from scipy import sparse
 from sknorm.kernels import cpu, reference
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_of_any_size_are_squashed(dtype: type) -> None:
+    far = np.array([1e10, 1e25, np.finfo(dtype).max, np.inf], dtype=dtype)
+    x = np.stack([np.append(far, -far)] * 3, axis=1)[None]
+    x[0, 3::4, 1] = 1.0  # of which nothing is left without a bound
+    clip, rows = np.array([[1.0 / 3.0, 0.0, 2.0]]), np.arange(8)[None]
+    for kernels in (reference, cpu):
+        got = x.copy()
+        kernels.squash(rows, 8, clip, np.zeros((1, 3)), got)
+        np.testing.assert_allclose(got[0, :, 0], np.repeat([3.0, -3.0], 4), rtol=1e-6)
+        np.testing.assert_array_equal(got[0, :, 1], x[0, :, 1])
+        np.testing.assert_allclose(got[0, :, 2], np.repeat([0.5, -0.5], 4), rtol=1e-6)
+
+
 @pytest.mark.parametrize(("R", "M"), [(1, 1), (1, 3), (3, 1), (3, 3)])
 @pytest.mark.parametrize("classes", [True, False])
 def test_gather(cases: Any, R: int, M: int, classes: bool) -> None:

@@ -10,6 +10,7 @@ from sknorm.data.coded import MISSING
 from sknorm.data.columns import Columns
 from sknorm.export.onnx.graph import ML, TEXT, Graph
 from sknorm.export.onnx.table import Table
+from sknorm.kernels.codes import FAR
 
 # What runtimes make of None, NaN, pandas.NA and NaT among text: their inputs have no missing text.
 MISSING_TEXT = ("nan", "None", "<NA>", "NaT")
@@ -70,6 +71,9 @@ def _scaled(graph: Graph, columns: Columns, raw: str, missing: str, dtype: Any) 
         z = graph.add("Mul", z, columns.factor[None])
     z = graph.cast(z, dtype, "f8")
     if columns.clip.any():
+        with np.errstate(divide="ignore"):
+            most = (FAR / columns.clip[None]).astype(dtype)
+        z = graph.add("Max", graph.add("Min", z, most), -most)
         pulled = graph.add("Mul", z, columns.clip[None].astype(dtype))
         square = graph.add("Add", graph.add("Mul", pulled, pulled), dtype(1.0))
         z = graph.add("Div", z, graph.add("Sqrt", square))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sknorm.kernels.codes import FAR
 from sknorm.kernels.cpu.compiler import helper, kernel, shares
 from sknorm.kernels.cpu.random import drop, keys
 
@@ -73,11 +74,13 @@ def gather(X, y, weight, rows, offset, factor, x_out, y_out, weight_out):
 
 @helper
 def _squash(clip, fill, x):
-    one = x.dtype.type(1)
+    one, far = x.dtype.type(1), x.dtype.type(FAR)
     for i in range(U(x.shape[0])):
         for j in range(U(clip.size)):
             value, bound = x[i, j], x.dtype.type(clip[j])
-            small = value / np.sqrt(one + (bound * value) * (bound * value))
+            most = far / bound  # infinite without a bound
+            near = min(max(value, -most), most)
+            small = near / np.sqrt(one + (bound * near) * (bound * near))
             x[i, j] = x.dtype.type(fill[j]) if np.isnan(value) else small
 
 

@@ -2,6 +2,7 @@
 
 from array_api_compat import device
 
+from sknorm.kernels.codes import FAR
 from sknorm.kernels.reference.arrays import Array, array_namespace
 from sknorm.kernels.reference.moments import weighted_moments
 from sknorm.kernels.reference.random import drop
@@ -135,8 +136,8 @@ def squash(rows: Array, count: int, clip: Array, fill: Array, x: Array) -> None:
 
     .. math:: x \leftarrow \frac{x}{\sqrt{1 + (c_{vj} x)^2}},
 
-    which stays below :math:`1 / c_{vj}`; a clip of 0 leaves a column as it is [1]_. NaN becomes
-    the fill of its column.
+    which stays below :math:`1 / c_{vj}`; a clip of 0 leaves a column as it is [1]_. Values whose
+    square may overflow, infinite ones too, become the bound, and NaN the fill of its column.
 
     Parameters
     ----------
@@ -158,7 +159,10 @@ def squash(rows: Array, count: int, clip: Array, fill: Array, x: Array) -> None:
     for r in range(rows.shape[0]):
         _, own, gap = under_view(rows[r, :], count, clip, fill)
         z, own, gap = x[r, :, :d], xp.astype(own, x.dtype), xp.astype(gap, x.dtype)
-        x[r, :, :d] = xp.where(xp.isnan(z), gap, z / xp.sqrt(1.0 + (own * z) ** 2))
+        most = FAR / xp.where(own > 0.0, own, xp.ones_like(own))
+        far = (own > 0.0) & (xp.abs(z) > most)
+        near = xp.where(far, xp.sign(z) * most, z)
+        x[r, :, :d] = xp.where(xp.isnan(z), gap, near / xp.sqrt(1.0 + (own * near) ** 2))
 
 
 def column_moments(z: Array, weight: Array, moments: Array) -> None:

@@ -140,10 +140,11 @@ __global__ void __launch_bounds__(ROW_THREADS, 4) squash(
     const RowTurns<W> turns;
     if (turns.column >= d) return;
     const long long r = blockIdx.y, view = view_of(rows + r * n, count, views > 1);
-    T bound[W], gap[W];
+    T bound[W], most[W], gap[W];
 #pragma unroll
     for (int w = 0; w < W; ++w) {
         bound[w] = static_cast<T>(clip[view * d + turns.column + w]);
+        most[w] = T(codes::FAR) / bound[w];  // infinite without a bound
         gap[w] = static_cast<T>(fill[view * d + turns.column + w]);
     }
     x += r * n * m + turns.column;
@@ -151,7 +152,9 @@ __global__ void __launch_bounds__(ROW_THREADS, 4) squash(
         Pack<T, W> pack = load<W>(x + i * m);
 #pragma unroll
         for (int w = 0; w < W; ++w) {
-            const T value = pack.v[w], scaled = bound[w] * value;
+            T value = pack.v[w];
+            value = value > most[w] ? most[w] : value < -most[w] ? -most[w] : value;
+            const T scaled = bound[w] * value;
             pack.v[w] = value == value ? value / sqrt(T(1) + scaled * scaled) : gap[w];
         }
         store<W>(x + i * m, pack);
