@@ -192,8 +192,12 @@ class Progress:
         return {key: rows[0] for key, rows in self.state.history.columns.items() if rows}
 
 
-def check_stretched(X: Any, before: Statistics, after: Statistics, names: Any) -> None:
+def check_stretched(
+    X: Any, before: Statistics, after: Statistics, names: Any, *, waits: bool = False
+) -> None:
     """Look at a column that one call has stretched until earlier rows are all alike in it.
+
+    A row that ``waits`` for others is counted among those of all calls before it.
 
     Raises
     ------
@@ -207,7 +211,8 @@ def check_stretched(X: Any, before: Statistics, after: Statistics, names: Any) -
     values, known = column(X, place).astype(np.float64), before.deviation[place]
     far = np.abs(values - before.mean[place]) > _WILD_GROWTH * known
     name = f"column {place if names is None else names[place]!r} of X"
-    if far.mean() < _FEW:
+    earlier, total = (np.broadcast_to(s.weight, wild.shape)[place] for s in (before, after))
+    if far.mean() * (1.0 - earlier / total if waits else 1.0) < _FEW:
         raise TakenBackError(
             f"met {values[far][0]:.3g} in {name}, far from all values so far",
             "Drop the row if the value stands for a missing one.",

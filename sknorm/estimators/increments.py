@@ -2,7 +2,7 @@
 
 import operator
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -77,17 +77,18 @@ def train_on(estimator: Any, given: Given) -> None:
     target = learn_target(estimator, rows, given, previous)
     backend = resolve_table(rows.X, estimator.backend, estimator.matmul_precision)
     run: Increments | None = None
+    waiting = None if before is None else before.waiting
     if previous is not None:
         check_continues(model, target, previous)
         run = _go_on(model, previous, before, backend)
-        rows = rows.after(None if before is None else before.waiting)
-        if len(rows) == 1 and estimator.normalization in ("batch", "ghost"):
-            run.progress.validated = validated
-            waiting = Increments(run.progress, run.calls, run.member_seeds, rows.copied())
-            adopt(estimator, {**header, "_increments": waiting})
-            return
+        rows = rows.after(waiting)
     try:
         if run is not None and previous is not None:
+            if len(rows) == 1 and estimator.normalization in ("batch", "ghost"):
+                _check_single(model, rows, target, previous)
+                run.progress.validated = validated
+                adopt(estimator, {**header, "_increments": replace(run, waiting=rows.copied())})
+                return
             run.progress.begin(previous.network)
             target = _renew(target, run.progress, rows)
         prepared = _encode(model, rows, target, previous, backend)
@@ -96,7 +97,9 @@ def train_on(estimator: Any, given: Given) -> None:
             run.progress.begin(None)
         epoch = _epoch(model, prepared, run.progress)
     except TakenBackError as fault:
-        _tell(fault, fresh=previous is None)
+        if before is not None and waiting is not None:  # it may be what spoils this call
+            adopt(estimator, {**header, "_increments": replace(before, waiting=None)})
+        _tell(fault, fresh=previous is None, waited=waiting is not None)
         return
     progress = run.progress
     progress.validated = validated
@@ -168,12 +171,26 @@ def _renew(target: Target, progress: Progress, rows: Rows) -> Target:
     if moved:
         _express(progress.network, target, new, new.best_constant(rows.y, weight))
         progress.start_anew()
-    if (value := new.wild_value(rows.y)) is not None:
+    _check_wild(new, rows)
+    return new
+
+
+def _check_wild(target: Target, rows: Rows) -> None:
+    if (value := target.wild_value(rows.y)) is not None:
         raise TakenBackError(
             f"met y={value:.3g}, far from all targets so far",
             "Drop the row if the value stands for a missing one.",
         )
-    return new
+
+
+def _check_single(estimator: Any, row: Rows, target: Target, previous: Fitted) -> None:
+    """Look at a row that is to wait as a call would that trains on it; nothing is changed.
+
+    Later calls train on it before their own rows, and would fail one after another.
+    """
+    _check_wild(target, row)
+    target.encode(row.y, compute_dtype(estimator, row.X, previous))
+    _pool_columns(estimator, row, target, previous, waits=True)
 
 
 def _encode(
@@ -188,13 +205,15 @@ def _encode(
     return Prepared(rows, columns, target, encoded, data, backend, dtype, facts, {}, None)
 
 
-def _pool_columns(estimator: Any, rows: Rows, target: Target, previous: Fitted | None) -> Columns:
+def _pool_columns(
+    estimator: Any, rows: Rows, target: Target, previous: Fitted | None, *, waits: bool = False
+) -> Columns:
     if previous is None:
         return learn_columns(estimator, rows, target, None, partial=True)
     before, pooled = previous.columns, previous.columns.pooled(rows.X, rows.weight, rows.names)
     if before.statistics is not None and pooled.statistics is not None:
         labels = column_labels(rows.X, rows.names)
-        check_stretched(rows.X, before.statistics, pooled.statistics, labels)
+        check_stretched(rows.X, before.statistics, pooled.statistics, labels, waits=waits)
     return pooled
 
 
@@ -239,13 +258,16 @@ def _express(network: Network, old: Target, new: Target, start: np.ndarray) -> N
     bias[...] = backend.asarray(outputs, dtype=bias.dtype)
 
 
-def _tell(fault: TakenBackError, *, fresh: bool) -> None:
-    """Say that a call does not count; after a first one there is no model."""
+def _tell(fault: TakenBackError, *, fresh: bool, waited: bool) -> None:
+    """Say that a call does not count, nor a row that ``waited`` for it.
+
+    After a first one there is no model.
+    """
     if fresh:
         message = f"partial_fit {fault.reason}, so there is no model. {fault.advice}"
         raise ValueError(message) from None
     warn(
         f"partial_fit {fault.reason}; the weights before the call are kept, and nothing of it "
-        f"counts. {fault.advice}",
+        f"counts{', nor the single row before it' * waited}. {fault.advice}",
         RuntimeWarning,
     )

@@ -135,6 +135,77 @@ def test_a_fill_value_in_a_column(
 
 
 @each_estimator
+@pytest.mark.parametrize("normalization", ["batch", "ghost"])
+def test_a_fill_value_in_a_row_that_is_to_wait(
+    binary: Table, estimator: type, normalization: str
+) -> None:
+    X, y = binary
+    settings = {"normalization": normalization}
+    model, twin = started(estimator, binary, **settings), started(estimator, binary, **settings)
+    bad = X[:1].copy()
+    bad[0, 2] = 1e30
+    with pytest.warns(RuntimeWarning, match="column 2 of X.*weights before the call are kept"):
+        model.partial_fit(bad, y[:1])
+    assert_as_before(model, twin, X, y)
+
+
+def test_a_fill_value_as_the_target_of_a_row_that_is_to_wait(regression: Table) -> None:
+    X, y = regression
+    model, twin = started(MLPRegressor, (X, y)), started(MLPRegressor, (X, y))
+    with pytest.warns(RuntimeWarning, match=r"y=1e\+30.*weights before the call are kept"):
+        model.partial_fit(X[:1], [1e30])
+    assert_as_before(model, twin, X, y)
+
+
+@pytest.mark.parametrize(
+    "estimator, settings, bad",
+    [
+        (MLPClassifier, {}, 2),
+        (MLPRegressor, {"loss": "poisson"}, -1.0),
+        (MLPRegressor, {"standardize_target": False, "dtype": "float32"}, 1e300),
+    ],
+)
+def test_a_target_that_is_refused_in_a_row_that_is_to_wait(
+    binary: Table, estimator: type, settings: dict, bad: float
+) -> None:
+    X, y = binary
+    model, twin = started(estimator, binary, **settings), started(estimator, binary, **settings)
+    with pytest.raises(ValueError):
+        model.partial_fit(X[:1], [bad])
+    assert_as_before(model, twin, X, y)
+
+
+@each_estimator
+def test_a_row_that_waited_goes_with_the_call_that_is_taken_back(
+    binary: Table, estimator: type
+) -> None:
+    """Which it may have spoilt, as it would the next one."""
+    X, y = binary
+    model, twin = started(estimator, binary), started(estimator, binary)
+    bad = X.copy()
+    bad[7, 2] = 1e30
+    model.partial_fit(X[:1], y[:1])
+    with pytest.warns(RuntimeWarning, match="nothing of it counts, nor the single row before it"):
+        model.partial_fit(bad, y)
+    assert_as_before(model, twin, X, y)
+
+
+@each_estimator
+def test_a_column_that_begins_to_vary_by_single_rows(binary: Table, estimator: type) -> None:
+    """Among few rows, one in other units is no bad record; rows that follow go on with them."""
+    X, y = binary
+    order = np.argsort(y, kind="stable")[[0, -1, 1]]  # of both classes
+    X, y = X[order].copy(), y[order]
+    X[:, 2] = [1.0, 1.0 + 1e-9, 2.0]
+    model = started(estimator, (X[:2], y[:2]), batch_size=2)
+    with pytest.warns(RuntimeWarning, match="times as far apart"):
+        model.partial_fit(X[2:], y[2:])
+    with pytest.warns(RuntimeWarning, match="times as far apart"):
+        model.partial_fit(X[2:], y[2:])
+    assert model.t_ == 6
+
+
+@each_estimator
 def test_another_unit_of_a_column_is_told(binary: Table, estimator: type) -> None:
     X, y = binary
     model = started(estimator, binary)
