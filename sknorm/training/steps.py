@@ -148,12 +148,13 @@ class Steps:
         value[...] = 0.0
         self.monitor[...] = 0.0
         order, count, self.done = self.batches.draw(), self.batches.per_epoch, 0
+        table = self.quantities.table(count)
         for piece in [count] if budget is None else budget.pieces(count):
             if budget is not None:
                 schedule.fit_into(budget.steps_in_all(step + self.done, count))
             part = self.done, self.done + piece
-            self.rates = schedule.rates(step, count)
-            table = self._table(step, count, part, batches_before)
+            self.rates = schedule.rates(step + self.done, piece)
+            table[slice(*part)] = self._table(step, part, batches_before)
             self._executor(count).epoch(self.program, order, table, step, part, self._step)
             self.done += piece
             if budget is not None:
@@ -175,7 +176,7 @@ class Steps:
             numbers[:, 0] / (count * self.mean_weight),
             self.penalty.total(sums),
             numbers[:, 1] / count,
-            self.rates[self.done - 1],
+            self.rates[-1],
             finite if finite.all() else self.network.is_finite(),
         )
 
@@ -221,19 +222,17 @@ class Steps:
         momentum = self.members.norm_momentum * float(self.plan.norm_statistics == "running")
         return Quantities(self.network.backend, replace(self.members, norm_momentum=momentum))
 
-    def _table(
-        self, step: int, count: int, part: tuple[int, int], batches_before: int
-    ) -> np.ndarray:
-        """The quantities (S, Q, K) of the steps of an epoch, of which a part is to come."""
-        correction = np.ones((count, 1))
-        correction[slice(*part), 0] = self.optimizer.advance(self.state, part[1] - part[0])
+    def _table(self, step: int, part: tuple[int, int], batches_before: int) -> np.ndarray:
+        """The quantities (S, Q, K) of a part of the steps of an epoch, which are to come."""
+        first, last = part
+        correction = self.optimizer.advance(self.state, last - first)[:, None]
         varying = {"learning_rate": self.rates, "correction": correction}
         if self._mixes:
-            varying["share"] = shares(self.members, range(step, step + count))
+            varying["share"] = shares(self.members, range(step + first, step + last))
         if self.plan.norm_statistics == "cumulative":
-            seen = batches_before + np.arange(count) + 1
+            seen = batches_before + np.arange(first, last) + 1
             varying["norm_momentum"] = (1.0 / seen)[:, None]
-        return self.quantities.table(count, **varying)
+        return self.quantities.table(last - first, **varying)
 
     def _bind_gradients(self) -> None:
         """Allocate the buffers of each batch size that occurs."""

@@ -1,6 +1,7 @@
 """Training that may take some time only."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from sknorm import MLPClassifier, MLPRegressor
 from sknorm.estimators.fitting import plan_training
 from sknorm.estimators.preparing import prepare
 from sknorm.estimators.stages import Given, HeldOut
+from sknorm.optim.schedules import Cosine
 from sknorm.training import budget as module
 from sknorm.training.budget import Budget, budget_of, within
+from sknorm.training.task import Task
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(60, 3)), RNG.normal(size=60)
@@ -125,12 +128,35 @@ def test_pieces_of_an_epoch_are_the_epoch(changed: dict[str, Any]) -> None:
     np.testing.assert_array_equal(*flats)
 
 
+@dataclass
+class Asked(Cosine):
+    """A cosine that notes the steps whose rates it is asked for."""
+
+    noted: list[int] = field(default_factory=list)
+
+    def rate(self, step: int) -> np.ndarray:
+        self.noted.append(step)
+        return super().rate(step)
+
+
+def test_a_piece_asks_for_its_own_rates() -> None:
+    """Which an epoch of many pieces would take long to do for all steps each time."""
+    task = _task({"learning_rate": "cosine"}, Cut())
+    task.schedule = schedule = Asked(task.schedule.initial, total=24)
+    task.run()
+    assert schedule.noted == list(range(24))
+
+
 def _trained(changed: dict[str, Any], budget: Budget | None) -> Any:
+    return _task(changed, budget).run()
+
+
+def _task(changed: dict[str, Any], budget: Budget | None) -> Task:
     settings = {"hidden_layer_sizes": (8,), "batch_size": 8, "max_iter": 3, "random_state": 0}
     model = MLPRegressor(**{**settings, **changed}, preset="sklearn")
     _, task = plan_training(model, prepare(model, Given(X, Y)), None, HeldOut())
     task.budget = budget
-    return task.run()
+    return task
 
 
 SMALL: dict[str, Any] = {
