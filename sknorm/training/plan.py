@@ -94,7 +94,7 @@ class Outcome:
     timed_out : bool
         Whether the time that it may take ended it.
     rows_missed : int
-        Rows of the last epoch for which there was no time.
+        Rows of its epochs for which there was no time.
     faults : tuple of K str
         Why there was no score to watch, for members without any; else empty.
     """

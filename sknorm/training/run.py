@@ -240,7 +240,7 @@ class Run:
             diverged=state.diverged,
             interrupted=state.interrupted,
             timed_out=state.timed_out,
-            rows_missed=self.stepper.missed,
+            rows_missed=state.rows_missed,
             faults=self._faults(),
         )
 

@@ -26,7 +26,8 @@ _WHOLE = [
 _SMALL = 256  # numbers, which are copied before a place for them is found
 _SCHEDULE, _OPTIMIZER = ("current", "restarted"), ("first", "second", "velocity")
 _VALUES = [
-    *("epoch", "step", "rows_seen", "stopped", "interrupted", "timed_out", "notice"),
+    *("epoch", "step", "rows_seen", "rows_missed", "stopped", "interrupted", "timed_out"),
+    "notice",
     *("optimizer.steps", "schedule.rows_seen"),
 ]
 
@@ -77,6 +78,8 @@ class State:
         Steps that are done.
     rows_seen : int
         Rows that were trained on, those of earlier fits that this one continues included.
+    rows_missed : int
+        Rows of its epochs for which there was no time.
     stopped, interrupted : bool
         Whether the observer, or the user, has ended training.
     timed_out : bool
@@ -102,6 +105,7 @@ class State:
     epoch: int = 0
     step: int = 0
     rows_seen: int = 0
+    rows_missed: int = 0
     stopped: bool = False
     interrupted: bool = False
     timed_out: bool = False

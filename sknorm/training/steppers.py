@@ -27,7 +27,6 @@ class Stepper:
     """
 
     advice: str
-    missed = 0  # rows of the last epoch for which there was no time
 
     @property
     def epochs(self) -> int:
@@ -109,7 +108,7 @@ class MiniBatch(Stepper):
         numbers = self.steps.epoch(state.schedule, state.step, before, budget)
         state.step += self.steps.done
         state.rows_seen += self.steps.rows_done
-        self.missed = state.batches.rows.shape[1] - self.steps.rows_done
+        state.rows_missed += state.batches.rows.shape[1] - self.steps.rows_done
         state.schedule.epoch_ended(state.rows_seen)
         if self._is_exact and self.task.score is not None:
             set_population_statistics(state.network, self.task.data, state.batches.rows)
@@ -125,7 +124,7 @@ class MiniBatch(Stepper):
             seconds=time.perf_counter() - started,
         )
         if budget is not None and budget.is_over:
-            state.stopped = state.timed_out = True
+            run.state.stopped = run.state.timed_out = True  # another one where members have left
 
     def release(self) -> None:
         self.steps.release()

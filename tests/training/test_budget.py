@@ -198,6 +198,29 @@ def test_training_ends_in_the_middle_of_an_epoch(clock: Clock) -> None:
     assert np.isfinite(model.loss_)
 
 
+class Short(Budget):
+    """Time for three steps."""
+
+    is_over = True
+
+    def __init__(self) -> None:
+        super().__init__(1e9)
+
+    def pieces(self, steps: int) -> Iterator[int]:
+        yield 3
+
+
+def test_training_ends_in_an_epoch_in_which_a_member_leaves() -> None:
+    task = _task({"solver": "sgd", "normalization": None, "n_members": 2}, Short())
+    task.schedule.initial[0] = 1e300
+    with pytest.warns(RuntimeWarning, match="member 0 became non-finite"):
+        outcome = task.run()
+    assert outcome.diverged.tolist() == [True, False]
+    assert outcome.timed_out
+    assert outcome.epochs.tolist() == [1, 1]
+    assert outcome.rows_missed == 60 - task.batches.edges[2][1]
+
+
 def test_one_step_is_taken_in_no_time(clock: Clock) -> None:
     clock.tick = 1.0
     model = MLPRegressor(**SMALL, max_time=1e-9).fit(X, Y)

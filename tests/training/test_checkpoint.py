@@ -113,6 +113,9 @@ def test_time_that_has_passed_counts(path: Path, monkeypatch: pytest.MonkeyPatch
     model = regressor(checkpoint=path, max_time=1e-9).fit(X, Y)
     assert model.timed_out_
     assert model.n_iter_ == 3  # one step, at least
+    again = regressor(checkpoint=path, max_time=1e-9).fit(X, Y)
+    assert again.timed_out_
+    assert again.t_ == model.t_ < 3 * len(X)
 
 
 def test_files_are_written_once_in_a_while(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
