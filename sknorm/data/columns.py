@@ -26,6 +26,7 @@ from sknorm.data.table import (
     column,
     engine_table,
     gaps,
+    materialize,
     numbers,
     whole,
 )
@@ -173,10 +174,8 @@ class Columns:
 
     def after(self, X: Any) -> "Columns":
         """The same after training on more rows, in which constant columns may vary."""
-        constant = self.constant.copy()
-        for j in np.flatnonzero(constant).tolist():
-            values, middle = column(X, j), self.offset[j]
-            constant[j] = not (np.abs(values - middle) > _ROUNDING * np.abs(middle)).any()
+        constant, among = self.constant.copy(), np.flatnonzero(self.constant)
+        constant[among] = ~_vary(X, among, self.offset[among])
         return replace(self, constant=constant)
 
     def scales_as(self, other: "Columns") -> bool:
@@ -314,6 +313,17 @@ def _robust(found: np.ndarray) -> Learned:
     factor = 1.0 / np.where(usable, spread, 1.0)
     clip = np.full_like(median, _CLIP)
     return Learned(median, factor, clip, np.zeros_like(median), low == high)
+
+
+def _vary(X: Any, among: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """Which of some columns of numbers have values that are not the middle of their column."""
+    near = _ROUNDING * np.abs(middle)
+    if sparse.issparse(numbers(X)) and len(among):  # of which a column takes as long as all
+        part = materialize(X)[:, among]
+        edges = (part.min(axis=0), part.max(axis=0))
+        return np.any([np.abs(each.toarray().ravel() - middle) > near for each in edges], axis=0)
+    far = [(np.abs(column(X, j) - middle[k]) > near[k]).any() for k, j in enumerate(among.tolist())]
+    return np.array(far, dtype=bool)
 
 
 def _means(X: Any) -> np.ndarray:

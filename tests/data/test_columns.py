@@ -9,8 +9,9 @@ from sklearn.preprocessing import StandardScaler
 
 from sknorm import MLPRegressor
 from sknorm.backends import resolve
-from sknorm.data import checks
+from sknorm.data import checks, columns
 from sknorm.data.columns import Columns, Reading
+from sknorm.data.table import View
 from sknorm.network.batch import standardized
 
 SCALINGS = ["robust", "standard", None]
@@ -145,3 +146,28 @@ def test_robust_scaling_of_sparse_tables_is_refused() -> None:
     X = sparse.random(40, 3, random_state=0, format="csr")
     with pytest.raises(ValueError, match=r"'robust' moves zeros.*Set scaling='standard'"):
         MLPRegressor(scaling="robust", max_iter=1, preset="sklearn").fit(X, np.arange(40.0))
+
+
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array, sparse.csr_matrix])
+@pytest.mark.parametrize("of_view", [False, True])
+def test_constant_columns_that_vary_later(container: type, of_view: bool) -> None:
+    X = np.random.default_rng(0).normal(size=(30, 6))
+    X[:, [1, 2, 4, 5]] = [0.0, 0.3, 7.0, 0.0]
+    learned = Columns.learn(checked(container(X)), None, None, Reading("standard"))
+    later = X.copy()
+    later[3, 1], later[4, 4], later[:, 2], later[-1, 5] = -1e-3, 7.1, 0.3 * (1 + 1e-15), 2.0
+    table = checked(container(later))
+    if of_view:  # without the last row
+        table = View(table, np.arange(29), table)
+    assert learned.constant.tolist() == [False, True, True, False, True, True]
+    constant = learned.after(table).constant
+    assert constant.tolist() == [False, False, True, False, False, of_view]
+
+
+def test_a_sparse_table_is_not_read_column_by_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each column of one takes as long as all of them."""
+    X = checked(sparse.csr_array(np.eye(8, 5)))
+    learned = Columns.learn(X[5:], None, None, Reading("standard"))
+    monkeypatch.setattr(columns, "column", None)
+    assert learned.constant.all()
+    assert not learned.after(X).constant.any()
