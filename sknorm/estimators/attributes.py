@@ -28,10 +28,11 @@ def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) 
         history = extended(estimator.history_, history, epochs, outcome.network.members)
         losses = estimator.loss_curve_ + losses
         scores = (estimator.validation_scores_ or []) + scores
-    watched = bool(columns["validation"]) and bool(estimator.early_stopping)
+    scored = bool(columns["validation"])  # `scores` may be those of earlier fits alone
+    watched = scored and bool(estimator.early_stopping)
     best = _mean_of_active(outcome.best)
     best_score = best if watched else None
-    if scores and not watched:
+    if scored and not watched:
         best_score = max(filter(np.isfinite, scores), default=np.nan)
     lowest = min(filter(np.isfinite, [best, *losses]), default=np.nan)
     return {
@@ -43,7 +44,7 @@ def of_outcome(estimator: Any, training: Training, outcome: Outcome, rows: int) 
         "loss_curve_": losses,
         "loss_": losses[-1] if losses else np.nan,
         "best_loss_": None if watched else lowest,
-        "validation_scores_": scores if columns["validation"] else None,
+        "validation_scores_": scores if scored else None,
         "best_validation_score_": best_score,
     }
 

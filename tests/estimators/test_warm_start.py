@@ -259,3 +259,9 @@ def test_a_fit_goes_on_from_partial_fits_and_back(binary: Table, estimator: type
     model.partial_fit(X, y)
     assert model.t_ == 9 * 240 and len(model.loss_curve_) == 9 and model.n_iter_ == 1
     assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+def test_a_fit_without_scores_has_none_of_the_last_one(binary: Table) -> None:
+    model = small(MLPClassifier, early_stopping=True).fit(*binary)
+    model.set_params(early_stopping=False).fit(*binary)
+    assert model.validation_scores_ is None and model.best_validation_score_ is None
