@@ -40,10 +40,10 @@ class History:
                 rows.append(np.full(self.members, np.nan))
             rows[epoch][places] = value
 
-    @property
-    def seconds(self) -> float:
-        """What all epochs have taken."""
-        return float(sum(np.nanmax(row) for row in self.columns["seconds"]))
+    def seconds(self, *, by_turns: bool) -> float:
+        """What all epochs have taken, of members that train together or one after another."""
+        of_epoch = np.nansum if by_turns else np.nanmax
+        return float(sum(of_epoch(row) for row in self.columns["seconds"]))
 
     def take(self, members: list[int], epochs: int) -> "History":
         """The first ``epochs`` epochs of some of the members."""

@@ -60,7 +60,7 @@ class Task:
         """The training run, before its first epoch, or where its checkpoint stands."""
         state = None if self.checkpoint is None else self.checkpoint.resume(self)
         if state is not None and self.budget is not None:
-            self.budget.ends -= state.history.seconds
+            self.budget.ends -= state.history.seconds(by_turns=self.max_fun is not None)
         run = Run(self, observer, state)
         if self.checkpoint is not None and state is None:
             self.checkpoint.write(run.state)  # takes the place before anything is trained

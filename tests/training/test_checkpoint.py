@@ -20,6 +20,7 @@ import sknorm
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.exceptions import CheckpointError, ModelFileError
 from sknorm.files import disk
+from sknorm.training import full_batch
 from sknorm.training.checkpoint import Checkpoint
 
 RNG = np.random.default_rng(0)
@@ -116,6 +117,32 @@ def test_time_that_has_passed_counts(path: Path, monkeypatch: pytest.MonkeyPatch
     again = regressor(checkpoint=path, max_time=1e-9).fit(X, Y)
     assert again.timed_out_
     assert again.t_ == model.t_ < 3 * len(X)
+
+
+class Clock:
+    """Time of which each look takes a second."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        self.now += 1.0
+        return self.now
+
+
+def test_time_of_members_that_take_turns_adds_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two whose six iterations have taken 12 seconds, little is left of 12.5 for a third."""
+    settings = {"solver": "lbfgs", "n_members": 3, "batch_size": "auto", "checkpoint": path}
+    end_after(monkeypatch, "write", 3)
+    monkeypatch.setattr(full_batch, "time", Clock())
+    with pytest.raises(EndedError):
+        regressor(**settings, max_time=1e6).fit(X, Y)
+    monkeypatch.undo()
+    monkeypatch.setattr(full_batch, "time", Clock())
+    model = regressor(**settings, max_time=12.5).fit(X, Y)
+    assert model.timed_out_
+    assert np.isfinite(model.history_["loss"]).sum(axis=0).tolist() == [6, 6, 1]
 
 
 def test_files_are_written_once_in_a_while(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
