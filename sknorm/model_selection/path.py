@@ -87,9 +87,9 @@ def regularization_path(
     TypeError
         If the estimator is not one of sknorm's.
     ValueError
-        If its penalty sets no weight to zero, if the alphas are not positive, if no alpha was
-        found that leaves nothing, or if X has a single column, under a norm, and no alphas are
-        given.
+        If ``fit`` would refuse a parameter, if the penalty sets no weight to zero, if the alphas
+        are not positive, if no alpha was found that leaves nothing, or if X has a single column,
+        under a norm, and no alphas are given.
 
     Notes
     -----
@@ -190,6 +190,7 @@ def _check(estimator: Any, alphas: Any, n_alphas: Any, alpha_min_ratio: Any) -> 
             f"estimator must be an MLPClassifier or MLPRegressor of sknorm, got "
             f"{type(estimator).__name__}. Fit the steps of a Pipeline before it on their own."
         )
+    estimator._validate_params()
     penalty = PENALTIES[estimator.penalty].of(1.0, estimator.l1_ratio)
     if penalty.is_smooth or not penalty.selects:
         raise ValueError(

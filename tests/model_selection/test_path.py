@@ -264,6 +264,11 @@ def test_penalties_without_zeros_are_refused(linear: Table, settings: dict) -> N
         regularization_path(small(**settings), *linear)
 
 
+def test_parameters_that_fit_refuses_are_refused_alike(linear: Table) -> None:
+    with pytest.raises(ValueError, match="'penalty' parameter of MLPRegressor"):
+        regularization_path(small(penalty="l1"), *linear)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
