@@ -25,7 +25,6 @@ class Operation(NamedTuple):
     step: int | None = None
 
 
-Take = Callable[[Sequence[Operation], Any], None]  # takes a step of these operations and number
 Part: TypeAlias = tuple[int, int] | None  # of the steps of an epoch: first, and where to stop
 
 

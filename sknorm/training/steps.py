@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sknorm.backends.executors import Graph, Loop
-from sknorm.backends.program import Operation, Program, run
+from sknorm.backends.program import Operation, Program
 from sknorm.data.dataset import TrainingData
 from sknorm.data.table import SparseRows
 from sknorm.network.layers import layers
@@ -155,7 +155,7 @@ class Steps:
             part = self.done, self.done + piece
             self.rates = schedule.rates(step + self.done, piece)
             table[slice(*part)] = self._table(step, part, batches_before)
-            self._executor(count).epoch(self.program, order, table, step, part, self._step)
+            self._executor(count).epoch(self.program, order, table, step, part)
             self.done += piece
             if budget is not None:
                 self.network.backend.to_numpy(value)  # waits for what is launched
@@ -212,10 +212,6 @@ class Steps:
         if not (dense and self._kernels_alone) or self._asked < _WORTH_RECORDING:
             return None
         return self.network.backend.recorder()
-
-    def _step(self, operations: Sequence[Operation], number: Any) -> None:
-        """Take a step, or record one; its rows and quantities stand where it reads them."""
-        run(operations, number)
 
     def _quantities(self) -> Quantities:
         """What may vary from step to step; only running statistics have a momentum of their own."""

@@ -16,7 +16,7 @@ import numpy as np
 from sknorm.backends.aligned import aligned_copy
 from sknorm.backends.base import Backend
 from sknorm.backends.executors.records import Recorder, address_of
-from sknorm.backends.program import Operation, Part, Program, Take, run, shared_out
+from sknorm.backends.program import Operation, Part, Program, shared_out
 from sknorm.kernels.cpu.machine_code import take_steps
 from sknorm.kernels.cpu.team import rest_address, take_steps_together
 
@@ -87,7 +87,6 @@ class Compiled:
         table: np.ndarray,
         step: int,
         part: Part = None,
-        take: Take = run,
     ) -> None:
         """Take the steps of an epoch, always of the same program but for what gathers rows."""
         self._update()

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends.base import Backend, Recorder
-from sknorm.backends.program import Part, Program, Take, run
+from sknorm.backends.program import Part, Program, run
 
 
 class Graph:
@@ -40,7 +40,6 @@ class Graph:
         table: np.ndarray,
         step: int,
         part: Part = None,
-        take: Take = run,
     ) -> None:
         """Take the steps of an epoch, always of the same program, on tables of the same shapes."""
         first, last = part or (0, len(self.edges))
@@ -52,16 +51,16 @@ class Graph:
         for own, array in zip(self._tables, given, strict=False):
             own[...] = array
         for start, stop in self.edges[first:last]:
-            self._take(program, stop - start, take)
+            self._take(program, stop - start)
 
     def _number(self) -> Any:
         """Where the number of a step stands."""
         xp = self.backend.xp
         return xp.zeros(1, dtype=xp.uint32, device=self.backend.device)
 
-    def _take(self, program: Program, size: int, take: Take) -> None:
+    def _take(self, program: Program, size: int) -> None:
         """Take a step: launch it the first time, record it the second, replay it from then on."""
-        work = partial(self._begin, program, size, take)
+        work = partial(self._begin, program, size)
         if size not in self._launches:
             self.recorder.launch(work)
             self._launches[size] = None
@@ -71,11 +70,11 @@ class Graph:
             replay = self._launches[size] = self.recorder.record(work)
         replay()
 
-    def _begin(self, program: Program, size: int, take: Take) -> None:
+    def _begin(self, program: Program, size: int) -> None:
         """Launch a step of this size; what it reads comes first."""
         assert self._tables is not None
         order, table, clock, number = self._tables
         numbers = self.backend.xp.reshape(program.numbers, (-1,), copy=False)
         kernels = self.backend.kernels
         kernels.begin_step(order, table, clock, program.rows[size], numbers, number)
-        take(program.operations[size], number)
+        run(program.operations[size], number)

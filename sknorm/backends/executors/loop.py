@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.backends.base import Backend
-from sknorm.backends.program import Part, Program, Take, run
+from sknorm.backends.program import Part, Program, run
 
 
 class Loop:
@@ -29,7 +29,6 @@ class Loop:
         table: np.ndarray,
         step: int,
         part: Part = None,
-        take: Take = run,
     ) -> None:
         """Take the steps of an epoch, or a part of them.
 
@@ -44,8 +43,6 @@ class Loop:
             Number of the first step of the epoch.
         part : pair of int or None
             The first step of the epoch to take, and the one before which to stop.
-        take : callable
-            Takes a step: its operations and its number.
         """
         numbers, place = program.numbers, self.backend.asarray
         rows: Any = place(order)
@@ -55,4 +52,4 @@ class Loop:
             size = stop - start
             program.rows[size][...] = rows[:, start:stop]
             numbers[...] = values[index, ...]
-            take(program.operations[size], step + index)
+            run(program.operations[size], step + index)
