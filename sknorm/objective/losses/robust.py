@@ -53,7 +53,7 @@ class Huber(Robust):
         return np.full((members, 1), self.delta)
 
     def _best_constant(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """One reweighted mean from the median on: within rounding of the minimum's basin."""
+        """Twenty reweighted means, each about the last one, from the median on."""
         location = quantiles(y, weight, (0.5,))[0]
         for _ in range(20):
             pull = weight[:, None] * (self.delta / np.maximum(np.abs(y - location), self.delta))
