@@ -40,8 +40,8 @@ class Footprint:
     slots : int
         Arrays in the layout of the parameters that the optimizer keeps: 1 of SGD, 2 of Adam.
     copies : int
-        Copies of the network beside the one in training: the final and the best one, and the
-        mean under averaging.
+        Copies of the network beside the one in training: the final and the best one; under
+        averaging also the mean, and what is made of it to be compared with the final one.
     target_bytes : int or None
         Bytes of a row's targets; None is a number of the compute dtype for each output.
     rows : int
@@ -94,12 +94,12 @@ class Footprint:
 
     def stack_bytes(self, members: int, sizes: Collection[int]) -> int:
         """Bytes of a stack that is trained in batches of these one or two sizes."""
-        own, batches = self._member_bytes(sizes), self._batches(sizes)
+        own, batches = self._member_bytes, self._batches(sizes)
         return members * own + self._held(members) * batches + self._gathering(sizes)
 
     def largest_stack(self, budget: int, sizes: Collection[int]) -> int:
         """How many networks can be trained together within a budget in bytes; 0 if none."""
-        left, own = budget - self._gathering(sizes), self._member_bytes(sizes)
+        left, own = budget - self._gathering(sizes), self._member_bytes
         batches = self._batches(sizes)
         fit = left // (own + batches)
         if self.at_once is not None and fit > self.at_once:
@@ -131,7 +131,8 @@ class Footprint:
         widths = self.architecture.sizes[1:-1]
         return 2 * _WIDE * sum(widths) if self.architecture.keeps_statistics else 0
 
-    def _member_bytes(self, sizes: Collection[int]) -> int:
+    @property
+    def _member_bytes(self) -> int:
         networks = (1 + self.copies) * self.network_bytes
         steps = (1 + self.slots) * self._parameters  # the gradient, and the optimizer's state
         return networks + steps + _WIDE * self.rows

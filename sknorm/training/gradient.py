@@ -111,7 +111,7 @@ class BatchGradient:
         self.seed = backend.asarray(members.seed)
         self.quantities = quantities or Quantities(backend, members)
         self.rows = backend.zeros((batch.held, batch.rows), xp.int64)
-        self._allocate(data, batch)
+        self._allocate(data)
         self.workspace = [self.x, self.y, self.weight]
         if self.numbers is not self.x:
             self.workspace.append(self.numbers)
@@ -152,7 +152,7 @@ class BatchGradient:
         """What :meth:`differentiate` does."""
         return self.operations[self._loaded :]
 
-    def _allocate(self, data: Any, batch: Batch) -> None:
+    def _allocate(self, data: Any) -> None:
         zeros, shape = self.network.backend.zeros, self.rows.shape
         dtype = self.network.parameters.flat.dtype
         architecture = self.network.architecture
