@@ -25,7 +25,7 @@ from sknorm.model_selection.results import Key, Results
 from sknorm.training.checkpoint import Checkpoint, refuse
 from sknorm.training.fingerprints import differing, digest, text_of
 
-_LENGTH = 8  # bytes of an entry's own
+_LENGTH = 8  # bytes of an entry's length
 _NOT_KEPT = ("like", "part")
 
 
@@ -159,14 +159,21 @@ class Journal:
         return True
 
     def _entries(self, data: bytes) -> Iterator[tuple[Any, dict[str, np.ndarray], int]]:
-        """The entries that are whole, each with where it ends."""
+        """The entries that are whole, each with where it ends.
+
+        Raises
+        ------
+        ModelFileError
+            If one is damaged. The last one may be cut off.
+        """
         start = 0
-        while start + _LENGTH <= len(data):
-            stop = start + _LENGTH + int.from_bytes(data[start : start + _LENGTH], "little")
-            if stop > len(data):
+        while (begin := start + len(_begin_of(0))) <= len(data):
+            length = int.from_bytes(data[start : start + _LENGTH], "little")
+            if data[start:begin] != _begin_of(length):
+                raise ModelFileError(f"{self.file} is damaged: it is no whole checkpoint.")
+            if (stop := begin + length) > len(data):
                 break
-            entry = data[start + _LENGTH : stop]
-            parts = container.from_bytes(entry, self.file, container.SEARCH)
+            parts = container.from_bytes(data[begin:stop], self.file, container.SEARCH)
             yield parts.content, parts.tensors, stop
             start = stop
 
@@ -186,7 +193,13 @@ def _kept(result: dict[str, Any]) -> dict[str, Any]:
 
 def _entry(content: Any, tensors: dict[str, np.ndarray], file: str) -> bytes:
     data = container.to_bytes(content, tensors, file, container.SEARCH)
-    return len(data).to_bytes(_LENGTH, "little") + data
+    return _begin_of(len(data)) + data
+
+
+def _begin_of(length: int) -> bytes:
+    """What stands before an entry of so many bytes: by a length alone, damage looks like an end."""
+    own = length.to_bytes(_LENGTH, "little")
+    return own + bytes(255 - each for each in own)
 
 
 def _facts(context: Context, candidates: Candidates, settings: dict[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -196,7 +197,10 @@ def test_an_entry_of_another_search_is_not_cut_off(path: Path) -> None:
 def test_damaged_files_are_refused(path: Path) -> None:
     regressors(checkpoint=path, refit=False).fit(X, Y)
     data = path.read_bytes()
-    for place in range(8, len(data), 501):
+    headers = [each.start() for each in re.finditer(rb'\{"__metadata__"', data)]
+    assert len(headers) > 2
+    lengths = [header - 24 for header in headers]  # of entries, before those of headers
+    for place in (*lengths, lengths[1] + 2, *range(16, len(data), 501)):
         path.write_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
         with pytest.raises(CheckpointError, match=r"search\.ckpt .* Delete the file"):
             regressors(checkpoint=path, refit=False).fit(X, Y)
