@@ -95,6 +95,9 @@ COLUMNS: dict[str, tuple[Any, Any, str, list[Any]]] = {
     "arrow dictionary": (pa, pa.array(["b", None]).dictionary_encode(), "text", ["b", None]),
     "arrow dictionary of numbers": (pa, pa.array([3, None]).dictionary_encode(), "number",
                                     [3, None]),
+    **{f"arrow dictionary of {index}": (
+        pa, pa.array(["b", None]).dictionary_encode().cast(pa.dictionary(index, pa.string())),
+        "text", ["b", None]) for index in (pa.uint8(), pa.uint64())},
     "arrow null in a dictionary": (
         pa, pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array([None, "b"])), "text",
         [None, "b"]),

@@ -18,6 +18,7 @@ from sknorm.data.checks.coding import Coding, code_array, code_columns
 from sknorm.data.checks.missing import check_stored
 from sknorm.data.checks.targets import check_entries
 from sknorm.data.kinds import Kinds
+from sknorm.data.raw.chosen import repeated
 from sknorm.data.raw.content import is_wide
 from sknorm.data.raw.entries import refuse_dates
 
@@ -208,7 +209,7 @@ def _check_unique(X: Any) -> None:
     """Refuse columns of one name."""
     columns: Any = getattr(X, "columns", None)
     if hasattr(X, "column_names"):  # PyArrow
-        twice = [name for i, name in enumerate(X.column_names) if name in X.column_names[:i]]
+        twice = repeated(X.column_names)
     else:
         twice = [] if getattr(columns, "is_unique", True) else columns[columns.duplicated()]
     if not len(twice):

@@ -67,8 +67,8 @@ def _read_dictionary(place: Place, column: Any, *, declared: bool) -> Content:
     if not chunks or chunks[0].null_count == len(chunks[0]):
         return nothing(place, len(column), declared=True)
     array = chunks[0]
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    dictionary, codes = array.dictionary, codes.astype(np.int64, copy=False)
+    codes = array.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
+    dictionary = array.dictionary
     if (some := used(codes, len(dictionary))) is not None:
         codes, dictionary = some[0], dictionary.take(some[1])
     levels = dictionary.to_pylist()

@@ -1,5 +1,7 @@
 """Which columns ``categorical_features`` makes categories."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -42,12 +44,16 @@ def choose(chosen: Any, n_features: int, names: Any) -> frozenset[int] | None:
         found = _of_names(chosen, values.tolist(), names)
     else:
         raise _refusal(chosen, f"values of other or several types; it must be {_FORMS}")
-    twice = next((each for i, each in enumerate(found) if each in found[:i]), None)
-    if twice is not None:
+    if twice := repeated(found):
         raise _refusal(
-            chosen, f"column {values.tolist()[found.index(twice)]!r} twice; name each once"
+            chosen, f"column {values.tolist()[found.index(twice[0])]!r} twice; name each once"
         )
     return frozenset(found)
+
+
+def repeated(values: Iterable[Any]) -> list[Any]:
+    """Those that there are several of."""
+    return [value for value, count in Counter(values).items() if count > 1]
 
 
 def _is_text(values: Any) -> bool:
