@@ -139,8 +139,10 @@ def test_arrays_of_text(dtype: Any) -> None:
 
 @pytest.mark.parametrize("dtype", ["datetime64[D]", "timedelta64[s]"])
 def test_arrays_of_dates(dtype: str) -> None:
-    with pytest.raises(ValueError, match=r"X has dtype .*64.*not numeric.*days since"):
-        small().fit(np.arange(2 * N).reshape(N, 2).astype(dtype), LABELS)
+    dates = np.arange(2 * N).reshape(N, 2).astype(dtype)
+    for table in (dates, np.ma.masked_equal(dates, dates[3, 1])):
+        with pytest.raises(ValueError, match=r"X has dtype .*64.*not numeric.*days since"):
+            small().fit(table, LABELS)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
@@ -151,6 +153,13 @@ def test_masked_entries_are_missing(dtype: type) -> None:
     found = check_features(small(), table, reset=True)
     assert found.codes[:, 0].tolist() == [int(row == 7) for row in range(N)]
     assert found.dtype == (np.float32 if dtype == np.float32 else np.float64)
+
+
+def test_masked_complex_numbers_are_refused() -> None:
+    table = np.ma.masked_array(np.column_stack([NUMBERS, NUMBERS]) + 1j)
+    table[7, 1] = np.ma.masked
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        small().fit(table, LABELS)
 
 
 @pytest.mark.parametrize("second", [NUMBERS, with_entry(" ")], ids=["numbers", "text"])

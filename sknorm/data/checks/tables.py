@@ -189,6 +189,8 @@ def _with_missing(X: Any) -> Any:
     """A masked array with NaN or None where it is masked; NumPy would take what is under it."""
     if not (isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X)):
         return X
+    if X.dtype.kind in "cmM":  # which is refused as it is
+        return np.asarray(X)
     if X.dtype.kind in "OUS" or (X.dtype.kind in "iu" and X.count() and is_wide(X.compressed())):
         values = np.array(X.data, dtype=object)
         values[np.ma.getmaskarray(X)] = None
