@@ -70,6 +70,8 @@ COLUMNS: dict[str, tuple[Any, Any, str, list[Any]]] = {
     "objects: Decimal NaN": (pd, pd.Series([Decimal("NaN"), "b"], dtype=object), "text",
                              [None, "b"]),
     "objects: nothing": (pd, pd.Series([None, NAN], dtype=object), "numeric", [None, None]),
+    "objects: brackets": (pd, pd.Series(["10_20", "20_30"], dtype=object), "text",
+                          ["10_20", "20_30"]),
     "str of digits": (pd, pd.array(["1", "02"], dtype="str"), "text", ["1", "02"]),
     "empty text": (pd, ["", " "], "text", ["", " "]),
     "unicode": (pd, ["\U0001f600", "é"], "text", ["\U0001f600", "é"]),

@@ -81,8 +81,8 @@ def _is_numeric_text(content: Content) -> bool:
 
 
 def _are_numbers(content: Content) -> np.ndarray:
-    """Which levels of text are numbers."""
-    return np.array([is_number(level) for level in content.levels])
+    """Which levels of text are numbers; Python alone reads 10_20 as one."""
+    return np.array([is_number(level) and "_" not in str(level) for level in content.levels])
 
 
 def _first_odd(content: Content, good: np.ndarray) -> tuple[int, str] | None:
