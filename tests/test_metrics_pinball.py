@@ -63,6 +63,8 @@ def test_arrays_of_a_device_are_fetched() -> None:
     [(Y[:, 0], PREDICTED[:, 0], 0.5, r"\(50, 3\), but 50 rows of 1 targets at 1 levels need"),
      (Y, PREDICTED[:, 0], LEVELS, r"need \(50, 2, 3\)"), (Y, PREDICTED[:9], LEVELS, r"\(9, 2, 3\)"),
      (Y[:, 0], PREDICTED[:, 0], [0.1, 0.5, 1.0], "a level in"), (Y, PREDICTED, [], "a level in"),
+     (Y, PREDICTED.transpose(0, 2, 1), LEVELS, r"\(50, 3, 2\)"),
+     (Y, PREDICTED.reshape(50, 6), LEVELS, r"\(50, 6\)"),
      (Y[:, 0], PREDICTED[:, 0, 0], 0.0, "a level in"), (Y, PREDICTED, [LEVELS], "a level in")],
 )  # fmt: skip
 def test_shapes_and_levels_are_checked(y: Any, predicted: Any, alpha: Any, words: str) -> None:

@@ -73,9 +73,9 @@ def d2_pinball_score(
         raise ValueError(f"alpha={alpha!r} must be a level in (0, 1), or a list of such levels.")
     y, predicted, weight = (np.asarray(fetched(a)) for a in (y_true, y_pred, sample_weight))
     rows = len(y)
-    y = y.reshape(rows, -1)
+    y = y.reshape(rows, int(np.prod(y.shape[1:])))
     shape = (rows, y.shape[1], len(levels))
-    if predicted.size != np.prod(shape) or len(predicted) != rows:
+    if len(predicted) != rows or _long(predicted.shape[1:]) != _long(shape[1:]):
         raise ValueError(
             f"y_pred has shape {predicted.shape}, but {rows} rows of {shape[1]} targets at "
             f"{shape[2]} levels need {shape}; axes of length one may be left out."
@@ -134,3 +134,8 @@ def _levels(model: Any) -> tuple[float, ...]:
             "quantiles of known levels. Use make_scorer(d2_pinball_score, alpha=...)."
         )
     return levels
+
+
+def _long(shape: tuple[int, ...]) -> list[int]:
+    """Axes of other lengths than one."""
+    return [length for length in shape if length != 1]
