@@ -11,6 +11,7 @@ from sknorm.data.coded import MISSING, CodeColumn
 
 _WIDTH = 8  # of vectors
 ONE_HOT = 8  # levels up to which each has a row of the first layer's weights
+_BELOW = 1.0 - 1e-12  # so that a share that is exact but for rounding is reached
 _ROWS = 1 << 14  # whose codes are counted together
 
 
@@ -100,7 +101,7 @@ def learn(
         Whether levels of the table's columns without rows are known, too.
     """
     rows = len(codes)
-    least = min_frequency if min_frequency >= 1 else min_frequency * rows
+    least = min_frequency if min_frequency >= 1 else min_frequency * rows * _BELOW
     sizes = [len(column.levels) + 1 for column in coded]
     counts = _counts(codes, sizes, None)
     sums = counts if weight is None else _counts(codes, sizes, weight)

@@ -47,6 +47,16 @@ def test_a_share_of_the_rows_is_a_threshold() -> None:
     assert known.levels.tolist() == ["a", "b"] and not known.has_other
 
 
+def test_a_share_that_is_exact_but_for_rounding_is_reached() -> None:
+    (known,) = learned(("text", ["a", "b"], [1] * 93 + [2] * 7), least=0.07)
+    assert known.levels.tolist() == ["a", "b"]
+
+
+def test_levels_are_known_beyond_float32() -> None:
+    (known,) = learned(("number", [1.0, 1e300], [1, 2]))
+    assert known.places(np.array([1.0, np.inf], dtype=np.float32)).tolist() == [-1, 0, 1]
+
+
 def test_levels_without_rows_are_unknown_unless_others_may_come() -> None:
     column = ("text", ["a", "b", "c"], [1, 3, 1])
     (known,) = learned(column)
