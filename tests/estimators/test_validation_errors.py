@@ -177,6 +177,16 @@ def test_held_out_rows_past_the_scaler_of_a_pipeline_are_told(
     network.fit(one_side[:160], y[:160], X_val=one_side[160:], y_val=y[160:])
 
 
+@pytest.mark.parametrize("unit", [1e-200, 1e130])
+def test_scales_are_compared_in_any_unit(binary: Table, unit: float) -> None:
+    X, y = binary
+    X = unit * (X + 3.0)
+    network = small(MLPClassifier, scaling="standard")
+    network.fit(X[:160], y[:160], X_val=X[160:], y_val=y[160:])  # without a warning
+    with pytest.warns(UserWarning, match="X_val is on another scale"):
+        network.fit(X[:160], y[:160], X_val=1e3 * X[160:], y_val=y[160:])
+
+
 @each_estimator
 def test_searches_route_weights_groups_and_held_out_rows(binary: Table, estimator: type) -> None:
     X, y = binary

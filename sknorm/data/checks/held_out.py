@@ -50,7 +50,7 @@ def warn_if_far(X: Any, seen: Statistics | None, X_val: Any, names: Any) -> None
         held = gather(X_val, None)
     except ValueError:  # of values whose squares overflow, where no scaling is asked for
         return
-    spread, own = (np.sqrt(np.maximum(each.variance, 0.0)) for each in (seen, held))
+    spread, own = seen.deviation, held.deviation
     distance = np.abs(held.mean - seen.mean) / np.where(spread > 0, spread, 1.0)
     far = _are_far(seen, spread, distance, own, X_val.shape[0])
     if not far.any():
