@@ -62,9 +62,10 @@ class Category:
         other = self.first + self.has_missing if self.has_other else -1
         known = self._known
         if np.float32 in (self.levels.dtype, levels.dtype):  # of which one has fewer digits
-            rounded = self.levels.astype(np.float32).tolist()
-            known = dict(zip(rounded, known.values(), strict=True)) | known
-            levels = np.where(np.isin(levels, self.levels), levels, levels.astype(np.float32))
+            with np.errstate(over="ignore"):
+                rounded, others = (each.astype(np.float32) for each in (self.levels, levels))
+            known = dict(zip(rounded.tolist(), known.values(), strict=True)) | known
+            levels = np.where(np.isin(levels, self.levels), levels, others)
         found = [known.get(level, other) for level in levels.tolist()]
         return np.array([missing, *found], dtype=np.int32)
 

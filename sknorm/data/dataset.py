@@ -77,6 +77,7 @@ def _standardized_copy(X: np.ndarray, offset: Any, factor: Any, dtype: Any) -> n
     """``(X - offset) * factor`` in C order and the compute dtype, without a large temporary."""
     copied = np.empty(X.shape, dtype=dtype)
     rows = max(1, (1 << 20) // max(1, X.shape[1]))
-    for start in range(0, len(X), rows):
-        copied[start : start + rows] = (X[start : start + rows] - offset) * factor
+    with np.errstate(over="ignore"):  # of values that are squashed
+        for start in range(0, len(X), rows):
+            copied[start : start + rows] = (X[start : start + rows] - offset) * factor
     return copied

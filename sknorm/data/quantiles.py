@@ -34,7 +34,9 @@ def present(X: Any, j: int, *of_rows: np.ndarray | None, step: int = 1) -> tuple
     Every ``step``-th row counts, of which ``of_rows`` are arrays, or None.
     """
     values = np.array(column(X, j)[::step], dtype=np.float64)
-    if not np.isnan(values.sum()):
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = values.sum()
+    if not np.isnan(total):
         return values, *of_rows
     here = ~np.isnan(values)
     return values[here], *(None if each is None else each[here] for each in of_rows)

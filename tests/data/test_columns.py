@@ -1,6 +1,7 @@
 """What networks see of numbers under each scaling."""
 
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -171,3 +172,12 @@ def test_a_sparse_table_is_not_read_column_by_column(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(columns, "column", None)
     assert learned.constant.all()
     assert not learned.after(X).constant.any()
+
+
+def test_far_values_of_tables_in_fortran_order_overflow_without_a_warning() -> None:
+    X = np.asfortranarray(np.random.default_rng(0).normal(size=(60, 3)))
+    X[5, 0] = 1e60
+    settings: dict[str, Any] = {"hidden_layer_sizes": (4,), "max_iter": 1, "dtype": "float32"}
+    model = MLPRegressor(**settings, random_state=0).fit(X, X[:, 1])
+    other = MLPRegressor(**settings, random_state=0).fit(np.ascontiguousarray(X), X[:, 1])
+    np.testing.assert_allclose(model.predict(X), other.predict(X), rtol=1e-5)

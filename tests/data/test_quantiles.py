@@ -29,6 +29,11 @@ def test_whole_weights_are_repeated_rows() -> None:
     assert np.any(quartiles(X, None) != quartiles(repeated, None))
 
 
+def test_values_whose_sum_overflows() -> None:
+    X = np.array([[np.finfo(float).max]] * 3 + [[0.0], [1.0]])
+    assert quartiles(X, None)[:, 0].tolist() == [1.0, *[X[0, 0]] * 2, 0.0, X[0, 0]]
+
+
 def test_equal_weights_change_nothing() -> None:
     X = np.random.default_rng(0).normal(size=(101, 3))
     np.testing.assert_array_equal(quartiles(X, np.full(101, 0.3)), quartiles(X, None))
