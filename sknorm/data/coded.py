@@ -78,6 +78,19 @@ class CodedTable:
         """The table of some rows."""
         return replace(self, numbers=take_rows(self.numbers, index), codes=self.codes[index])
 
+    def values(self) -> Any:
+        """X as an array: of numbers, or of objects if a column is a category; NaN is missing."""
+        if len(self.numeric) == self.n_features:
+            return self.numbers
+        table = np.full(self.shape, np.nan, dtype=object)
+        if self.numeric:
+            table[:, list(self.numeric)] = to_host(self.numbers)
+        for column, codes in zip(self.coded, self.codes.T, strict=True):
+            if column.kind != MISSING:
+                levels = np.array([np.nan, *column.levels.tolist()], dtype=object)
+                table[:, column.feature] = levels[codes]
+        return table
+
 
 def key_of(column: Any) -> tuple[bool, int]:
     """What a code column, or what is learned of one, is known by, in the order of a table."""

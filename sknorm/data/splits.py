@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit, PredefinedSplit, train_te
 
 from sknorm._warnings import warn
 from sknorm.backends import fetched
+from sknorm.data.coded import CodedTable
 from sknorm.data.rows import Rows
 from sknorm.data.table import materialize
 from sknorm.data.targets import Target
@@ -124,7 +125,9 @@ def _of_splitter(rows: Rows, how: Any, count: int) -> Sides:
             )
         if rows.positions is not None:
             how = PredefinedSplit(how.test_fold[rows.positions])
-    splits = how.split(materialize(rows.X), rows.y, rows.groups)
+    X = materialize(rows.X)
+    table = X.values() if isinstance(X, CodedTable) else X
+    splits = how.split(table, rows.y, rows.groups)
     pair = _chosen(splits, partial(_positions, total=count, kept=None))
     if pair is None:
         raise ValueError(f"validation_fraction={_shown(how)} gives no split.")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.model_selection import (
     BaseCrossValidator,
@@ -101,6 +102,27 @@ def test_splitters_that_leave_little_to_train_on_are_warned_of(how: Any, warned:
     found = [str(w.message) for w in caught if "for training" in str(w.message)]
     assert len(found) == warned
     assert not warned or "leaves 48 of 120 rows" in found[0]
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["gaps", "text"])
+def test_splitters_are_handed_the_values_of_tables_with_categories_and_gaps(text: bool) -> None:
+    table: Any = pd.DataFrame({"x": np.arange(60.0), "z": np.arange(60.0)})
+    table.loc[3, "x"] = np.nan
+    if text:
+        table["town"] = np.where(np.arange(60) % 3, "b", "a")
+    seen: list[Any] = []
+
+    class Recording:
+        def split(self, X: Any, y: Any = None, groups: Any = None) -> Iterator[tuple]:
+            seen.append(X)
+            return KFold(3).split(X, y, groups)
+
+    MLPRegressor(
+        hidden_layer_sizes=(2,), max_iter=1, early_stopping=True, validation_fraction=Recording()
+    ).fit(table, np.arange(60.0))
+    assert type(seen[0]) is np.ndarray
+    found = pd.DataFrame(seen[0], columns=table.columns)
+    pd.testing.assert_frame_equal(found, table, check_dtype=False)
 
 
 @pytest.mark.parametrize("rows", [2_500, 2_501, 2_223, 4_001])
