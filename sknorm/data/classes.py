@@ -21,6 +21,7 @@ from sknorm.objective.losses import (
     MulticlassLogLoss,
     SoftMulticlassLogLoss,
 )
+from sknorm.objective.units import hold_weights, multiply_weights
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ def weigh_classes(
             class_weight, classes=known, y=known[codes], sample_weight=weight
         )
     rows = factors[codes]
-    return rows if weight is None else rows * weight
+    return hold_weights(rows) if weight is None else multiply_weights(rows, weight)
 
 
 def _named_factors(class_weight: dict, labels: list[Any], complete: bool) -> np.ndarray:

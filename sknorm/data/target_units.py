@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.objective.losses import Loss
-from sknorm.objective.units import quantiles
+from sknorm.objective.units import below_one, quantiles
 
 # Pairs of quantiles, and how many deviations of a normal distribution lie between them. The first
 # pair that differs measures the spread: one bad record in a hundred does not move it.
@@ -39,7 +39,7 @@ class TargetUnits:
     def of(cls, y: np.ndarray, weight: np.ndarray, loss: Loss) -> "TargetUnits":
         """Those of targets (n, n_outputs) under row weights (n,)."""
         with np.errstate(over="ignore", invalid="ignore"):  # units are then left as they are
-            each = [_summary(column, weight, loss) for column in y.T]
+            each = [_summary(column, below_one(weight), loss) for column in y.T]
         location, spread = np.array(each, dtype=np.float64).T
         return cls(float(weight.sum()), location, spread)
 

@@ -19,7 +19,9 @@ from sknorm.data.rows import Rows
 from sknorm.data.table import View, materialize, take
 from sknorm.estimators.repeated_warnings import RepeatedWarnings
 from sknorm.network.network import Network
+from sknorm.objective.units import hold_weights
 
+_HEAVIEST = 256  # exponent of weights whose products with squares of targets stay in float64
 # Of numbers; a scorer raises them because predictions are infinite, or because it is wrong.
 _NUMERICAL = (ValueError, ArithmeticError)
 # Of which another one with a longer message is the same.
@@ -54,7 +56,9 @@ class HeldOutScore:
         self.estimator, self.y, self.data, self.rows = estimator, rows.y, data, held
         self.X = rows.X if isinstance(rows.X, View | CodedTable) else fetched(rows.X)
         self.scorer = check_scoring(estimator, scoring=estimator.scoring)
-        self.weight = rows.weight if takes_weights(self.scorer) else None
+        self.weight = None
+        if rows.weight is not None and takes_weights(self.scorer):
+            self.weight = hold_weights(rows.weight, most=_HEAVIEST)
         self.warnings = RepeatedWarnings()
         self.epochs = np.full(len(held), -1 if continued else 0)
         self.remarks: dict[int, str] = {}

@@ -6,6 +6,9 @@ import numpy as np
 
 # Weights that span more are cut: float32 holds the products of what is left with squares.
 _SPAN = 2.0**60
+# Sums of weights stay below 2^_HEAVIEST, so that sums of those of several calls stay in float64.
+_HEAVIEST = 1016
+_LEAST = 5e-324
 # Between these exponents neither squares of values nor those of their rounding leave float64.
 _PLAIN = 400
 
@@ -26,6 +29,35 @@ def weights_in_units(weight: np.ndarray) -> tuple[np.ndarray | None, float]:
     unit = max(least, high / _SPAN)
     units = np.maximum(weight, unit) / unit
     return (units if weight.all() else np.where(weight > 0.0, units, 0.0)), unit
+
+
+def hold_weights(weight: np.ndarray, exponent: int = 0, *, most: int = _HEAVIEST) -> np.ndarray:
+    """Row weights times 2^exponent, or less where their sum could be above 2^most.
+
+    That is another unit, no more: all get the same factor, and none becomes zero.
+    """
+    shift = min(exponent, most - len(weight).bit_length() - _exponent(weight))
+    return _where_positive(np.ldexp(weight, shift), weight) if shift else weight
+
+
+def multiply_weights(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Products of row weights of any size, in another unit where float64 does not hold them."""
+    product = _where_positive(below_one(first) * below_one(second), np.minimum(first, second))
+    return hold_weights(product, max(_exponent(first) + _exponent(second), -_HEAVIEST))
+
+
+def below_one(weight: np.ndarray) -> np.ndarray:
+    """Row weights in a power of two above them all, whose products with targets are targets."""
+    return np.ldexp(weight, -_exponent(weight))
+
+
+def _exponent(weight: np.ndarray) -> int:
+    return int(np.frexp(weight.max())[1])
+
+
+def _where_positive(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The values, above zero where a weight is and zero elsewhere."""
+    return np.where(weight > 0.0, np.maximum(values, _LEAST), 0.0)
 
 
 def exponents(low: np.ndarray, high: np.ndarray) -> np.ndarray:

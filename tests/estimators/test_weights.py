@@ -109,6 +109,49 @@ def test_common_factor_of_class_weights_does_not_matter(multiclass: Table) -> No
 
 
 @each_estimator
+@pytest.mark.parametrize("settings", [{}, {"n_bins": 16}, {"n_bins": "adaptive"}], ids=str)
+def test_weights_whose_sum_overflows(binary: Table, estimator: type, settings: dict) -> None:
+    X, y = binary
+    weight = np.random.default_rng(1).uniform(1.0, 1.7, len(y))
+    settings = {"early_stopping": True, "scoring": None, "n_bins": None, **settings}
+    plain, scaled = (
+        small(estimator, **settings).fit(X, y, each) for each in (weight, weight * 1e308)
+    )
+    np.testing.assert_allclose(scaled.input_mean_, plain.input_mean_, rtol=1e-12)
+    np.testing.assert_allclose(outputs(scaled, X), outputs(plain, X), atol=1e-6)
+
+
+def test_weights_that_overflow_with_squares_of_the_targets_of_held_out_rows(binary: Table) -> None:
+    X, y = binary
+    weight = np.random.default_rng(1).uniform(1.0, 1.7, len(y))
+    plain, scaled = (
+        small(MLPRegressor, early_stopping=True).fit(X, 1e10 * y, weight * factor)
+        for factor in (1.0, 1e300)
+    )
+    np.testing.assert_allclose(scaled.validation_scores_, plain.validation_scores_, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("of_class", "of_row"), [(1e300, 1e10), (1e308, 1e308), (1e-200, 1e-200)])
+def test_class_weights_whose_products_with_row_weights_leave_float64(
+    binary: Table, of_class: float, of_row: float
+) -> None:
+    X, y = binary
+    weight = np.random.default_rng(1).uniform(0.5, 1.7, len(y))
+    plain, scaled = (
+        small(MLPClassifier, class_weight={0: factor, 1: 0.7 * factor}).fit(X, y, weight * unit)
+        for factor, unit in ((1.0, 1.0), (of_class, of_row))
+    )
+    np.testing.assert_allclose(outputs(scaled, X), outputs(plain, X), atol=1e-6)
+
+
+def test_class_weight_beside_which_others_are_nothing(binary: Table) -> None:
+    X, y = binary
+    weight = np.full(len(y), 1e10)
+    fitted = small(MLPClassifier, class_weight={0: 1e300}, max_iter=60).fit(X, y, weight)
+    assert (fitted.predict(X) == 0).all()
+
+
+@each_estimator
 @pytest.mark.parametrize("factor", [1e-3, 1e300])
 def test_common_factor_of_the_weights_does_not_matter_in_chunks(
     binary: Table, estimator: type, factor: float

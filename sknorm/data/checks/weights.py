@@ -9,10 +9,11 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sknorm._sklearn import _check_sample_weight
 from sknorm.backends import fetched
 from sknorm.data.checks.targets import as_numbers, check_entries
+from sknorm.objective.units import hold_weights
 
 
 def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
-    """Row weights in float64, or None if there are none.
+    """Row weights in float64, in a unit that their sum does not leave, or None if there are none.
 
     Raises
     ------
@@ -38,7 +39,7 @@ def check_weights(sample_weight: Any, X: Any) -> np.ndarray | None:
             f"Negative values in data passed to `sample_weight`: {weight[row]} at row {row}. "
             "Weights must be zero (the row is left out) or positive."
         )
-    return weight
+    return hold_weights(weight)
 
 
 def positive_rows(weight: np.ndarray | None, at_least: int) -> np.ndarray | None:
