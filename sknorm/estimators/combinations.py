@@ -102,6 +102,21 @@ def check_incremental(estimator: Any) -> None:
             )
 
 
+def check_precision(estimator: Any, dtype: Any) -> None:
+    """Refuse what a network that computes in ``dtype`` cannot tell from zero.
+
+    Layer norm divides each row by its deviation, which may be zero, in that precision.
+    """
+    least, epsilon = float(np.finfo(dtype).tiny), float(estimator.norm_epsilon)
+    if estimator.normalization == "layer" and epsilon < least:
+        name = np.dtype(dtype).name
+        raise ValueError(
+            f"norm_epsilon={epsilon} is below {least:.3g}, the smallest normal number of {name}, "
+            "in which normalization='layer' computes here (dtype). Use a larger one"
+            + ("." if name == "float64" else ", or dtype='float64'.")
+        )
+
+
 def _check_patience(estimator: Any) -> None:
     """Warn of patience that somebody asked for, where it ends nothing."""
     patience, longest = estimator.n_iter_no_change, estimator.max_iter

@@ -11,6 +11,7 @@ from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
 from sknorm.estimators import build, recipe
+from sknorm.estimators.combinations import check_precision
 from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.held_out import hold_out
 from sknorm.estimators.members import space_of
@@ -117,6 +118,7 @@ def initial_network(
     backend, target, rows = prepared.backend, prepared.target, prepared.rows
     if previous is not None:
         return previous.network.on(backend).copy()
+    check_precision(estimator, prepared.dtype)
     architecture = build.architecture(estimator, target, prepared.columns)
     network = initialize(backend, architecture, states, np.dtype(prepared.dtype))
     if estimator.normalization is not None:

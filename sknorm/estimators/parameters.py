@@ -157,7 +157,8 @@ normalization : {_options(NORMALIZATIONS)} or None = 'batch'
 norm_momentum* : float in (0, 1] = 0.1
     Weight of a new batch in the running statistics, as in PyTorch.
 norm_epsilon : float > 0 = 1e-5
-    Added to the variance before its root.
+    Added to the variance before its root. Under layer norm, at least the smallest normal number of
+    the dtype that networks compute in: 1.2e-38 in float32.
 norm_affine : bool = True
     Whether norms learn a scale and a shift.
 norm_statistics : {{'running', 'cumulative', 'population'}} = 'running'

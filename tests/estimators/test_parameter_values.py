@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.estimators import build
@@ -209,6 +210,24 @@ def test_whole_numbers_have_no_kernels_of_their_own(estimator: type, solver: str
     model = estimator(preset="sklearn", solver=solver, **whole)
     numbers = [*vars(build.optimizer(model)).values(), build.plan(model, None).max_grad_norm]
     assert not any(type(each) is int for each in numbers)
+
+
+@each_estimator
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_norm_epsilon_that_the_precision_of_a_layer_norm_does_not_hold(
+    binary: Table, estimator: type, method: str
+) -> None:
+    """Rows whose units are all equal would be divided by zero."""
+    X, y = np.ones_like(binary[0]), binary[1]
+    given = {"classes": [0, 1]} if (estimator, method) == (MLPClassifier, "partial_fit") else {}
+    settings = {"hidden_layer_sizes": (3,), "max_iter": 2, "normalization": "layer"}
+    for dtype, good, bad in (("float32", 2e-38, 1e-38), ("float64", 3e-308, 1e-320)):
+        model = estimator(preset="sklearn", dtype=dtype, **settings)
+        getattr(model.set_params(norm_epsilon=good), method)(X, y, **given)
+        assert np.isfinite(model.predict(X)).all()
+        unfit = clone(model).set_params(norm_epsilon=bad)
+        with pytest.raises(ValueError, match=f"norm_epsilon={bad} .*{dtype}"):
+            getattr(unfit, method)(X, y, **given)
 
 
 EXTREME: list[dict[str, Any]] = [
