@@ -112,6 +112,19 @@ def test_targets_in_units_that_float32_does_not_hold(scale: float) -> None:
     np.testing.assert_allclose(found[:, 0], model.predict(X), rtol=1e-5, atol=1e-6 * scale)
 
 
+def test_numbers_that_are_zero_or_one_in_float32_alone() -> None:
+    """onnxruntime drops sums with a zero and products with a one."""
+    wide = X[:, :1].astype(np.float64)
+    signs = np.where(np.arange(ROWS) % 2, 1.0, -1.0) * (1.0 + 1e-9)
+    for y in ((TARGET + 3.0) * 1e-100, signs):
+        model = regressor(dtype="float64").fit(wide, y)
+        (found,) = answers(model, wide, wide)
+        np.testing.assert_allclose(found[:, 0], model.predict(wide), rtol=1e-12)
+    norm = {"normalization": "layer", "norm_epsilon": 1e-60, "scaling": None, "n_bins": None}
+    model = regressor(dtype="float64", **norm).fit(np.zeros((ROWS, 1)), TARGET)
+    assert np.isfinite(answers(model, np.zeros((3, 1)), np.zeros((3, 1)))[0]).all()
+
+
 @pytest.mark.parametrize("scaling", ("standard", "robust", None))
 @pytest.mark.parametrize("bins", (None, 3, 30))
 def test_numbers(scaling: Any, bins: Any) -> None:

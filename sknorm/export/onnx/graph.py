@@ -1,5 +1,6 @@
 """A graph of ONNX operators, as plain values: what makes a file of it comes later."""
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ TEXT = np.dtype(object)  # strings
 # Numbers of element types in the standard, onnx.TensorProto.DataType.
 _KINDS = ("f4", "u1", "i1", "u2", "i2", "i4", "i8", "O", "?", "f2", "f8", "u4", "u8")
 ELEMENTS = {np.dtype(kind): number for number, kind in enumerate(_KINDS, 1)}
+_LEAST = -125  # exponent of the smallest normal number of float32
 _SMALL = 64  # entries of constants that are looked for among those that the graph has
 
 
@@ -55,8 +57,28 @@ class Graph:
         self, output: str, operator: str, *inputs: Any, domain: str = "", **attributes: Any
     ) -> None:
         """The same under a name that is already chosen."""
+        operator, inputs = self._kept(operator, inputs)
         names = [each if isinstance(each, str) else self._constant(each) for each in inputs]
         self.nodes.append(Node(operator, tuple(names), (output,), domain, attributes))
+
+    def _kept(self, operator: str, inputs: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+        """The same in steps, where onnxruntime would take an operator for one that does nothing.
+
+        It drops those that add a single zero or multiply by a single one, but looks at the number
+        in float32, in which others are zero or one, too. Powers of two round nothing.
+        """
+        *others, last = inputs
+        if isinstance(last, str) or np.size(last) != 1 or np.asarray(last).dtype != np.float64:
+            return operator, inputs
+        value = np.asarray(last).item()
+        seen = float(np.float32(value)) if abs(value) < 2.0 else value
+        if operator == "Mul" and seen == 1.0 != value:
+            return "Mul", (self.add("Mul", *others, last * 0.5), np.float64(2.0))
+        if operator in ("Add", "Sub") and seen == 0.0 != value:
+            unit = np.ldexp(1.0, _LEAST - math.frexp(value)[1])
+            scaled = self.add("Mul", *others, unit)
+            return "Mul", (self.add(operator, scaled, last * unit), 1.0 / unit)
+        return operator, inputs
 
     def cast(self, value: str, dtype: Any, now: Any = None) -> str:
         """A value in a dtype; itself if it has it ``now``."""
