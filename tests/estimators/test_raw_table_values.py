@@ -219,6 +219,13 @@ def test_levels_of_single_precision_are_the_same(first: Any, later: Any) -> None
     assert np.abs(model.predict(near) - expected)[0] > 1e-3  # which is another level
 
 
+def test_levels_beyond_single_precision() -> None:
+    X = np.array([[0.5, 1.0], [1e100, 2.0], [-1e100, 3.0], [np.nan, 4.0]] * 10)
+    model = fitted(X, categorical_features=[0])
+    found = model.predict(X[::4].astype(np.float32))
+    np.testing.assert_allclose(found, model.predict(X[::4]), rtol=1e-5)
+
+
 def test_close_levels_of_double_precision_stay_apart() -> None:
     X = np.array([[0.3, 1.0], [0.1 + 0.2, 1.0]] * 20)
     found = fitted(X, categorical_features=[0]).predict(X)

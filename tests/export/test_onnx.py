@@ -112,6 +112,11 @@ def test_targets_in_units_that_float32_does_not_hold(scale: float) -> None:
     np.testing.assert_allclose(found[:, 0], model.predict(X), rtol=1e-5, atol=1e-6 * scale)
 
 
+def test_numbers_that_float32_does_not_hold() -> None:
+    table = X[:, [0, 2]].astype(np.float64) * 1e100 + 1e100
+    agree(regressor().fit(table, TARGET), table)
+
+
 def test_numbers_that_are_zero_or_one_in_float32_alone() -> None:
     """onnxruntime drops sums with a zero and products with a one."""
     wide = X[:, :1].astype(np.float64)

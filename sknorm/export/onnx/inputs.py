@@ -93,7 +93,8 @@ def _needs_float64(fitted: Fitted) -> bool:
     """
     columns = fitted.columns
     far = np.abs(columns.offset) * columns.factor > _FAR
-    exact = columns.offset.astype(np.float32) == columns.offset  # of a constant column
+    with np.errstate(over="ignore"):
+        exact = columns.offset.astype(np.float32) == columns.offset  # of a constant column
     return fitted.dtype == np.float64 or bool(np.any(far & ~(columns.constant & exact)))
 
 
