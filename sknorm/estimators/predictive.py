@@ -1,5 +1,6 @@
 """Predictions and their spread over the members of a stack and over dropout masks."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,7 +113,7 @@ def predictive(
     count = 0.0
     mean = 0.0
     total: Any = 0.0
-    squares: Any = 0.0
+    spread: Any = None
     for sample in range(n_samples or 1):
         noise = None if n_samples is None else _noise(fitted, backend, sample)
         raw = xp.astype(inference.raw(table, scaling, noise), dtype, copy=False)
@@ -127,10 +128,11 @@ def predictive(
             count += weight
             delta = value - mean
             mean = mean + delta * (weight / count)
-            squares = squares + weight * delta * (value - mean)
+            apart = xp.abs(delta) * math.sqrt(weight * (1.0 - weight / count))
+            spread = apart if spread is None else xp.hypot(spread, apart)  # squares may overflow
     if fitted.averages_raw:
         mean = loss.inverse_link(total / (n_samples or 1), xp)
-    return Predictive(mean, xp.sqrt(squares / count) if with_std else None)
+    return Predictive(mean, spread / math.sqrt(count) if with_std else None)
 
 
 def average(fitted: Fitted, raw: Any, backend: Backend, xp: Any) -> Any:

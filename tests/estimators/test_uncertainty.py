@@ -52,6 +52,19 @@ def test_spread_of_an_ensemble(request: Any, estimator: type, table: str) -> Non
     assert value.shape == std.shape and value.dtype == std.dtype == X.dtype
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_spread_of_means_whose_squares_overflow(binary: Table, dtype: str) -> None:
+    X, _ = binary
+    settings = {"loss": "poisson", "n_members": 3, "normalization": None, "dtype": dtype}
+    fitted = small(**settings).fit(X, np.exp(X[:, 0]))
+    power = 70.0 if dtype == "float32" else 600.0
+    value = fitted.predict(X)
+    far = X * power / np.log(value).max()
+    value, std = spread(fitted, far.astype(dtype))
+    assert value.max() > (1e25 if dtype == "float32" else 1e200)
+    assert np.isfinite(std).all() and np.all(std <= 3.0 * value)
+
+
 @each_estimator
 @pytest.mark.parametrize("members", [1, 2])
 def test_samples_are_reproducible_and_average_out(
