@@ -147,23 +147,36 @@ def warn_if_infinite(estimator: Any, X: Any) -> None:
     """Warn of predictions of training rows that overflow, as those of a log link may.
 
     They are held at a value near the largest of their dtype. No loss tells: the gamma loss of such
-    a prediction is finite, and cheap to bring about for an outlier.
+    a prediction is finite, and cheap to bring about for an outlier. Others overflow where weights
+    are huge, although the loss of the last epoch, of weights and statistics before, is finite.
     """
     fitted = estimator._fitted
-    if fitted.target.loss.output_activation != "exp":
+    holds = fitted.target.loss.output_activation == "exp"
+    if not (holds or _may_overflow(fitted)):
         return
     X = materialize(X)
     backend = resolve_table(X, estimator.backend, estimator.matmul_precision)
-    values = predictive(fitted, backend, X, None, False).mean
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = predictive(fitted, backend, X, None, False).mean
     xp = array_namespace(values)
-    most = 0.99 * float(xp.finfo(values.dtype).max) ** HELD_SHARE
-    held = xp.any(values >= most, axis=1)
-    if count := int(xp.sum(xp.astype(held, xp.int64))):
+    lost = ~xp.isfinite(values)
+    if holds:
+        lost = lost | (values >= 0.99 * float(xp.finfo(values.dtype).max) ** HELD_SHARE)
+    if count := int(xp.sum(xp.astype(xp.any(lost, axis=1), xp.int64))):
+        what = f"loss={estimator.loss!r}: the" if holds else "The"
         warn(
-            f"loss={estimator.loss!r}: the predictions of {count} of the {X.shape[0]} training "
-            "rows overflow. Use a norm, scale the inputs, or lower learning_rate_init.",
+            f"{what} predictions of {count} of the {X.shape[0]} training rows overflow. Use a "
+            "norm, scale the inputs, or lower learning_rate_init.",
             RuntimeWarning,
         )
+
+
+def _may_overflow(fitted: Fitted) -> bool:
+    """Whether products of as many weights as there are layers are large for their dtype."""
+    flat = fitted.network.parameters.flat
+    xp = array_namespace(flat)
+    largest, layers = float(xp.max(xp.abs(flat))), fitted.network.architecture.hidden + 1
+    return largest > float(xp.finfo(flat.dtype).max) ** (0.5 / layers)
 
 
 def _mean(values: Any, weights: tuple[float, ...], backend: Backend) -> Any:

@@ -198,6 +198,16 @@ def test_predictions_that_overflow_are_no_failure_but_a_warning(
     assert fit(model.set_params(**settings), X, y)[1] == []
 
 
+def test_weights_whose_predictions_overflow_are_told(binary: Table) -> None:
+    """The loss of the epoch, of weights before its last step, is finite."""
+    X, y = binary
+    model = small(MLPRegressor, solver="sgd", alpha=1e6, learning_rate_init=1.0, dtype="float32")
+    settings = {"hidden_layer_sizes": (3, 3), "batch_size": len(y), "max_iter": 2}
+    fitted, messages = fit(model.set_params(**settings), X, y)
+    assert np.isfinite(fitted.loss_) and not np.isfinite(fitted.predict(X)).all()
+    assert "training rows overflow" in messages[-1]
+
+
 @pytest.mark.parametrize("scoring", ["loss", "r2", "neg_mean_absolute_error"])
 def test_rows_without_finite_predictions_have_no_score(regression: Table, scoring: str) -> None:
     """Whether the scorer raises or not."""
