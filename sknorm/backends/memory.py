@@ -62,7 +62,7 @@ def _left_to_group(group: str, limit: str, use: str, reclaimable: str) -> Iterat
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
             return file.read().splitlines()
     except OSError:
         return []

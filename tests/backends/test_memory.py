@@ -15,7 +15,7 @@ def machine(root: Path, files: dict[str, str]) -> str:
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     return str(root)
 
 
@@ -43,6 +43,9 @@ ROOT, NESTED = "0::/\n", "0::/slice/job\n"
 OLD = "5:cpu,cpuacct:/job\n4:memory:/job\n0::/\n"
 CASES = {
     "no groups": ({}, FREE),
+    "a group with a name in Unicode": (
+        {"proc/self/cgroup": "0::/gr\xf6\xdfe\n", **version_2("1000", group="/gr\xf6\xdfe")}, 600
+    ),
     "no limit": ({"proc/self/cgroup": ROOT, **version_2("max")}, FREE),
     "a limit": ({"proc/self/cgroup": ROOT, **version_2("1000")}, 600),
     "a limit beyond the machine's": ({"proc/self/cgroup": ROOT, **version_2("9" * 15)}, FREE),
