@@ -95,11 +95,17 @@ class Backend(Protocol):
     def recorder(self) -> Recorder | None:
         """What records launches, where they cost enough and can be recorded."""
 
-    def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
+    def run(
+        self,
+        task: Callable[..., None],
+        arguments: list[tuple],
+        halt: Callable[[], None] | None = None,
+    ) -> None:
         """Call ``task`` with each tuple of arguments, side by side where threads are free.
 
-        The tasks must not depend on each other. Their number does not depend on the number
-        of threads, so neither does any result.
+        The tasks must not depend on each other, unless there are no more than threads. Their number
+        does not depend on the number of threads, so neither does any result. ``halt`` ends those
+        that have begun where the caller is interrupted while they take long.
         """
 
 

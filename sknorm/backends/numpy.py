@@ -111,5 +111,10 @@ class NumpyBackend:
     def recorder(self) -> Recorder | None:
         return None
 
-    def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
-        threads.pool.run(task, arguments, threads.limits.threads)
+    def run(
+        self,
+        task: Callable[..., None],
+        arguments: list[tuple],
+        halt: Callable[[], None] | None = None,
+    ) -> None:
+        threads.pool.run(task, arguments, threads.limits.threads, halt)

@@ -101,7 +101,12 @@ class PortableBackend:
     def recorder(self) -> Recorder | None:
         return None
 
-    def run(self, task: Callable[..., None], arguments: list[tuple]) -> None:
+    def run(
+        self,
+        task: Callable[..., None],
+        arguments: list[tuple],
+        halt: Callable[[], None] | None = None,
+    ) -> None:
         for each in arguments:
             task(*each)
 

@@ -9,7 +9,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from itertools import count
 from queue import SimpleQueue
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+_PATIENCE = 5.0  # seconds that an interrupted caller waits for what has begun
 _CORES = os.cpu_count() or 1  # to ask for them takes a tenth of a prediction for one row
 
 
@@ -156,10 +157,32 @@ class _Region:
             if next(self._unfinished) == 0:
                 self._end.release()
 
-    def wait(self) -> None:
-        self._end.acquire()
+    def complete(self, halt: Callable[[], None] | None) -> None:
+        """Work with the others until all is done.
+
+        Where the caller is interrupted, nothing goes on after this: ``halt`` ends what has begun.
+        """
+        try:
+            self.work()
+            with self._end:
+                pass
+        except BaseException:
+            self._call_off()
+            if halt is not None:
+                halt()
+            if self._end.acquire(timeout=_PATIENCE):
+                self._end.release()
+            raise
         for fault in self._faults:
             raise fault
+
+    def _call_off(self) -> None:
+        """Let nobody begin what is waiting."""
+        with suppress(IndexError):
+            while True:
+                self._waiting.popleft()
+                if next(self._unfinished) == 0:
+                    self._end.release()
 
 
 class Pool:
@@ -168,21 +191,28 @@ class Pool:
     def __init__(self) -> None:
         self._queue: SimpleQueue[_Region] = SimpleQueue()
         self._workers = 0
+        self._lock = threading.Lock()
 
-    def run(self, task: Callable[..., None], arguments: list[tuple], threads: int) -> None:
+    def run(
+        self,
+        task: Callable[..., None],
+        arguments: list[tuple],
+        threads: int,
+        halt: Callable[[], None] | None = None,
+    ) -> None:
         helpers = min(threads, len(arguments)) - 1
         if helpers < 1:
             for each in arguments:
                 task(*each)
             return
-        while self._workers < helpers:
-            threading.Thread(target=self._serve, daemon=True, name="sknorm").start()
-            self._workers += 1
         region = _Region(task, arguments)
-        for _ in range(helpers):
-            self._queue.put(region)
-        region.work()
-        region.wait()
+        with self._lock:  # helpers of one region stand side by side, or two could lack some each
+            while self._workers < helpers:
+                threading.Thread(target=self._serve, daemon=True, name="sknorm").start()
+                self._workers += 1
+            for _ in range(helpers):
+                self._queue.put(region)
+        region.complete(halt)
 
     def _serve(self) -> None:
         limits.limit_this_thread()

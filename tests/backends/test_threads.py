@@ -1,9 +1,12 @@
 """Thread limits are always given back, and a region runs each of its tasks once."""
 
 import os
+import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
+from queue import Queue
 from typing import Any
 
 import numpy as np
@@ -158,6 +161,52 @@ def test_tasks_of_several_threads_do_not_mix() -> None:
     for thread in threads:
         thread.join()
     assert sums == {name: [name] * 200 for name in range(4)}
+
+
+def test_tasks_of_a_region_may_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, ran = Pool(), []
+
+    class Slow(Queue):
+        def put(self, *args: Any) -> None:  # so that others have time to come in between
+            super().put(*args)
+            time.sleep(0.002)
+
+    monkeypatch.setattr(pool, "_queue", Slow())
+    pool.run(lambda: None, [()] * 3, 3)  # so that there are as many as one region needs
+
+    def work() -> None:
+        for _ in range(5):
+            meeting = threading.Barrier(3)
+            pool.run(lambda meeting: ran.append(meeting.wait(20.0)), [(meeting,)] * 3, 3)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(ran) == {0: 10, 1: 10, 2: 10}
+
+
+def test_nothing_goes_on_after_an_interrupt() -> None:
+    pool, meeting, halted, ended = Pool(), threading.Barrier(2), threading.Event(), []
+
+    def task() -> None:
+        meeting.wait(20.0)
+        if threading.current_thread() is not threading.main_thread():
+            time.sleep(0.1)  # until the caller has nothing left to do but wait
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+            ended.append(halted.wait(20.0))
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pool.run(task, [()] * 2, 2, halted.set)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert ended == [True]
+    ran: list[int] = []
+    pool.run(ran.append, [(1,), (2,)], 2)
+    assert sorted(ran) == [1, 2]
 
 
 def test_backend_runs_tasks_under_its_session() -> None:

@@ -8,7 +8,7 @@ time: what they compute with stays in the cache.
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -107,7 +107,10 @@ class Compiled:
             for each in work:
                 self._train(*each)
         else:
-            self.backend.run(self._train, work)
+            self.backend.run(self._train, work, self._halt)
+
+    def _halt(self) -> None:
+        self._broken = True
 
     def _train(self, free: deque["_Room"], member: int, epoch: tuple) -> None:
         """Take the steps of one member."""
@@ -130,13 +133,15 @@ class Compiled:
             meeting = np.zeros(2, dtype=np.int64)
             steps = rest_address(), first, stop, *epoch, *program, self.program.numbers
             work = [(each, threads, meeting, steps) for each in range(threads)]
-            with _called_off(meeting):
-                self.backend.run(self._share, work)
+            self.backend.run(self._share, work, partial(_call_off, meeting))
 
     def _share(self, thread: int, threads: int, meeting: np.ndarray, steps: tuple) -> None:
         """What one of the threads does of some steps."""
-        with _called_off(meeting):
+        try:
             take_steps_together(thread, threads, meeting, *steps)
+        except BaseException:
+            _call_off(meeting)
+            raise
 
     def _paced(self) -> Iterator[tuple[int, int]]:
         """The steps of an epoch in calls that last as long as they may."""
@@ -189,14 +194,9 @@ class Compiled:
                 del self._rooms[1:]
 
 
-@contextmanager
-def _called_off(meeting: np.ndarray) -> Iterator[None]:
+def _call_off(meeting: np.ndarray) -> None:
     """Let the threads that have come to a meeting go, where one is not to come."""
-    try:
-        yield
-    except BaseException:
-        meeting[1] = 1
-        raise
+    meeting[1] = 1
 
 
 class _Room:
