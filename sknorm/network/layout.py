@@ -32,8 +32,6 @@ class Segment(NamedTuple):
         The block that it belongs to, or stands before; the head comes after the last.
     is_normalized : bool
         Whether a norm follows, to which the length of the weights makes no difference.
-    group : str
-        Label of parameters that are trained alike.
     """
 
     name: str
@@ -42,7 +40,6 @@ class Segment(NamedTuple):
     shape: tuple[int, ...]
     layer: int
     is_normalized: bool = False
-    group: str = "default"
 
     @property
     def ndim(self) -> int:
