@@ -99,4 +99,6 @@ class Adam:
 def _corrections(beta_1: float, beta_2: float, before: int, count: int) -> np.ndarray:
     """Corrections of the moments' bias towards zero after each of some steps."""
     steps = range(before + 1, before + count + 1)
-    return np.array([(1.0 - beta_2**s) ** 0.5 / (1.0 - beta_1**s) for s in steps])
+    corrections = np.array([(1.0 - beta_2**s) ** 0.5 / (1.0 - beta_1**s) for s in steps])
+    corrections.setflags(write=False)
+    return corrections

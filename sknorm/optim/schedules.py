@@ -163,7 +163,9 @@ class AdaptiveCosine(Cosine):
         return self.total / ADAPTIVE_PARTS
 
     def rate(self, step: int) -> np.ndarray:
-        return self.initial * np.array([self._share(step, at) for at in self.restarted.tolist()])
+        begun = np.nan_to_num(self.restarted, nan=np.inf, posinf=np.inf).tolist()
+        shares = {at: self._share(step, at) for at in {*begun}}
+        return self.initial * np.array([shares[at] for at in begun])
 
     def watch(self, step: int, scores: np.ndarray) -> np.ndarray:
         good = scores > self.enough
