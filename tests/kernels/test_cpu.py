@@ -326,6 +326,14 @@ def test_proximal_steps_of_matrices(cases: Any, dtype: type, K: int) -> None:
         check(cases.adam_group(*size, False, decades=6.0))
 
 
+def test_groups_that_are_zero_stay_so_under_any_strength(cases: Any) -> None:
+    case = cases.adam_group(1, 7, 64, np.float32, False)
+    case.arguments["strength"][...] = 1e-40
+    out = case.run(cpu)["weight"]
+    assert np.isfinite(out).all()
+    np.testing.assert_array_equal(out == 0, case.arguments["weight"] == 0)
+
+
 def test_masks_are_the_same_bits(cases: Any) -> None:
     case = cases.dropout(3, 200, 67, np.float32)
     np.testing.assert_array_equal(case.run(cpu)["out"] == 0, case.run(reference)["out"] == 0)

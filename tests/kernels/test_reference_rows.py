@@ -124,6 +124,13 @@ def test_column_moments(cases: Any, shared: bool) -> None:
         np.testing.assert_allclose(got[k, 1], variance, rtol=1e-11)
 
 
+def test_column_moments_of_no_weight(cases: Any) -> None:
+    case = cases.moments(2, 5, 3, np.float32, False)
+    case.arguments["weight"][1] = 0.0
+    for kernels in (reference, cpu):
+        assert (case.run(kernels)["moments"][1] == 0.0).all()
+
+
 def test_column_extremes(cases: Any) -> None:
     case = cases.extremes(2, 30, 7, np.float32)
     z, seen = case.arguments["z"].astype(float), case.arguments["extremes"]

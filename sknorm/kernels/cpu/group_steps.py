@@ -167,7 +167,7 @@ def _shrink(p, a, r):
 def _adaptive_group(p, v, limit, epsilon, tolerance, a):
     """Proximal operator of one group's norm in Adam's metric."""
     square, weighted, inner = _measure(p, v, limit, epsilon, a)
-    if inner <= 1.0:
+    if inner <= 1.0 or square == 0.0:  # the reciprocal of a tiny limit is infinite
         _scale(p, 0.0)
     else:
         # u is convex in a, so the norm with all a at their mean is a lower bound of the root.

@@ -89,6 +89,7 @@ def column_moments(z, weight, moments):
         total = 0.0
         for i in range(n):
             total += w[i]
+        total = total if total > 0.0 else 1.0  # of nothing, all sums are zero
         sums, squares = moments[k, 0], moments[k, 1]
         add_sums(z[k], w, ZERO, n, ZERO, d, sums)
         for j in range(d):
