@@ -58,7 +58,7 @@ OTHERS: dict[str, Any] = {
     "standardize_target": False, "scaling": "robust", "categorical_features": [0],
     "min_frequency": 5, "preset": "fast", "n_bins": 5, "member_space": "default",
     "max_time": 7.0, "checkpoint": "fit.ckpt", "checkpoint_every": 7.0,
-    "stale_checkpoint": "set_aside",
+    "stale_checkpoint": "set_aside", "calibration": None,
 }  # fmt: skip
 PREPARING = {"normalization", "mixup_alpha", "backend", "dtype", "class_weight", "loss", "quantile",
              "huber_delta", "standardize_target", "scaling", "categorical_features",
