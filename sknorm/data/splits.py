@@ -164,7 +164,11 @@ def _is_in_time(training: np.ndarray, held: np.ndarray) -> bool:
 
 def _positions(side: Any, total: int, kept: np.ndarray | None) -> np.ndarray:
     """Indices or a mask over the rows given to ``fit`` as positions among the rows that count."""
-    index = np.asarray(fetched(side))
+    side = fetched(side)
+    try:
+        index = np.asarray(side)
+    except ValueError:  # of a pair, say, that is in no list of pairs
+        index = np.array(side, dtype=object)
     if index.dtype == bool and index.shape == (total,):
         index = np.flatnonzero(index)
     if index.size == 0:

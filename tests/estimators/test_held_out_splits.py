@@ -142,3 +142,11 @@ def test_auto_stops_early_above_two_thousand_rows_rounded_to_hundreds() -> None:
             hidden_layer_sizes=(2,), max_iter=1, batch_size=1_000, preset="sklearn"
         ).fit(table, table[:, 0])
         assert (model.validation_scores_ is not None) is stops
+
+
+def test_a_pair_that_is_in_no_list_is_refused() -> None:
+    model = MLPRegressor(
+        early_stopping=True, validation_fraction=(np.arange(80), np.arange(80, 120))
+    )
+    with pytest.raises(ValueError, match=r"or \(training, held-out\) pairs of indices; got"):
+        model.fit(X, Y)
