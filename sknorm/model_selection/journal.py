@@ -233,6 +233,11 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
     if type(value) in (list, tuple):
         return [_plain(each) for each in value]
-    if isinstance(value, np.ndarray) or sparse.issparse(value):
-        return _plain_table(value)
-    return text_of(value)
+    return _plain_table(value) if _is_data(value) else text_of(value)
+
+
+def _is_data(value: Any) -> bool:
+    """Whether it is an array, a column or a table of any library, whose text may be shortened."""
+    if isinstance(value, type | np.generic):
+        return False
+    return sparse.issparse(value) or hasattr(value, "__array__") or hasattr(value, "__dlpack__")

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from killed_case import EndedError, end_after, run_killed
 from sklearn.datasets import make_classification, make_regression
@@ -145,6 +147,19 @@ def test_frames_are_known_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     changed = frame.assign(d=frame["d"].replace("yes", "yeah"))
     with pytest.raises(CheckpointError, match="other data"):
         regressors(checkpoint=path).fit(changed, Y)
+
+
+@pytest.mark.parametrize(
+    "kind", [pd.Series, pl.Series, pa.array], ids=["pandas", "polars", "arrow"]
+)
+def test_weights_that_differ_in_the_middle_are_other_data(kind: Any, path: Path) -> None:
+    weight = np.ones(80)
+    settings = {"checkpoint": path, "cv": 2, "refit": False}
+    table, y = np.resize(X, (80, 3)), np.resize(Y, 80)
+    regressors(**settings).fit(table, y, sample_weight=kind(weight))
+    weight[30:50] = 5.0
+    with pytest.raises(CheckpointError, match="other data"):
+        regressors(**settings).fit(table, y, sample_weight=kind(weight))
 
 
 OTHERS: dict[str, tuple[dict[str, Any], Any, str]] = {
