@@ -223,8 +223,13 @@ def _plain_table(X: Any) -> Any:
         return csr.data, csr.indices, csr.indptr, csr.shape
     names = getattr(X, "column_names", None) or getattr(X, "columns", None)
     if names is not None and hasattr(X, "__getitem__"):
-        return [(str(name), np.asarray(X[name])) for name in names]
+        return [(str(name), _type_of(X[name]), np.asarray(X[name])) for name in names]
     return X if hasattr(X, "shape") else np.asarray(X)
+
+
+def _type_of(column: Any) -> str:
+    """Categories and numbers may be the same values, but a network sees them otherwise."""
+    return str(getattr(column, "dtype", getattr(column, "type", "")))
 
 
 def _plain(value: Any) -> Any:

@@ -162,6 +162,14 @@ def test_weights_that_differ_in_the_middle_are_other_data(kind: Any, path: Path)
         regressors(**settings).fit(table, y, sample_weight=kind(weight))
 
 
+def test_numbers_are_other_data_as_categories(path: Path) -> None:
+    frame = pd.DataFrame(X, columns=list("abc")).assign(a=np.arange(60) % 3)
+    settings = {"checkpoint": path, "cv": 2, "refit": False}
+    regressors(**settings).fit(frame, Y)
+    with pytest.raises(CheckpointError, match="other data"):
+        regressors(**settings).fit(frame.astype({"a": "category"}), Y)
+
+
 OTHERS: dict[str, tuple[dict[str, Any], Any, str]] = {
     "grid": ({"param_grid": {"alpha": [0.1]}}, Y, "other candidates"),
     "estimator": ({"estimator": MLPRegressor(**SMALL, dropout=0.1)}, Y, "other candidates"),
