@@ -238,6 +238,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
     if type(value) in (list, tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, np.random.RandomState):  # whose text is the same for all
+        return _plain(value.get_state(legacy=False))
     return _plain_table(value) if _is_data(value) else text_of(value)
 
 

@@ -53,7 +53,8 @@ def path(tmp_path: Path) -> Path:
 
 
 def regressors(**changed: Any) -> StackedGridSearchCV:
-    return StackedGridSearchCV(MLPRegressor(**SMALL), GRID, **{"cv": 3, **changed})
+    settings = {"estimator": MLPRegressor(**SMALL), "param_grid": GRID, "cv": 3}
+    return StackedGridSearchCV(**{**settings, **changed})
 
 
 def assert_same(search: Any, whole: Any, X: Any = X) -> None:
@@ -168,6 +169,18 @@ def test_numbers_are_other_data_as_categories(path: Path) -> None:
     regressors(**settings).fit(frame, Y)
     with pytest.raises(CheckpointError, match="other data"):
         regressors(**settings).fit(frame.astype({"a": "category"}), Y)
+
+
+def test_generators_are_known_by_their_states(path: Path) -> None:
+    def search(seed: int) -> StackedGridSearchCV:
+        generator = np.random.RandomState(seed)
+        model = MLPRegressor(**{**SMALL, "random_state": generator})
+        return regressors(estimator=model, checkpoint=path, cv=2, refit=False)
+
+    whole = search(0).fit(X, Y)
+    assert_same(search(0).fit(X, Y), whole)
+    with pytest.raises(CheckpointError, match="other candidates"):
+        search(1).fit(X, Y)
 
 
 OTHERS: dict[str, tuple[dict[str, Any], Any, str]] = {
