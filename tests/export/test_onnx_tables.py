@@ -149,6 +149,18 @@ def test_numbers_as_categories() -> None:
             agree(model, strange_counts(table).astype(given), table.astype(given))
 
 
+def test_levels_that_rounding_joins_are_those_of_predict() -> None:
+    pick = np.random.default_rng(0).integers
+    near = np.array([0.1, 0.2, 0.3, 16777217.0, 16777216.0])[pick(0, 5, ROWS)]
+    table = np.stack([near, FRAME["label"]], axis=1)
+    model = regressor(categorical_features=[0]).fit(table, TARGET)
+    for given in (np.float32, np.float64):
+        agree(model, table.astype(given), table.astype(given))
+    frame = FRAME[["label"]].assign(code=pd.Categorical(2**53 + pick(0, 4, ROWS)))
+    asked = frame.assign(code=2.0**53 + np.arange(ROWS) % 4)
+    agree(classifier().fit(frame, LABELS), asked, asked)
+
+
 def strange_counts(table: np.ndarray) -> np.ndarray:
     new = table.copy()
     new[:4, 0] = [50.0, np.nan, 0.2, 0.1]

@@ -137,15 +137,13 @@ def _place_of_floats(graph: Graph, category: Category, name: str, dtype: np.dtyp
     """By comparison with all levels, in float32 if they or the values are."""
     narrow = np.float32 in (category.levels.dtype, dtype)
     wide = np.dtype(np.float32 if narrow else np.float64)
-    missing, other, *known = _places(category, category.levels)
+    levels = np.unique(category.levels.astype(wide))  # rounding may have joined some
+    missing, other, *known = _places(category, levels)
     value = graph.cast(name, wide, dtype)
     place: str | np.ndarray = np.array([[other]])
-    levels = category.levels.astype(wide)
     if len(levels):
-        _, last = np.unique(levels[::-1], return_index=True)  # rounding may have joined some
-        keep = np.sort(len(levels) - 1 - last)
-        steps = np.array(known)[keep] - other
-        hits = graph.cast(graph.add("Equal", value, levels[keep][None]), "i8")
+        steps = np.array(known) - other
+        hits = graph.cast(graph.add("Equal", value, levels[None]), "i8")
         found = graph.add("Mul", hits, steps[None])
         total = graph.add("ReduceSum", found, np.array([1]), keepdims=1)
         place = graph.add("Add", total, np.array([[other]]))
