@@ -161,6 +161,14 @@ def test_levels_that_rounding_joins_are_those_of_predict() -> None:
     agree(classifier().fit(frame, LABELS), asked, asked)
 
 
+def test_levels_beyond_float32() -> None:
+    near = np.array([0.1, 0.2, 1e300])[np.arange(ROWS) % 3]
+    table = np.stack([near, FRAME["label"]], axis=1)
+    model = regressor(categorical_features=[0]).fit(table, TARGET)
+    table[near > 1.0, 0] = 0.7
+    agree(model, table.astype(np.float32), table.astype(np.float32))
+
+
 def strange_counts(table: np.ndarray) -> np.ndarray:
     new = table.copy()
     new[:4, 0] = [50.0, np.nan, 0.2, 0.1]

@@ -137,7 +137,8 @@ def _place_of_floats(graph: Graph, category: Category, name: str, dtype: np.dtyp
     """By comparison with all levels, in float32 if they or the values are."""
     narrow = np.float32 in (category.levels.dtype, dtype)
     wide = np.dtype(np.float32 if narrow else np.float64)
-    levels = np.unique(category.levels.astype(wide))  # rounding may have joined some
+    with np.errstate(over="ignore"):
+        levels = np.unique(category.levels.astype(wide))  # rounding may have joined some
     missing, other, *known = _places(category, levels)
     value = graph.cast(name, wide, dtype)
     place: str | np.ndarray = np.array([[other]])
