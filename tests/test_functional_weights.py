@@ -90,6 +90,14 @@ def test_weight_that_the_dtype_does_not_hold_is_no_absence(dtype: Any) -> None:
     np.testing.assert_allclose(y[:, 0], wanted, rtol=1e-6, atol=1e-12)
 
 
+@each_library
+def test_weights_far_apart_are_no_absence(convert: Any) -> None:
+    x = np.array([[1.0], [2.0]], dtype=np.float32)
+    weight = np.array([1e30, 1e-30], dtype=np.float32)
+    y, _ = batch_norm(convert(x), sample_weight=convert(weight))
+    np.testing.assert_allclose(np.asarray(y)[:, 0], [0.0, 1.0 / np.sqrt(1e-5)], 1e-5, 1e-12)
+
+
 def test_infinite_weight() -> None:
     with pytest.raises(ValueError, match="sample_weight holds an infinite weight"):
         batch_norm(np.ones((2, 3)), sample_weight=[1.0, np.inf])

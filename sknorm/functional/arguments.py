@@ -75,10 +75,11 @@ def sample_weights(values: Any, count: int, x: Any) -> Any:
     largest = float(xp.max(weight))
     if math.isinf(largest):
         raise ValueError("sample_weight holds an infinite weight; weights must be finite.")
+    positive = weight > 0.0  # before the scaling, which may underflow
     _, exponent = math.frexp(largest)
     for half in (exponent // 2, exponent - exponent // 2):  # 2^1074 is beyond float64
         weight = weight * 2.0**-half
-    positive, weight = weight > 0.0, xp.astype(weight, working_dtype(x), copy=False)
+    weight = xp.astype(weight, working_dtype(x), copy=False)
     # None that is positive may become zero in a narrower dtype, which would be absence.
     return xp.where(positive, xp.maximum(weight, _LIGHTEST), xp.zeros_like(weight))
 
