@@ -221,6 +221,16 @@ def test_nan_stays_visible() -> None:
         assert np.isnan(functional.batch_norm(x)[0][:, 0]).all()
 
 
+@pytest.mark.parametrize("width", [1, 6])
+def test_what_is_not_finite_is_no_warning(width: int) -> None:
+    """NumPy's warnings are errors here; kernels give none."""
+    x, dy = np.ones((5, width)), np.full((5, width), np.inf)
+    for value, eps in ((1.0, 0.0), (np.inf, 1e-5), (1e300, 1e-5)):
+        x[1] = value
+        _, cache = functional.batch_norm(x, eps=eps)
+        assert not np.isfinite(functional.batch_norm_backward(dy, cache)[0]).any()
+
+
 @pytest.mark.parametrize("shape", [(9,), (9, 1), (9, 6), (9, 6, 4), (9, 2, 3, 5)])
 def test_integer_weights_are_repetitions(shape: tuple[int, ...]) -> None:
     rng = np.random.default_rng(5)

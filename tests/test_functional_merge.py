@@ -80,6 +80,11 @@ def test_nan_in_a_shard_that_counts() -> None:
     assert np.isnan(mean)
 
 
+def test_what_is_not_finite_is_no_warning() -> None:
+    assert np.isnan(merge_statistics([1.0, np.inf], [1.0, 1.0], [1, 1])[1])
+    assert merge_statistics([-1e300, 1e300], [0.0, 0.0], [1, 1])[1] == np.inf
+
+
 def test_float32() -> None:
     """Results have the dtype of the means; sums are in float64, far from zero too."""
     rng = np.random.default_rng(2)

@@ -76,6 +76,12 @@ def merge_statistics(means: Any, variances: Any, counts: Any) -> tuple[Any, Any,
     variances = arguments.floating(arguments.alike(variances, "variances", means), "variances")
     counts = arguments.alike(counts, "counts", means)
     _check(means, variances, counts)
+    with np.errstate(all="ignore"):
+        return _merged(means, variances, counts)
+
+
+def _merged(means: Any, variances: Any, counts: Any) -> tuple[Any, Any, Any]:
+    """What is merged of arrays that are checked."""
     xp, wide = array_namespace(means), sum_dtype(means)
     dtype = xp.result_type(means.dtype, variances.dtype)
     weight = _by_shard(counts, means)

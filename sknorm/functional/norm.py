@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace
 
 from sknorm.backends import compiled_backend
@@ -47,7 +48,8 @@ def forward(
     saved: Columns | Rows | Portable
     backend, fused = compiled_backend(z), _fused(layout)
     if backend is None or fused is None:
-        y, saved = Portable.forward(z, scale, shift, *rest)
+        with np.errstate(all="ignore"):  # as kernels compute: NaN and infinity say enough
+            y, saved = Portable.forward(z, scale, shift, *rest)
     else:
         y, saved = fused.forward(backend, z, (scale, shift), *rest)
     y = xp.astype(xp.reshape(y, x.shape), x.dtype, copy=False)
@@ -66,7 +68,8 @@ def backward(norm: str, dy: Any, cache: NormCache) -> tuple[Any, Any, Any]:
             "gradient with respect to y."
         )
     xp, layout = array_namespace(dy), cache.saved.layout
-    dx, dscale, dshift = cache.saved.backward(xp.reshape(dy, layout.shape))
+    with np.errstate(all="ignore"):
+        dx, dscale, dshift = cache.saved.backward(xp.reshape(dy, layout.shape))
     dx = xp.astype(xp.reshape(dx, cache.shape), cache.dtype, copy=False)
     # A copy: sums over no axes at all are the caller's own dy.
     dscale, dshift = (
