@@ -34,7 +34,7 @@ class Axis(NamedTuple):
         Numbers in their order, and others after them in the order in which they were tried.
     labels : list of str
     is_numeric : bool
-        Whether all are numbers, so that they have places on a scale.
+        Whether all are finite numbers, so that they have places on a scale.
     is_log : bool
         Whether they are positive numbers that are spaced by their logarithms.
     """
@@ -88,8 +88,9 @@ def axis_of(name: str, params: Sequence[Mapping[str, Any]]) -> Axis:
     numbers = sorted((v for v in found.values() if _is_number(v)), key=float)
     others = [v for v in found.values() if not _is_number(v)]
     values = [*numbers, *others]
-    is_numeric = not others and len(numbers) > 1
-    is_log = is_numeric and _is_log_spaced(np.array(numbers, dtype=np.float64))
+    scale = np.array(numbers, dtype=np.float64)
+    is_numeric = not others and len(numbers) > 1 and bool(np.isfinite(scale).all())
+    is_log = is_numeric and _is_log_spaced(scale)
     return Axis(name, values, [label(each) for each in values], is_numeric, is_log)
 
 
@@ -171,7 +172,7 @@ def _is_number(value: Any) -> bool:
 
 def _is_log_spaced(values: np.ndarray) -> bool:
     """Whether gaps of logarithms are more alike than those of the values."""
-    if values[0] <= 0 or not np.isfinite(values).all() or values[-1] < _SPREAD * values[0]:
+    if values[0] <= 0 or values[-1] < _SPREAD * values[0]:
         return False
     if len(values) < 3:
         return True

@@ -138,6 +138,15 @@ def test_axes_are_logarithmic_where_values_are_spaced_so(values: list, expected:
     assert axis_of("p", [{"p": value} for value in values]).is_log is expected
 
 
+def test_an_infinite_value_is_shown() -> None:
+    search = Search([{"wait": 5}, {"wait": 10}, {"wait": np.inf}], FOLDS[:3])
+    display = look(search).plot()
+    assert [text.get_text() for text in display.ax_.get_xticklabels()] == ["5", "10", "inf"]
+    low, high = display.ax_.get_xlim()
+    (container,) = display.ax_.containers
+    assert all(low < x < high for x in container[0].get_xdata())
+
+
 def test_candidates_that_were_drawn_are_points() -> None:
     rng = np.random.default_rng(0)
     alpha, dropout = 10.0 ** rng.uniform(-6, 0, 20), rng.uniform(0, 0.5, 20)
