@@ -130,6 +130,8 @@ def _check_place(path: str, target: str, what: str) -> None:
     """Refuse to take the place of what is no file, or must not be written."""
     if not path:
         raise FileNotFoundError(errno.ENOENT, "The path is empty", path)
+    if path.endswith((os.sep, os.altsep or os.sep)):  # which the target has no longer
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not os.path.lexists(target):
         return
     if os.path.isdir(target):

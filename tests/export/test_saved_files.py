@@ -251,6 +251,8 @@ def test_what_the_system_refuses_is_named(model: Any, file: Path, tmp_path: Path
         (lambda: sknorm.load(tmp_path / "none"), FileNotFoundError),
         (lambda: sknorm.load(tmp_path), IsADirectoryError),
         (lambda: sknorm.save(model, tmp_path), IsADirectoryError),
+        (lambda: sknorm.save(model, f"{tmp_path / 'none'}{os.sep}"), IsADirectoryError),
+        (lambda: sknorm.save(model, f"{file}{os.sep}"), IsADirectoryError),
         (lambda: sknorm.save(model, tmp_path / "none" / "model"), FileNotFoundError),
         (lambda: sknorm.save(model, file / "model"), NotADirectoryError),
     ]
