@@ -195,6 +195,9 @@ def test_what_does_not_fit_is_refused() -> None:
     swapped = frame.assign(few=1.5)
     with pytest.raises(ValueError, match="Column 'few' was a category of text in fit, but its"):
         sknorm.to_onnx(model, swapped)
+    large = frame.assign(few=pd.Categorical(np.uint64(2**63) + np.arange(ROWS, dtype="u8") % 2))
+    with pytest.raises(ValueError, match=f"Column 'few' has the category {2**63 + 1}, beyond"):
+        sknorm.to_onnx(regressor().fit(large, TARGET))
     nameless = frame.set_axis(["number", ""], axis=1)
     with pytest.raises(ValueError, match="Column 1 of X has the name ''"):
         sknorm.to_onnx(regressor().fit(nameless, TARGET))

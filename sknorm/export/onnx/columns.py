@@ -102,6 +102,7 @@ def _place(table: Table, category: Category) -> str:
     if dtype == TEXT:
         return _place_of_text(graph, category, name)
     if dtype.kind in "biu" and category.levels.dtype.kind in "biu":
+        _refuse_beyond_64_bits(category, table.label(category.feature))
         return _place_of_integers(graph, category, graph.cast(name, "i8", dtype))
     return _place_of_floats(graph, category, name, dtype)
 
@@ -120,17 +121,21 @@ def _place_of_text(graph: Graph, category: Category, name: str) -> str:
 def _place_of_integers(graph: Graph, category: Category, name: str) -> str:
     _, other, *known = _places(category, category.levels)
     keys = [int(level) for level in category.levels.tolist()]
-    if keys and max(keys) >= 1 << 63:
-        raise ValueError(
-            f"Column {category.feature} has the category {max(keys)}, beyond the integers of 64 "
-            "bits that a graph compares. Make the column text and fit anew."
-        )
     if not keys:  # all are others, or nothing
         keys, known = [0], [other]
     return graph.add(
         "LabelEncoder", name, domain=ML, keys_int64s=keys, values_int64s=known,
         default_int64=other,
     )  # fmt: skip
+
+
+def _refuse_beyond_64_bits(category: Category, label: str) -> None:
+    largest = int(category.levels.max(initial=0))
+    if largest >= 1 << 63:
+        raise ValueError(
+            f"Column {label} has the category {largest}, beyond the integers of 64 bits that a "
+            "graph compares. Make the column text and fit anew."
+        )
 
 
 def _place_of_floats(graph: Graph, category: Category, name: str, dtype: np.dtype) -> str:
