@@ -51,7 +51,7 @@ def inputs_of(models: Sequence[Fitted], X: Any) -> list[Input]:
 
 
 def output_dtype(inputs: Sequence[Input], columns: Columns) -> Any:
-    """The dtype of predictions: float64 where a numeric column has it, as in ``predict``."""
+    """The dtype of predictions: float64 where a numeric column has it."""
     places = places_of(inputs, columns.kinds)
     wide = any(inputs[places[j][0]].dtype == _WIDE for j in columns.kinds.numeric)
     return np.float64 if wide else np.float32
