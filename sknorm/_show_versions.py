@@ -25,6 +25,10 @@ _PACKAGES = (
     "pyarrow",
     "torch",
     "matplotlib",
+    "onnx",
+    "onnxruntime",
+    "skl2onnx",
+    "skops",
     "cupy-cuda13x",
 )
 
