@@ -210,7 +210,7 @@ def test_files_of_other_searches_are_refused(changed: dict, y: Any, text: str, p
 def test_an_entry_that_was_cut_off_is_left_out(path: Path) -> None:
     whole = regressors(checkpoint=path, n_jobs=1, max_stack_bytes=40_000).fit(X, Y)
     data = path.read_bytes()
-    first = 8 + int.from_bytes(data[:8], "little")
+    first = 16 + int.from_bytes(data[:8], "little")  # after its length and the inverse
     for size in (first, first + 3, first + 100, len(data) - 1):
         path.write_bytes(data[:size])
         assert_same(regressors(checkpoint=path, max_stack_bytes=40_000).fit(X, Y), whole)
