@@ -46,6 +46,10 @@ class Quantities:
     def table(self, steps: int, **varying: np.ndarray) -> np.ndarray:
         """Those of each step, (steps, Q, K), from what varies: arrays that ``(steps, K)`` holds."""
         table = self.usual[None].repeat(steps, axis=0)
+        self.write(table, **varying)
+        return table
+
+    def write(self, table: np.ndarray, **varying: np.ndarray) -> None:
+        """Write what varies into a table of some steps."""
         for name, values in varying.items():
             table[:, NAMES.index(name)] = values
-        return table

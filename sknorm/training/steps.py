@@ -154,7 +154,7 @@ class Steps:
                 schedule.fit_into(budget.steps_in_all(step + self.done, count))
             part = self.done, self.done + piece
             self.rates = schedule.rates(step + self.done, piece)
-            table[slice(*part)] = self._table(step, part, batches_before)
+            self.quantities.write(table[slice(*part)], **self._varying(step, part, batches_before))
             self._executor(count).epoch(self.program, order, table, step, part)
             self.done += piece
             if budget is not None:
@@ -218,8 +218,10 @@ class Steps:
         momentum = self.members.norm_momentum * float(self.plan.norm_statistics == "running")
         return Quantities(self.network.backend, replace(self.members, norm_momentum=momentum))
 
-    def _table(self, step: int, part: tuple[int, int], batches_before: int) -> np.ndarray:
-        """The quantities (S, Q, K) of a part of the steps of an epoch, which are to come."""
+    def _varying(
+        self, step: int, part: tuple[int, int], batches_before: int
+    ) -> dict[str, np.ndarray]:
+        """What varies in a part of the steps of an epoch, which are to come."""
         first, last = part
         correction = self.optimizer.advance(self.state, last - first)[:, None]
         varying = {"learning_rate": self.rates, "correction": correction}
@@ -228,7 +230,7 @@ class Steps:
         if self.plan.norm_statistics == "cumulative":
             seen = batches_before + np.arange(first, last) + 1
             varying["norm_momentum"] = (1.0 / seen)[:, None]
-        return self.quantities.table(last - first, **varying)
+        return varying
 
     def _bind_gradients(self) -> None:
         """Allocate the buffers of each batch size that occurs."""
