@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sknorm.backends import resolve
-from sknorm.data.quantiles import present
+from sknorm.data.quantiles import each_column, present
 from sknorm.data.resolution import Sample, Scale
 from sknorm.data.table import numbers
 from sknorm.objective.units import quantiles
@@ -75,9 +74,7 @@ def learn(
         bins = _cut(values, own, seen, most)
         found[j] = *bins, _spread(values, own, seen, bins)
 
-    host = resolve(np.zeros(0))
-    with host.session():  # or else the bits would go by the number of threads of BLAS
-        host.run(look, [(j,) for j in range(width)])
+    each_column(look, width)
     counts = tuple(len(gain) for _, gain, _ in found)
     if not any(counts):
         return None

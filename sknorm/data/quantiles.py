@@ -1,5 +1,6 @@
 """Median and quartiles of a table's columns."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,15 @@ def quartiles(X: Any, weight: np.ndarray | None) -> np.ndarray:
         if len(values):
             found[:, j] = _of_equal(values) if own is None else _of_weighted(values, own)
 
-    resolve(np.zeros(0)).run(look, [(j,) for j in range(found.shape[1])])
+    each_column(look, found.shape[1])
     return found
+
+
+def each_column(look: Callable[[int], None], width: int) -> None:
+    """Look at columns side by side, with the bits of one thread of BLAS; no overflow is told."""
+    host = resolve(np.zeros(0))
+    with host.session():
+        host.run(look, [(j,) for j in range(width)])
 
 
 def present(X: Any, j: int, *of_rows: np.ndarray | None, step: int = 1) -> tuple[Any, ...]:
@@ -34,9 +42,7 @@ def present(X: Any, j: int, *of_rows: np.ndarray | None, step: int = 1) -> tuple
     Every ``step``-th row counts, of which ``of_rows`` are arrays, or None.
     """
     values = np.array(column(X, j)[::step], dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = values.sum()
-    if not np.isnan(total):
+    if not np.isnan(values.sum()):
         return values, *of_rows
     here = ~np.isnan(values)
     return values[here], *(None if each is None else each[here] for each in of_rows)
