@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from types import ModuleType, SimpleNamespace
 from typing import Any, Protocol
 
-from sknorm.backends.program import Operation
+from sknorm.backends.program import Halt, Operation
 from sknorm.kernels import reference
 
 
@@ -95,12 +95,7 @@ class Backend(Protocol):
     def recorder(self) -> Recorder | None:
         """What records launches, where they cost enough and can be recorded."""
 
-    def run(
-        self,
-        task: Callable[..., None],
-        arguments: list[tuple],
-        halt: Callable[[], None] | None = None,
-    ) -> None:
+    def run(self, task: Callable[..., None], arguments: list[tuple], halt: Halt = None) -> None:
         """Call ``task`` with each tuple of arguments, side by side where threads are free.
 
         The tasks must not depend on each other, unless there are no more than threads. Their number

@@ -12,7 +12,7 @@ from sknorm.backends import threads
 from sknorm.backends.aligned import aligned
 from sknorm.backends.base import Recorder, join_kernels
 from sknorm.backends.memory import available_bytes
-from sknorm.backends.program import Operation, pick, run
+from sknorm.backends.program import Halt, Operation, pick, run
 
 _LEAN = SimpleNamespace(**{**vars(np), "max": np.maximum.reduce, "sum": np.add.reduce})
 
@@ -111,10 +111,5 @@ class NumpyBackend:
     def recorder(self) -> Recorder | None:
         return None
 
-    def run(
-        self,
-        task: Callable[..., None],
-        arguments: list[tuple],
-        halt: Callable[[], None] | None = None,
-    ) -> None:
+    def run(self, task: Callable[..., None], arguments: list[tuple], halt: Halt = None) -> None:
         threads.pool.run(task, arguments, threads.limits.threads, halt)

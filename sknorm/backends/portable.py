@@ -16,7 +16,7 @@ from array_api_compat import (
 )
 
 from sknorm.backends.base import Recorder, join_kernels
-from sknorm.backends.program import Operation, pick
+from sknorm.backends.program import Halt, Operation, pick
 
 
 class PortableBackend:
@@ -101,12 +101,7 @@ class PortableBackend:
     def recorder(self) -> Recorder | None:
         return None
 
-    def run(
-        self,
-        task: Callable[..., None],
-        arguments: list[tuple],
-        halt: Callable[[], None] | None = None,
-    ) -> None:
+    def run(self, task: Callable[..., None], arguments: list[tuple], halt: Halt = None) -> None:
         for each in arguments:
             task(*each)
 

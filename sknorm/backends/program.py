@@ -25,6 +25,7 @@ class Operation(NamedTuple):
     step: int | None = None
 
 
+Halt: TypeAlias = Callable[[], None] | None  # ends tasks that have begun
 Part: TypeAlias = tuple[int, int] | None  # of the steps of an epoch: first, and where to stop
 
 

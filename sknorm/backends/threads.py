@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from sknorm.backends.program import Halt
+
 _PATIENCE = 5.0  # seconds that an interrupted caller waits for what has begun
 _CORES = os.cpu_count() or 1  # to ask for them takes a tenth of a prediction for one row
 
@@ -157,7 +159,7 @@ class _Region:
             if next(self._unfinished) == 0:
                 self._end.release()
 
-    def complete(self, halt: Callable[[], None] | None) -> None:
+    def complete(self, halt: Halt) -> None:
         """Work with the others until all is done.
 
         Where the caller is interrupted, nothing goes on after this: ``halt`` ends what has begun.
@@ -198,7 +200,7 @@ class Pool:
         task: Callable[..., None],
         arguments: list[tuple],
         threads: int,
-        halt: Callable[[], None] | None = None,
+        halt: Halt = None,
     ) -> None:
         helpers = min(threads, len(arguments)) - 1
         if helpers < 1:

@@ -25,7 +25,7 @@ from sknorm.model_selection.results import Key, Results
 from sknorm.training.checkpoint import Checkpoint, refuse
 from sknorm.training.fingerprints import differing, digest, text_of
 
-_LENGTH = 8  # bytes of an entry's length
+_LENGTH = 8  # bytes of an entry's length, which stands before it with its complement
 _NOT_KEPT = ("like", "part")
 
 
@@ -167,7 +167,7 @@ class Journal:
             If one is damaged. The last one may be cut off.
         """
         start = 0
-        while (begin := start + len(_begin_of(0))) <= len(data):
+        while (begin := start + 2 * _LENGTH) <= len(data):
             length = int.from_bytes(data[start : start + _LENGTH], "little")
             if data[start:begin] != _begin_of(length):
                 raise ModelFileError(f"{self.file} is damaged: it is no whole checkpoint.")
