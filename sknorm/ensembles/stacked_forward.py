@@ -12,6 +12,7 @@ from sknorm.data.table import gaps, resolve_table
 from sknorm.ensembles.members import has_own_code
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.fitted import fitted_of
+from sknorm.estimators.overflow import refuse_far_rows
 from sknorm.estimators.predictive import average, check_table
 from sknorm.network.folding import FoldedNetwork, folded
 
@@ -44,7 +45,9 @@ def _forward(members: Sequence[Any], checked: Any) -> Iterator[Any]:
     for member in members:
         stop = start + member.network_.members
         own = xp.astype(raw[start:stop, ...], dtype, copy=False)
-        yield average(fitted_of(member), own, backend, xp)
+        mean = average(fitted_of(member), own, backend, xp)
+        refuse_far_rows(fitted_of(member), checked, mean)
+        yield mean
         start = stop
 
 

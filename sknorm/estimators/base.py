@@ -18,14 +18,9 @@ from sknorm.estimators import attributes, diagram, recipe
 from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted, fitted_of
 from sknorm.estimators.fitting import plan_training, seeded
+from sknorm.estimators.overflow import refuse_far_rows, warn_if_infinite
 from sknorm.estimators.plain_state import from_state, plain_state
-from sknorm.estimators.predictive import (
-    Predictive,
-    check_table,
-    predict_few,
-    predictive,
-    warn_if_infinite,
-)
+from sknorm.estimators.predictive import Predictive, check_table, predict_few, predictive
 from sknorm.estimators.preparing import prepare
 from sknorm.estimators.reporting import Reporter
 from sknorm.estimators.stages import Given, HeldOut
@@ -240,7 +235,9 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, Versione
                 return Predictive(mean, None)
         checked = check_table(self, X, method)
         backend = resolve_table(checked, self.backend, self.matmul_precision)
-        return predictive(self._fitted, backend, checked, n_samples, with_std)
+        found = predictive(self._fitted, backend, checked, n_samples, with_std)
+        refuse_far_rows(self._fitted, checked, found.mean)
+        return found
 
     def _takes_partial_fits(self) -> bool:
         if self.solver == "lbfgs":

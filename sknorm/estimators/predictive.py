@@ -4,21 +4,18 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace
 from sklearn.utils.validation import check_is_fitted
 
 from sknorm._sklearn import check_same_namespace
 from sknorm._typing import Integer
-from sknorm._warnings import warn
 from sknorm.backends import Backend, collect, fetched, host, keeps_kind
 from sknorm.data import checks
 from sknorm.data.coded import CodedTable
 from sknorm.data.glance import Glimpse, glimpse, glimpse_of_checked
-from sknorm.data.table import materialize, move_table, resolve_table
+from sknorm.data.table import move_table
 from sknorm.estimators.fitted import Fitted
 from sknorm.network.few_rows import few_rows
 from sknorm.network.folding import Noise, folded
-from sknorm.objective.losses import HELD_SHARE
 
 
 class Predictive(NamedTuple):
@@ -62,7 +59,10 @@ def predict_few(estimator: Any, X: Any) -> Any:
     if type(X) is np.ndarray and "feature_names_in_" in own:
         return None  # scikit-learn warns
     rows = glimpse(fitted.columns, X)
-    return None if rows is None else _mean_of_few(fitted, rows, rows.numbers.dtype)
+    mean = None if rows is None else _mean_of_few(fitted, rows, rows.numbers.dtype)
+    if mean is None or fitted.columns.clips or math.isfinite(np.add.reduce(mean, axis=None)):
+        return mean
+    return None  # values without a bound are looked into where this overflows
 
 
 def _mean_of_few(fitted: Fitted, rows: Glimpse, dtype: Any, *, counts: bool = False) -> Any:
@@ -141,42 +141,6 @@ def average(fitted: Fitted, raw: Any, backend: Backend, xp: Any) -> Any:
     if fitted.averages_raw:
         return link(_mean(raw, fitted.weights, backend), xp)
     return _mean(link(raw, xp), fitted.weights, backend)
-
-
-def warn_if_infinite(estimator: Any, X: Any) -> None:
-    """Warn of predictions of training rows that overflow, as those of a log link may.
-
-    They are held at a value near the largest of their dtype. No loss tells: the gamma loss of such
-    a prediction is finite, and cheap to bring about for an outlier. Others overflow where weights
-    are huge, although the loss of the last epoch, of weights and statistics before, is finite.
-    """
-    fitted = estimator._fitted
-    holds = fitted.target.loss.output_activation == "exp"
-    if not (holds or _may_overflow(fitted)):
-        return
-    X = materialize(X)
-    backend = resolve_table(X, estimator.backend, estimator.matmul_precision)
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = predictive(fitted, backend, X, None, False).mean
-    xp = array_namespace(values)
-    lost = ~xp.isfinite(values)
-    if holds:
-        lost = lost | (values >= 0.99 * float(xp.finfo(values.dtype).max) ** HELD_SHARE)
-    if count := int(xp.sum(xp.astype(xp.any(lost, axis=1), xp.int64))):
-        what = f"loss={estimator.loss!r}: the" if holds else "The"
-        warn(
-            f"{what} predictions of {count} of the {X.shape[0]} training rows overflow. Use a "
-            "norm, scale the inputs, or lower learning_rate_init.",
-            RuntimeWarning,
-        )
-
-
-def _may_overflow(fitted: Fitted) -> bool:
-    """Whether products of as many weights as there are layers are large for their dtype."""
-    flat = fitted.network.parameters.flat
-    xp = array_namespace(flat)
-    largest, layers = float(xp.max(xp.abs(flat))), fitted.network.architecture.hidden + 1
-    return largest > float(xp.finfo(flat.dtype).max) ** (0.5 / layers)
 
 
 def _mean(values: Any, weights: tuple[float, ...], backend: Backend) -> Any:

@@ -17,6 +17,7 @@ from sknorm.data.coded import CodedTable
 from sknorm.data.dataset import TrainingData
 from sknorm.data.rows import Rows
 from sknorm.data.table import View, materialize, take
+from sknorm.estimators.overflow import FarValueError
 from sknorm.estimators.repeated_warnings import RepeatedWarnings
 from sknorm.network.network import Network
 from sknorm.objective.units import hold_weights
@@ -186,6 +187,9 @@ def _as_number(value: Any) -> float:
 
 def _predicts_numbers(view: Any, X: Any) -> bool:
     """Whether all predictions are finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        predicted = view.predict_proba(X) if is_classifier(view) else view.predict(X)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            predicted = view.predict_proba(X) if is_classifier(view) else view.predict(X)
+    except FarValueError:
+        return False
     return bool(np.isfinite(predicted).all())
