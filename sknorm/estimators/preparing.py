@@ -102,6 +102,7 @@ def _checked(
     X = move_table(given.X, estimator.backend)
     names = checks.feature_names(X)
     how: dict[str, Any] = {"reset": known is None, "known": known}
+    how["unused"] = known is None and given.partial
     X, y = checks.check_features(estimator, X, y=given.y, at_least=at_least, **how)
     checks.check_sparse_backend(X, estimator.backend)
     return X, y, names

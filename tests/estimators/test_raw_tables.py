@@ -274,6 +274,31 @@ def test_partial_fit_knows_the_levels_of_the_first_call(table: Any) -> None:
     assert np.isfinite(learned.predict_proba(frame)).all()
 
 
+LEVELS = [f"level {i:02d}" for i in range(30)]
+DECLARED: dict[str, Any] = {
+    "pandas": lambda text: pd.DataFrame({"a": pd.Categorical(text, LEVELS)}),
+    "pandas of Arrow": lambda text: pd.DataFrame({"a": pd.Series(
+        DECLARED["Arrow"](text).column("a").combine_chunks(),
+        dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string())))}),
+    "polars": lambda text: pl.DataFrame({"a": pl.Series(text, dtype=pl.Enum(LEVELS))}),
+    "Arrow": lambda text: pa.table({"a": pa.DictionaryArray.from_arrays(
+        pa.array([None if t is None else LEVELS.index(t) for t in text], pa.int32()), LEVELS)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("library", DECLARED)
+def test_a_first_call_of_fewer_rows_than_the_dtype_has_levels(library: str) -> None:
+    """The dtype names those that later calls bring."""
+    made, y = DECLARED[library], np.arange(30.0)
+    for first in (LEVELS[:3], LEVELS[:20], [None, None]):
+        for told in ("from_dtype", [0]):
+            model = MLPRegressor(random_state=0, preset="sklearn", categorical_features=told)
+            model.partial_fit(made(first), y[: len(first)])
+            for _ in range(2):
+                model.partial_fit(made(LEVELS), y)
+            assert len(np.unique(model.predict(made(LEVELS)))) == 30
+
+
 def test_a_row_that_waits_for_others(table: Any) -> None:
     """It joins the rows of the next call, whose levels are others."""
     frame, y = table

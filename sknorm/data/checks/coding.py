@@ -28,11 +28,14 @@ class Coding(NamedTuple):
         Columns that are categories whatever their dtype.
     names : ndarray of str or None
         Of the columns.
+    unused : bool
+        Whether levels of a dtype without rows are kept: others may come with them.
     """
 
     decide: Callable[[Content], str] = by_dtype
     categories: frozenset[int] = frozenset()
     names: Any = None
+    unused: bool = False
 
     @classmethod
     def of(cls, estimator: Any, known: Kinds | None, n_features: int, names: Any) -> "Coding":
@@ -69,7 +72,7 @@ def code_array(estimator: Any, X: Any, coding: Coding) -> Any:
 
 def code_columns(estimator: Any, table: Raw, coding: Coding) -> Any:
     """A table by its columns as an array, or as a CodedTable."""
-    columns = read(table, coding.decide)
+    columns = read(table, coding.decide, unused=coding.unused)
     return _assemble(estimator, columns, assemble_numbers(columns.numbers, table.rows), coding)
 
 

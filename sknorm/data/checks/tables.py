@@ -33,6 +33,7 @@ def check_features(
     y: Any = _NO_TARGETS,
     at_least: int = 1,
     known: Kinds | None = None,
+    unused: bool = False,
 ) -> Any:
     """X (and y) checked, as networks take them.
 
@@ -50,6 +51,8 @@ def check_features(
         Rows that are needed.
     known : Kinds or None
         What the columns were in fit, which they must be again.
+    unused : bool
+        Whether levels of a dtype that have no row are kept.
 
     Returns
     -------
@@ -79,14 +82,15 @@ def check_features(
         y = np.asarray(y) if hasattr(y, "__dask_graph__") else y  # which is computed once
         check_entries(y)
     settings = {"reset": reset, "ensure_min_samples": at_least}
-    X, y = _check_columns(estimator, X, y, known, settings)
+    X, y = _check_columns(estimator, X, y, (known, unused), settings)
     return X if _is_left_out(y) else (X, y)
 
 
 def _check_columns(
-    estimator: Any, X: Any, y: Any, known: Kinds | None, settings: dict[str, Any]
+    estimator: Any, X: Any, y: Any, asked: tuple[Kinds | None, bool], settings: dict[str, Any]
 ) -> tuple[Any, Any]:
     """X column by column, unless scikit-learn makes one array of numbers of it."""
+    known, unused = asked
     table = raw.open_table(X)
     _check_unique(X)
     # Known names are not looked up again: that takes longer than to read a row.
@@ -101,7 +105,7 @@ def _check_columns(
     with _naming_order(estimator, X):
         validate_data(estimator, X, reset=settings["reset"], skip_check_array=True)
     check_count(estimator, X, settings["ensure_min_samples"])
-    X = code_columns(estimator, table, coding)
+    X = code_columns(estimator, table, coding._replace(unused=unused))
     return X, y if _is_left_out(y) else check_targets(estimator, X, y)
 
 

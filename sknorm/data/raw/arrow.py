@@ -22,8 +22,8 @@ def is_numeric(dtype: Any) -> bool:
     return str(dtype).startswith(("int", "uint", "float", "double", "halffloat"))
 
 
-def read_arrow(place: Place, column: Any) -> Content:
-    """What an array, or one in chunks, holds."""
+def read_arrow(place: Place, column: Any, unused: bool = False) -> Content:
+    """What an array, or one in chunks, holds; ``unused`` asks for levels without rows, too."""
     import pyarrow as pa
 
     types, dtype = pa.types, column.type
@@ -39,7 +39,7 @@ def read_arrow(place: Place, column: Any) -> Content:
     if types.is_null(dtype):
         return nothing(place, len(column))
     if types.is_dictionary(dtype):
-        return _read_dictionary(place, column, declared=True)
+        return _read_dictionary(place, column, declared=True, unused=unused)
     if types.is_string(dtype) or types.is_large_string(dtype):
         return _read_dictionary(place, column.dictionary_encode(), declared=False)
     if _is_view(types, dtype):
@@ -61,15 +61,15 @@ def _is_view(types: Any, dtype: Any) -> bool:
     return hasattr(types, "is_string_view") and types.is_string_view(dtype)
 
 
-def _read_dictionary(place: Place, column: Any, *, declared: bool) -> Content:
+def _read_dictionary(place: Place, column: Any, *, declared: bool, unused: bool = False) -> Content:
     column = column.combine_chunks()  # of one dictionary
     chunks = getattr(column, "chunks", [column])  # an older combine_chunks leaves one
-    if not chunks or chunks[0].null_count == len(chunks[0]):
+    if not chunks or (chunks[0].null_count == len(chunks[0]) and not unused):
         return nothing(place, len(column), declared=True)
     array = chunks[0]
     codes = array.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
     dictionary = array.dictionary
-    if (some := used(codes, len(dictionary))) is not None:
+    if not unused and (some := used(codes, len(dictionary))) is not None:
         codes, dictionary = some[0], dictionary.take(some[1])
     levels = dictionary.to_pylist()
     codes = narrow(codes, len(levels))

@@ -29,7 +29,7 @@ def by_dtype(content: Content) -> str:
 def by_choice(content: Content, chosen: frozenset[int]) -> str:
     """The kind of a column in fit, where categories are named."""
     if content.place.position in chosen:
-        if not content.has_values():
+        if content.holds == "nothing" or not (content.declared or content.has_values()):
             return NOTHING
         return _KINDS[content.holds]
     if content.holds == "text" and (odd := first_odd(content)) is not None:

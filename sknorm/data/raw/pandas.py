@@ -33,16 +33,16 @@ def is_sparse(dtype: Any) -> bool:
     return _is_sparse(dtype) and np.array_equal(dtype.fill_value, 0)
 
 
-def read(place: Place, series: Any) -> Content:
-    """What a column holds."""
+def read(place: Place, series: Any, unused: bool = False) -> Content:
+    """What a column holds; ``unused`` asks for levels without rows, too."""
     dtype = place.dtype
     if hasattr(dtype, "categories") and hasattr(dtype, "ordered"):
-        return _read_category(place, series.array)
+        return _read_category(place, series.array, unused)
     if _is_sparse(dtype):
         series = series.sparse.to_dense()
         dtype = series.dtype
     if hasattr(dtype, "pyarrow_dtype"):
-        return read_arrow(place, series.array.__arrow_array__())
+        return read_arrow(place, series.array.__arrow_array__(), unused)
     if getattr(dtype, "kind", "O") in "mM" or type(dtype).__name__ == "PeriodDtype":
         return _read_dates(place, series)
     if isinstance(dtype, np.dtype):
@@ -96,15 +96,15 @@ def _read_text(place: Place, series: Any) -> Content:
     return Content(place, "text", codes, levels)
 
 
-def _read_category(place: Place, array: Any) -> Content:
+def _read_category(place: Place, array: Any, unused: bool) -> Content:
     codes, categories = array.codes, array.categories
-    if len(codes) < min(_SCALAR, len(categories)):
+    if not unused and len(codes) < min(_SCALAR, len(categories)):
         found = sorted(set(codes.tolist()) - {-1})
         ranks = np.array([found.index(code) if code >= 0 else -1 for code in codes.tolist()])
         return read_levels(place, ranks, [categories[code] for code in found])
-    if (some := used(codes, len(categories))) is not None:
+    if not unused and (some := used(codes, len(categories))) is not None:
         codes, categories = some[0], categories.take(some[1])
-    if not len(categories) or not (codes >= 0).any():
+    if not len(categories) or not (unused or (codes >= 0).any()):
         return nothing(place, len(codes), declared=True)
     dtype = categories.dtype
     if type(dtype).__name__ == "StringDtype":

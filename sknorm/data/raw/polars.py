@@ -22,8 +22,8 @@ def is_numeric(dtype: Any) -> bool:
     return bool(known and not _is_wide(dtype))
 
 
-def read(place: Place, series: Any) -> Content:
-    """What a column holds."""
+def read(place: Place, series: Any, unused: bool = False) -> Content:
+    """What a column holds; ``unused`` asks for levels without rows, too."""
     import polars as pl
 
     dtype = series.dtype
@@ -36,14 +36,15 @@ def read(place: Place, series: Any) -> Content:
         return Content(place, "numbers", values.to_numpy())
     if dtype == pl.Boolean:
         return booleans(place, series.cast(pl.Int8).fill_null(-1).to_numpy())
-    if dtype == pl.Null or series.null_count() == len(series):
+    names_levels = isinstance(dtype, pl.Enum) and len(dtype.categories) > 0
+    if dtype == pl.Null or (series.null_count() == len(series) and not (unused and names_levels)):
         coded = dtype in (pl.String, pl.Categorical, pl.Enum)
         return nothing(place, len(series), declared=coded)
     if dtype == pl.String:
         levels = series.unique().drop_nulls().sort()
         codes = series.cast(pl.Enum(levels)).to_physical()
         return Content(place, "text", _codes(codes, len(levels)), levels.to_list())
-    if isinstance(dtype, pl.Enum) and len(dtype.categories) <= len(series):
+    if names_levels and (unused or len(dtype.categories) <= len(series)):
         levels = dtype.categories
         codes = _codes(series.to_physical(), len(levels))
         return Content(place, "text", codes, levels.to_list(), declared=True)

@@ -23,7 +23,8 @@ class Raw(NamedTuple):
     columns : iterable of (Place, object)
         With the columns as their library has them.
     read : callable
-        What a column holds, from its place and itself.
+        What a column holds, from its place and itself, and whether levels of its dtype that have
+        no row are wanted, too.
     numeric : bool
         Whether dtypes alone say that all columns are numbers.
     """
@@ -31,7 +32,7 @@ class Raw(NamedTuple):
     rows: int
     width: int
     columns: Iterable[tuple[Place, Any]]
-    read: Callable[[Place, Any], Content]
+    read: Callable[[Place, Any, bool], Content]
     numeric: bool
 
 
@@ -80,11 +81,14 @@ def open_array(X: np.ndarray) -> Raw:
     return Raw(len(X), X.shape[1], columns, _read_array, False)
 
 
-def read(raw: Raw, decide: Callable[[Content], str]) -> Columns:
-    """All columns of a table; ``decide`` says of each whether it is numeric, or of which kind."""
+def read(raw: Raw, decide: Callable[[Content], str], *, unused: bool = False) -> Columns:
+    """All columns of a table; ``decide`` says of each whether it is numeric, or of which kind.
+
+    ``unused`` asks for the levels of a dtype that have no row, too.
+    """
     numeric, numbers, categories = [], [], []
     for place, column in raw.columns:
-        content = raw.read(place, column)
+        content = raw.read(place, column, unused)
         kind = decide(content)
         if kind == NUMERIC:
             numeric.append(place.position)
@@ -125,7 +129,7 @@ def as_table(X: Any) -> Any:
         return X
 
 
-def _read_array(place: Place, values: np.ndarray) -> Content:
+def _read_array(place: Place, values: np.ndarray, unused: bool = False) -> Content:
     if values.dtype.kind in "OUS":
         return read_objects(place, values.tolist())
     return Content(place, "numbers", values)

@@ -122,7 +122,7 @@ def _dtypes(X: Any, n_features: int) -> list[Any]:
         dtype = np.dtype(str(X.dtype).rpartition(".")[2])
         found: list[Any] = [dtype if dtype in ELEMENTS else None] * int(np.shape(X)[-1])
     else:
-        found = [_dtype(table.read(place, column)) for place, column in table.columns]
+        found = [_dtype(table.read(place, column, False)) for place, column in table.columns]
     if len(found) != n_features:
         raise ValueError(f"X has {len(found)} columns, but the model was fitted to {n_features}.")
     return found
