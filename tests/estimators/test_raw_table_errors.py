@@ -4,6 +4,7 @@ import datetime
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -277,3 +278,34 @@ def test_threads_that_predict_at_once() -> None:
         found = list(pool.map(model.predict, tables))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+HUGE = [2**70 + j % 4 for j in range(len(Y))]  # of which float64 holds one
+UNHELD: dict[str, Any] = {
+    "objects": pd.DataFrame({"a": pd.Series(HUGE, dtype=object)}),
+    "objects and gaps": pd.DataFrame({"a": pd.Series([None, *HUGE[1:]], dtype=object)}),
+    "array": np.array(HUGE, dtype=object)[:, None],
+    "categories": pd.DataFrame({"a": pd.Categorical(HUGE)}),
+    "decimals": pd.DataFrame({"a": [Decimal(each) for each in HUGE]}),
+    "decimals of polars": pl.DataFrame(
+        {"a": pl.Series([Decimal(each) for each in HUGE], dtype=pl.Decimal(38, 0))}
+    ),
+    "Int128": pl.DataFrame({"a": pl.Series(HUGE, dtype=pl.Int128)}),
+    "decimals of Arrow": pa.table(
+        {"a": pa.array([Decimal(each) for each in HUGE], pa.decimal128(38, 0))}
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", UNHELD)
+def test_identifiers_that_float64_takes_for_one(kind: str) -> None:
+    with pytest.raises(ValueError, match=r"Column ('a'|0) of X is a category .* not tell apart"):
+        regressor(categorical_features=[0]).fit(UNHELD[kind], Y)
+
+
+def test_decimals_that_float64_tells_apart_are_levels() -> None:
+    """Rounded or not."""
+    for text in ("0.{}", "1234567890.{}"):
+        table = pd.DataFrame({"a": [Decimal(text.format(j % 7)) for j in range(len(Y))]})
+        model = regressor(categorical_features=[0]).fit(table, Y)
+        assert len(np.unique(model.predict(table))) == 7

@@ -33,7 +33,8 @@ def read_arrow(place: Place, column: Any, unused: bool = False) -> Content:
         return integers(place, column.fill_null(0).to_numpy(), column.is_null().to_numpy())
     if types.is_integer(dtype) or types.is_floating(dtype) or types.is_decimal(dtype):
         values = column.cast(pa.float64(), safe=False) if _converts(types, column) else column
-        return Content(place, "numbers", values.to_numpy())
+        merged = types.is_decimal(dtype) and _distinct(values) < _distinct(column)
+        return Content(place, "numbers", values.to_numpy(), merged=merged)
     if types.is_boolean(dtype):
         return booleans(place, column.cast(pa.int8()).fill_null(-1).to_numpy())
     if types.is_null(dtype):
@@ -51,6 +52,10 @@ def read_arrow(place: Place, column: Any, unused: bool = False) -> Content:
     if types.is_temporal(dtype):
         raise refusals.dates(place, *_first(column))
     return read_objects(place, column.to_pylist())
+
+
+def _distinct(column: Any) -> int:
+    return len(column.unique())
 
 
 def _converts(types: Any, column: Any) -> bool:

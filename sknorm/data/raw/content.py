@@ -1,6 +1,6 @@
 """A column as it was found: numbers, or codes of levels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import lt
 from typing import Any
@@ -65,6 +65,8 @@ class Content:
         Whether the dtype says that the column is a category.
     loose : bool
         Whether the dtype is object, which says nothing.
+    merged : bool
+        Whether float64 has taken distinct numbers for one, which then are no levels.
     """
 
     place: Place
@@ -73,6 +75,7 @@ class Content:
     levels: Any = None
     declared: bool = False
     loose: bool = False
+    merged: bool = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -140,6 +143,12 @@ def integers(place: Place, values: np.ndarray, absent: np.ndarray, **settings: A
 def is_wide(values: np.ndarray) -> bool:
     """Whether float64 may not hold all of some integers."""
     return max(-int(values.min()), int(values.max())) > _EXACT
+
+
+def merges(values: Iterable[Any]) -> bool:
+    """Whether float64 takes distinct numbers for one, as it may beyond 2^53."""
+    distinct = set(values)
+    return len({float(value) for value in distinct}) < len(distinct)
 
 
 def narrow(values: np.ndarray, levels: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.data.raw import refusals
-from sknorm.data.raw.content import Content, Place, nothing
+from sknorm.data.raw.content import Content, Place, merges, nothing
 from sknorm.data.raw.entries import is_missing
 from sknorm.data.raw.objects import kinds_of
 
@@ -21,7 +21,9 @@ def read_levels(place: Place, codes: np.ndarray, levels: list[Any]) -> Content:
     if kinds == {"boolean"}:
         return Content(place, "boolean", codes, np.array(levels), declared=True)
     if kinds == {"number"}:
-        return Content(place, "numbers", codes, _as_numbers(levels), declared=True)
+        numbers = _as_numbers(levels)
+        merged = numbers.dtype.kind == "f" and merges(levels)
+        return Content(place, "numbers", codes, numbers, declared=True, merged=merged)
     if len(kinds) > 1:
         one = {type(level): level for level in levels}
         names = " and ".join(sorted(each.__name__ for each in one))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.data.raw import refusals
-from sknorm.data.raw.content import Content, Place, booleans, integers, nothing
+from sknorm.data.raw.content import Content, Place, booleans, integers, merges, nothing
 from sknorm.data.raw.entries import is_date, is_missing, is_number
 
 _SIMPLE = {"missing", "text", "boolean", "number"}
@@ -39,7 +39,14 @@ def read_objects(place: Place, values: list[Any], *, declared: bool = False) -> 
             return booleans(place, np.array(codes, dtype=np.int8), **settings)
     if found <= {"missing", "number"} and (whole := _integers(place, values, settings)):
         return whole
-    return Content(place, "numbers", _numbers(place, values, found), **settings)
+    made = _numbers(place, values, found)
+    merged = made.dtype.kind == "f" and _merges(values, kinds)
+    return Content(place, "numbers", made, merged=merged, **settings)
+
+
+def _merges(values: list[Any], kinds: dict[type, str]) -> bool:
+    exact = {each for each, kind in kinds.items() if kind == "number"} - {float, np.float64}
+    return bool(exact) and merges(v for v in values if type(v) in exact and not is_missing(v))
 
 
 def kinds_of(values: Iterable[Any]) -> dict[type, str]:

@@ -33,7 +33,8 @@ def read(place: Place, series: Any, unused: bool = False) -> Content:
             return integers(place, series.fill_null(0).to_numpy(), series.is_null().to_numpy())
         whole = series.null_count() == 0 and fits
         values = series if whole else series.cast(pl.Float64)
-        return Content(place, "numbers", values.to_numpy())
+        merged = not fits and values.n_unique() < series.n_unique()
+        return Content(place, "numbers", values.to_numpy(), merged=merged)
     if dtype == pl.Boolean:
         return booleans(place, series.cast(pl.Int8).fill_null(-1).to_numpy())
     names_levels = isinstance(dtype, pl.Enum) and len(dtype.categories) > 0

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sknorm.data.coded import CodeColumn
-from sknorm.data.raw import arrow, pandas, polars
+from sknorm.data.raw import arrow, pandas, polars, refusals
 from sknorm.data.raw.content import Codes, Content, Place, as_codes, as_numbers
 from sknorm.data.raw.decide import NUMERIC, by_choice
 from sknorm.data.raw.objects import read_objects
@@ -114,6 +114,8 @@ def refuse_columns(X: Any) -> None:
 
 def as_category(content: Content, kind: str) -> tuple[CodeColumn, Codes]:
     """A column as a category of a kind."""
+    if kind == "number" and content.merged:
+        raise refusals.merged(content)
     codes = as_codes(content, kind)
     return CodeColumn(content.place.position, kind, codes.levels), codes
 

@@ -103,6 +103,16 @@ def categories(place: Place, levels: list[Any], what: str) -> ValueError:
     )
 
 
+def merged(content: Content) -> ValueError:
+    """Of a category of numbers of which float64 takes some for others."""
+    place, (row, value) = content.place, content.first()
+    return ValueError(
+        f"Column {place.label} of X is a category of numbers that float64 does not tell apart, "
+        f"such as {shown(value)} at row {row}. Make them text: {place.code} = "
+        f"{place.code}.astype(str); the column has dtype {_dtype(place)}."
+    )
+
+
 def changed(content: Content, before: str) -> ValueError:
     """Of a column that holds something else than in fit."""
     place, (row, value) = content.place, content.first()
