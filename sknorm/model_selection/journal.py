@@ -240,6 +240,8 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, np.random.RandomState):  # whose text is the same for all
         return _plain(value.get_state(legacy=False))
+    if isinstance(value, np.random.Generator):
+        return _plain(value.bit_generator.state)
     return _plain_table(value) if _is_data(value) else text_of(value)
 
 

@@ -42,7 +42,7 @@ def differing(own: dict[str, str], theirs: dict[str, str]) -> str:
 
 def text_of(value: Any) -> str:
     """A value as text, without addresses in memory."""
-    return re.sub(" at 0x[0-9a-f]+", "", repr(value))
+    return re.sub(" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def digest(*values: Any) -> str:

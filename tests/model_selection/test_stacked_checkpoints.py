@@ -16,7 +16,7 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.exceptions import CheckpointError
@@ -181,6 +181,23 @@ def test_generators_are_known_by_their_states(path: Path) -> None:
     assert_same(search(0).fit(X, Y), whole)
     with pytest.raises(CheckpointError, match="other candidates"):
         search(1).fit(X, Y)
+
+
+def test_generators_of_other_steps_are_known_by_their_states(path: Path) -> None:
+    def search(seed: int) -> StackedGridSearchCV:
+        noise = FunctionTransformer(_noisy, kw_args={"generator": np.random.default_rng(seed)})
+        model = make_pipeline(noise, MLPRegressor(**SMALL))
+        settings = {"checkpoint": path, "cv": 2, "refit": False}
+        return StackedGridSearchCV(model, {"mlpregressor__alpha": [0.1, 1.0]}, **settings)
+
+    search(0).fit(X, Y)
+    search(0).fit(X, Y)
+    with pytest.raises(CheckpointError, match="other candidates"):
+        search(1).fit(X, Y)
+
+
+def _noisy(table: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    return table + generator.normal(size=table.shape)
 
 
 OTHERS: dict[str, tuple[dict[str, Any], Any, str]] = {
