@@ -156,7 +156,7 @@ def test_sums_of_float32_scores_are_in_float64(place: Convert) -> None:
 
 
 @places
-@pytest.mark.parametrize("scale", [1e-200, 1e200])
+@pytest.mark.parametrize("scale", [1e-200, 1e200, 1e308])
 def test_scale_of_the_weights_does_not_matter(place: Convert, scale: float) -> None:
     rng = np.random.default_rng(4)
     y, score, weight = rng.integers(0, 2, 40), rng.integers(0, 9, 40), rng.uniform(size=40)

@@ -334,7 +334,8 @@ def _check_weights(sample_weight: Any, score: Any) -> Any:
             "sample_weight holds a negative, NaN or infinite weight, or only zeros; weights must "
             "be finite, zero (the row is left out) or positive, at least one of them positive."
         )
-    return weight
+    room = 2.0 * rows  # in another unit, their sum stays finite
+    return weight / room if xp.max(weight) > float(xp.finfo(weight.dtype).max) / room else weight
 
 
 def _check_columns(score: Any, columns: int, what: str) -> None:
