@@ -12,7 +12,7 @@ from sknorm.data.table import gaps, resolve_table
 from sknorm.ensembles.members import has_own_code
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.fitted import fitted_of
-from sknorm.estimators.overflow import refuse_far_rows
+from sknorm.estimators.overflow import check_finite
 from sknorm.estimators.predictive import average, check_table
 from sknorm.network.folding import FoldedNetwork, folded
 
@@ -46,7 +46,7 @@ def _forward(members: Sequence[Any], checked: Any) -> Iterator[Any]:
         stop = start + member.network_.members
         own = xp.astype(raw[start:stop, ...], dtype, copy=False)
         mean = average(fitted_of(member), own, backend, xp)
-        refuse_far_rows(fitted_of(member), checked, mean)
+        check_finite(fitted_of(member), checked, mean)
         yield mean
         start = stop
 

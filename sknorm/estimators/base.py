@@ -18,7 +18,7 @@ from sknorm.estimators import attributes, diagram, recipe
 from sknorm.estimators.combinations import check_combination
 from sknorm.estimators.fitted import Fitted, adopted, fitted_of
 from sknorm.estimators.fitting import plan_training, seeded
-from sknorm.estimators.overflow import refuse_far_rows, warn_if_infinite
+from sknorm.estimators.overflow import check_finite, warn_if_infinite
 from sknorm.estimators.plain_state import from_state, plain_state
 from sknorm.estimators.predictive import Predictive, check_table, predict_few, predictive
 from sknorm.estimators.preparing import prepare
@@ -236,7 +236,7 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, Versione
         checked = check_table(self, X, method)
         backend = resolve_table(checked, self.backend, self.matmul_precision)
         found = predictive(self._fitted, backend, checked, n_samples, with_std)
-        refuse_far_rows(self._fitted, checked, found.mean)
+        check_finite(self._fitted, checked, found.mean)
         return found
 
     def _takes_partial_fits(self) -> bool:

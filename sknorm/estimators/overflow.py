@@ -14,10 +14,6 @@ from sknorm.estimators.predictive import predictive
 from sknorm.objective.losses import HELD_SHARE
 
 
-class FarValueError(ValueError):
-    """A table holds a value whose row has no finite prediction."""
-
-
 def warn_if_infinite(estimator: Any, X: Any) -> None:
     """Warn of predictions of training rows that overflow, as those of a log link may.
 
@@ -30,9 +26,7 @@ def warn_if_infinite(estimator: Any, X: Any) -> None:
     if not (holds or _may_overflow(fitted)):
         return
     X = materialize(X)
-    backend = resolve_table(X, estimator.backend, estimator.matmul_precision)
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = predictive(fitted, backend, X, None, False).mean
+    values = _means(estimator, X)
     xp = array_namespace(values)
     lost = ~xp.isfinite(values)
     if holds:
@@ -54,8 +48,22 @@ def _may_overflow(fitted: Fitted) -> bool:
     return largest > float(xp.finfo(flat.dtype).max) ** (0.5 / layers)
 
 
-def refuse_far_rows(fitted: Fitted, X: Any, mean: Any) -> None:
-    """Refuse a checked table with values so large that predictions of their rows overflow.
+def predicts_numbers(estimator: Any, X: Any) -> bool:
+    """Whether all predictions for a checked table are finite."""
+    values = _means(estimator, X)
+    xp = array_namespace(values)
+    return bool(xp.all(xp.isfinite(values)))
+
+
+def _means(estimator: Any, X: Any) -> Any:
+    """Predictions for a checked table, (n_samples, n_outputs), whatever they are."""
+    backend = resolve_table(X, estimator.backend, estimator.matmul_precision)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return predictive(estimator._fitted, backend, X, None, False).mean
+
+
+def check_finite(fitted: Fitted, X: Any, mean: Any) -> None:
+    """Look into predictions that overflow: by a value of X without a bound, or by the weights.
 
     Numbers that are standardized, or taken as they are, have no bound, as squashed ones have.
 
@@ -68,29 +76,49 @@ def refuse_far_rows(fitted: Fitted, X: Any, mean: Any) -> None:
 
     Raises
     ------
-    FarValueError
-        If a row whose prediction is not finite has such a value.
+    ValueError
+        If the row of one that is not finite has a value so large that its square overflows.
+
+    Warns
+    -----
+    RuntimeWarning
+        If it has none.
     """
-    columns, xp = fitted.columns, array_namespace(mean)
-    if columns.clips or bool(xp.all(xp.isfinite(mean))):
+    xp = array_namespace(mean)
+    if bool(xp.all(xp.isfinite(mean))):
         return
     lost = np.flatnonzero(to_host(~xp.all(xp.isfinite(mean), axis=1)))
-    row = int(lost[0])
-    values = _row(X, row)
+    rows = f"{len(lost)} of the {X.shape[0]} rows" if len(lost) > 1 else f"row {lost[0]}"
+    what = f"The predictions of {rows} of X overflow"
+    far = None if fitted.columns.clips else _far_value(fitted, X, int(lost[0]))
+    if far is None:
+        warn(
+            f"{what}, as the weights are huge. Fit with a norm, or with a lower "
+            "learning_rate_init.",
+            RuntimeWarning,
+        )
+    else:
+        raise ValueError(
+            f"{what}: {far}. Clip or drop such values, or fit with scaling='robust', which bounds "
+            "them."
+        )
+
+
+def _far_value(fitted: Fitted, X: Any, row: int) -> str | None:
+    """What a row holds that is too far from the training rows; None if it holds nothing such."""
+    columns, values = fitted.columns, _row(X, row)
     with np.errstate(over="ignore"):
         distance = np.nan_to_num(np.abs((values - columns.offset) * columns.factor), posinf=np.inf)
-    largest = float(xp.finfo(fitted.network.parameters.flat.dtype).max)
+    largest = float(np.finfo(fitted.dtype).max)
     if distance.max(initial=0.0) < largest**0.5:
-        return  # the weights overflow, of which fit has warned
+        return None
     column = int(np.argmax(distance))
     middle = float(columns.offset[column] + columns.fill[column] / columns.factor[column])
     labels = column_labels(X, columns.names)
     label = column if labels is None else repr(labels[column])
-    rows = f"{len(lost)} of the {X.shape[0]} rows" if len(lost) > 1 else f"row {row}"
-    raise FarValueError(
-        f"The predictions of {rows} of X overflow: column {label} holds {values[column]:.3g} "
-        f"at row {row}, where the training rows lie about {middle:.3g}. Clip or "
-        "drop such values, or fit with scaling='robust', which bounds them."
+    return (
+        f"column {label} holds {values[column]:.3g} at row {row}, where the training rows lie "
+        f"about {middle:.3g}"
     )
 
 

@@ -60,9 +60,9 @@ def predict_few(estimator: Any, X: Any) -> Any:
         return None  # scikit-learn warns
     rows = glimpse(fitted.columns, X)
     mean = None if rows is None else _mean_of_few(fitted, rows, rows.numbers.dtype)
-    if mean is None or fitted.columns.clips or math.isfinite(np.add.reduce(mean, axis=None)):
+    if mean is None or math.isfinite(sum(map(sum, mean.tolist()))):  # of few values the soonest
         return mean
-    return None  # values without a bound are looked into where this overflows
+    return None  # what overflows is looked into
 
 
 def _mean_of_few(fitted: Fitted, rows: Glimpse, dtype: Any, *, counts: bool = False) -> Any:

@@ -17,7 +17,7 @@ from sknorm.data.coded import CodedTable
 from sknorm.data.dataset import TrainingData
 from sknorm.data.rows import Rows
 from sknorm.data.table import View, materialize, take
-from sknorm.estimators.overflow import FarValueError
+from sknorm.estimators.overflow import predicts_numbers
 from sknorm.estimators.repeated_warnings import RepeatedWarnings
 from sknorm.network.network import Network
 from sknorm.objective.units import hold_weights
@@ -100,7 +100,7 @@ class HeldOutScore:
             with np.errstate(over="ignore", invalid="ignore"), self.warnings.held_back() as caught:
                 value = _as_number(self._call(view, X, held))
         except Exception as error:
-            if isinstance(error, _NUMERICAL) and not _predicts_numbers(view, X):
+            if isinstance(error, _NUMERICAL) and not predicts_numbers(view, X):
                 self.remarks[member] = _OVERFLOW
                 return np.nan
             self._raise(error, member)
@@ -132,7 +132,7 @@ class HeldOutScore:
             return
         said = f', saying "{about[0].message}"' if about else ""
         own = f"the scorer returned NaN or infinity{said}"
-        self.remarks[member] = own if _predicts_numbers(view, X) else _OVERFLOW
+        self.remarks[member] = own if predicts_numbers(view, X) else _OVERFLOW
 
     def _raise(self, error: Exception, member: int) -> NoReturn:
         """Raise a scorer's own error with the call that it is of."""
@@ -183,13 +183,3 @@ def _as_number(value: Any) -> float:
     if not isinstance(value, Number):
         raise TypeError(f"a scorer must return a number, got {value!r}.")
     return float(value)  # type: ignore[arg-type]
-
-
-def _predicts_numbers(view: Any, X: Any) -> bool:
-    """Whether all predictions are finite."""
-    try:
-        with np.errstate(over="ignore", invalid="ignore"):
-            predicted = view.predict_proba(X) if is_classifier(view) else view.predict(X)
-    except FarValueError:
-        return False
-    return bool(np.isfinite(predicted).all())

@@ -1,4 +1,4 @@
-"""Values so far from the training rows that predictions overflow are refused by column and row."""
+"""Predictions that overflow are told of: by row and column, where a value is why."""
 
 from typing import Any
 
@@ -87,9 +87,12 @@ def test_values_that_are_squashed_have_a_bound() -> None:
     assert np.isfinite(fitted.predict(spoilt(X))).all()
 
 
-def test_weights_that_overflow_are_no_matter_of_the_rows() -> None:
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_weights_that_overflow_are_no_matter_of_the_rows(scaling: str) -> None:
     X, y = table()
-    fitted = model(normalization=None).fit(X, y)
+    fitted = model(scaling=scaling, normalization=None).fit(X, y)
     fitted.network_.parameters.flat[...] = 3e38
-    with np.errstate(over="ignore", invalid="ignore"):
-        assert not np.isfinite(fitted.predict(X)).all()
+    for rows in (X[:1], X):
+        for _ in range(4):
+            with pytest.warns(RuntimeWarning, match="of X overflow, as the weights are huge"):
+                assert not np.isfinite(fitted.predict(rows)).all()
