@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sknorm._sklearn import scorers_by_name
 from sknorm._version import __version__
 from sknorm._warnings import warn
 from sknorm.exceptions import ModelFileError
@@ -206,7 +207,8 @@ def _facts(context: Context, candidates: Candidates, settings: dict[str, Any]) -
     """What a search depends on, by what users call it."""
     given = context.fit_params, context.score_params
     parameters = [candidate.model.get_params() for candidate in candidates]
-    scoring = context.scorer, context.keeps_predictions, context.return_train_score
+    scorers = scorers_by_name(context.scorer) or context.scorer
+    scoring = scorers, context.keeps_predictions, context.return_train_score
     return {
         "version": __version__,
         "data": digest(_plain_table(context.X), _plain_table(context.y), _plain(given)),

@@ -224,6 +224,13 @@ def test_files_of_other_searches_are_refused(changed: dict, y: Any, text: str, p
     assert Path(f"{path}.stale").read_bytes() == before
 
 
+def test_scorers_are_not_known_by_the_names_that_a_search_gives_them(path: Path) -> None:
+    settings = {"checkpoint": path, "refit": "error"}
+    regressors(**settings, scoring={"error": "neg_mean_absolute_error"}).fit(X, Y)
+    with pytest.raises(CheckpointError, match="other settings"):
+        regressors(**settings, scoring={"error": "neg_mean_squared_error"}).fit(X, Y)
+
+
 def test_an_entry_that_was_cut_off_is_left_out(path: Path) -> None:
     whole = regressors(checkpoint=path, n_jobs=1, max_stack_bytes=40_000).fit(X, Y)
     data = path.read_bytes()
