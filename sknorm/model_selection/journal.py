@@ -206,13 +206,13 @@ def _begin_of(length: int) -> bytes:
 def _facts(context: Context, candidates: Candidates, settings: dict[str, Any]) -> dict[str, str]:
     """What a search depends on, by what users call it."""
     given = context.fit_params, context.score_params
-    parameters = [candidate.model.get_params() for candidate in candidates]
+    models = [candidate.model for candidate in candidates]
     scorers = scorers_by_name(context.scorer) or context.scorer
     scoring = scorers, context.keeps_predictions, context.return_train_score
     return {
         "version": __version__,
         "data": digest(_plain_table(context.X), _plain_table(context.y), _plain(given)),
-        "candidates": digest(_plain(parameters)),
+        "candidates": digest(_plain(models)),
         "folds": digest(context.splits),
         "settings": digest(_plain([scoring, context.error_score, settings])),
     }
@@ -240,11 +240,28 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(value[key]) for key in sorted(value, key=str)}
     if type(value) in (list, tuple):
         return [_plain(each) for each in value]
+    if isinstance(value, set | frozenset):  # whose order is another one in each process
+        return sorted(map(text_of, value))
     if isinstance(value, np.random.RandomState):  # whose text is the same for all
         return _plain(value.get_state(legacy=False))
     if isinstance(value, np.random.Generator):
         return _plain(value.bit_generator.state)
-    return _plain_table(value) if _is_data(value) else text_of(value)
+    if _is_data(value):
+        return _plain_table(value)
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        callbacks = "_skl_callbacks"  # one that is frozen has more than parameters
+        own = {name: each for name, each in vars(value).items() if not name.startswith(callbacks)}
+        return [text_of(type(value)), _plain(own)]
+    return [text_of(value), _attributes(value)]
+
+
+def _attributes(value: Any) -> dict[str, Any]:
+    """Public attributes of an object whose text has none; what is within them counts as text."""
+    text: Any = type(value).__repr__
+    if text is not object.__repr__ or not hasattr(value, "__dict__"):
+        return {}
+    own = {name: each for name, each in vars(value).items() if not name.startswith("_")}
+    return {n: _plain_table(each) if _is_data(each) else text_of(each) for n, each in own.items()}
 
 
 def _is_data(value: Any) -> bool:

@@ -12,10 +12,14 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from killed_case import EndedError, end_after, run_killed
+from scipy.stats import uniform
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import FitFailedWarning
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import ShuffleSplit
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from sknorm import MLPClassifier, MLPRegressor
@@ -24,6 +28,7 @@ from sknorm.files import disk
 from sknorm.model_selection import StackedGridSearchCV, StackedRandomizedSearchCV, race, train
 
 X, Y = make_regression(60, 3, noise=5.0, random_state=0)
+FRAME = pd.DataFrame(X, columns=list("abc"))
 CLASSES = make_classification(60, 4, n_informative=3, n_redundant=0, random_state=0)
 SMALL: dict[str, Any] = {
     "hidden_layer_sizes": (8,),
@@ -198,6 +203,82 @@ def test_generators_of_other_steps_are_known_by_their_states(path: Path) -> None
 
 def _noisy(table: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     return table + generator.normal(size=table.shape)
+
+
+def kept(columns: np.ndarray, only: Any) -> np.ndarray:
+    return columns[:, sorted(only)]
+
+
+class Factor:
+    """A function of no text."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def __call__(self, columns: np.ndarray) -> np.ndarray:
+        return self.factor * columns
+
+
+class Foreign:
+    """A transformer with a text of its own, which does not say what it does."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        return {"factor": self.factor}
+
+    def fit(self, X: Any, y: Any = None) -> "Foreign":
+        return self
+
+    def transform(self, X: Any) -> Any:
+        return self.factor * X
+
+    def __repr__(self) -> str:
+        return "Foreign()"
+
+
+def after(step: Any, **changed: Any) -> Pipeline:
+    return make_pipeline(step, MLPRegressor(**SMALL, **changed))
+
+
+PAIRS: dict[str, tuple[Any, Any]] = {
+    "distributions": (
+        MLPRegressor(**SMALL, n_members=2, member_space={"dropout": uniform(0.0, 0.1)}),
+        MLPRegressor(**SMALL, n_members=2, member_space={"dropout": uniform(0.0, 0.5)}),
+    ),
+    "selectors of columns": (
+        after(ColumnTransformer([("s", StandardScaler(), make_column_selector("a|b"))])),
+        after(ColumnTransformer([("s", StandardScaler(), make_column_selector("a|c"))])),
+    ),
+    "callable objects": (
+        after(FunctionTransformer(Factor(1.0))),
+        after(FunctionTransformer(Factor(2.0))),
+    ),
+    "steps of other libraries": (after(Foreign(1.0)), after(Foreign(2.0))),
+    "frozen steps": (
+        after(FrozenEstimator(StandardScaler().fit(FRAME))),
+        after(FrozenEstimator(StandardScaler().fit(2.0 * FRAME))),
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS.values(), ids=PAIRS)
+def test_objects_are_known_by_what_they_hold(one: Any, other: Any, path: Path) -> None:
+    settings = {"param_grid": {}, "cv": 2, "refit": False, "checkpoint": path}
+    whole = regressors(estimator=one, **settings).fit(FRAME, Y)
+    assert_same(regressors(estimator=clone(one), **settings).fit(FRAME, Y), whole)
+    with pytest.raises(CheckpointError, match="other candidates"):
+        regressors(estimator=other, **settings).fit(FRAME, Y)
+
+
+def test_sets_are_known_in_any_order(path: Path) -> None:
+    """It is another one in each process."""
+    assert repr({0, 8}) != repr({8, 0})
+    table = np.tile(X, 3)
+    for only in ({0, 8}, {8, 0}):
+        step = FunctionTransformer(kept, kw_args={"only": only})
+        regressors(estimator=after(step), param_grid={}, checkpoint=path).fit(table, Y)
 
 
 OTHERS: dict[str, tuple[dict[str, Any], Any, str]] = {
