@@ -81,12 +81,8 @@ def race(context: Context, candidates: Candidates, refit: Any) -> Iterator[Resul
         If it is none of them; if there are few folds, and a solver or an estimator has no epochs
         that could be compared.
     """
-    several = scorers_by_name(context.scorer)
-    if several and refit not in several:
-        raise ValueError(
-            "racing=True ranks the candidates by one score: set refit to the name of it, got "
-            f"refit={refit!r}."
-        )
+    if several := scorers_by_name(context.scorer):
+        _check_metric(several, refit)
     by_folds = len(context.splits) >= FOLDS
     yield from (_by_folds if by_folds else _by_epochs)(context, candidates, refit)
 
@@ -209,8 +205,19 @@ def _check_epochs(planned: Sequence[list[Job]]) -> None:
 
 def _value(score: Any, metric: Any) -> float:
     """The score that counts; NaN of a failure."""
-    chosen = score[metric] if isinstance(score, dict) else score
-    return np.nan if chosen is None else float(chosen)
+    if isinstance(score, dict):
+        _check_metric(score, metric)
+        score = score[metric]
+    return np.nan if score is None else float(score)
+
+
+def _check_metric(several: dict[str, Any], metric: Any) -> None:
+    """Refuse to rank by what is the name of no score."""
+    if metric not in several:
+        raise ValueError(
+            "racing=True ranks the candidates by one score: set refit to the name of it, got "
+            f"refit={metric!r}."
+        )
 
 
 def _ranked(values: dict[int, list[float]]) -> list[int]:

@@ -147,6 +147,19 @@ def test_multimetric_ranks_by_the_refitted_score() -> None:
         search.fit(A, b)
 
 
+@pytest.mark.parametrize("refit", [True, False, "c", lambda table: 0])
+@pytest.mark.parametrize("cv", [2, 3])
+def test_scores_of_a_function_need_the_name_of_one(cv: int, refit: Any) -> None:
+    def scores(model: Any, X: Any, y: Any) -> dict[str, float]:
+        return {"a": model.score(X, y), "b": 0.0}
+
+    settings = {"cv": cv, "scoring": scores, "racing": True}
+    search = StackedGridSearchCV(model(), GRID, **settings, refit="a").fit(X, y)
+    assert search.best_score_ == search.cv_results_["mean_test_a"][search.best_index_]
+    with pytest.raises(ValueError, match="set refit to the name of it, got refit="):
+        search.set_params(refit=refit).fit(X, y)
+
+
 def test_a_candidate_that_fails_leaves() -> None:
     grid = {"alpha": [1e-4, 1e-3, 1e-2, 1e-1, -1.0]}
     with pytest.warns(FitFailedWarning, match="1 fits failed out of a total of"):
