@@ -181,7 +181,7 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
         metric = self.refit if self.multimetric_ else "score"
         if self.racing:
             left = left_epochs(results, candidates, self.n_splits_)
-            rank_survivors_first(table, left, self.n_splits_)
+            rank_survivors_first(table, left, results, self.n_splits_)
         self.scorer_ = scorers_by_name(scorer) or scorer
         self.cv_results_ = table
         if self.refit or not self.multimetric_:

@@ -146,23 +146,29 @@ def left_epochs(results: Results, candidates: Candidates, folds: int) -> np.ma.M
     return np.ma.MaskedArray(left, stayed)
 
 
-def rank_survivors_first(table: dict[str, Any], left: np.ma.MaskedArray, folds: int) -> None:
+def rank_survivors_first(
+    table: dict[str, Any], left: np.ma.MaskedArray, results: Results, folds: int
+) -> None:
     """Means over the folds that a candidate was in, and ranks by how long it stayed, in place.
 
-    Among those that stayed equally long the score decides. Scores of candidates that left between
-    epochs are those of nets in the middle of their training.
+    Among those that stayed equally long the score decides; one that failed in a fold comes last.
+    Scores of candidates that left between epochs are those of nets in the middle of their training.
     """
     table["left_epoch"] = left
     stayed = np.ma.filled(left.astype(np.float64), np.inf)
+    present = np.zeros((len(left), folds), dtype=bool)
+    for result in results:
+        present[result["key"]] = True
     for key in [key.removeprefix("rank_test_") for key in table if key.startswith("rank_test_")]:
         for kind in ("test", "train"):
             if f"mean_{kind}_{key}" in table:
-                scores = np.stack([table[f"split{fold}_{kind}_{key}"] for fold in range(folds)])
+                scores = np.stack([table[f"split{fold}_{kind}_{key}"] for fold in range(folds)], 1)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", RuntimeWarning)  # of means of nothing
-                    table[f"mean_{kind}_{key}"] = np.nanmean(scores, axis=0)
-                    table[f"std_{kind}_{key}"] = np.nanstd(scores, axis=0)
-        means = np.nan_to_num(table[f"mean_test_{key}"], nan=-np.inf)
-        better = stayed[None, :] > stayed[:, None]
-        better |= (stayed[None, :] == stayed[:, None]) & (means[None, :] > means[:, None])
+                    table[f"mean_{kind}_{key}"] = np.mean(scores, axis=1, where=present)
+                    table[f"std_{kind}_{key}"] = np.std(scores, axis=1, where=present)
+        means = table[f"mean_test_{key}"]
+        order, means = np.where(np.isnan(means), -1.0, stayed), np.nan_to_num(means, nan=-np.inf)
+        better = order[None, :] > order[:, None]
+        better |= (order[None, :] == order[:, None]) & (means[None, :] > means[:, None])
         table[f"rank_test_{key}"] = (1 + better.sum(axis=1)).astype(np.int32)

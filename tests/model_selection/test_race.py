@@ -7,6 +7,8 @@ import pytest
 from sklearn.datasets import make_classification, make_friedman1
 from sklearn.exceptions import FitFailedWarning
 from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.model_selection import StackedGridSearchCV
@@ -166,6 +168,39 @@ def test_a_candidate_that_fails_leaves() -> None:
         table = StackedGridSearchCV(model(), grid, cv=3, racing=True).fit(X, y).cv_results_
     assert table["rank_test_score"][4] == 5 and np.isnan(table["mean_test_score"][4])
     assert np.isfinite(table["mean_test_score"][:4]).all()
+
+
+class Needy(FunctionTransformer):
+    """Fails where a row is not among those that it is fitted to."""
+
+    def __init__(self, row: Any = None) -> None:
+        super().__init__()
+        self.row = row
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        if self.row is not None and not (self.row == X).all(axis=1).any():
+            raise ValueError("a row is missing")
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("cv", [2, 3])
+def test_one_that_fails_at_last_is_not_the_best(cv: int) -> None:
+    """Its other folds have the better scores, as the penalty of the others leaves nothing."""
+    folds = KFold(cv)
+    row = X[list(folds.split(X))[-1][1][0]]
+    estimator = make_pipeline(Needy(), model())
+    grid = [
+        {"needy__row": [row], "mlpclassifier__alpha": [1e-4]},
+        {"mlpclassifier__alpha": [1e4, 1e5]},
+    ]
+    search = StackedGridSearchCV(estimator, grid, cv=folds, racing=True, return_train_score=True)
+    with pytest.warns(FitFailedWarning):
+        table = search.fit(X, y).cv_results_
+    assert np.isnan(table[f"split{cv - 1}_test_score"][0])
+    if cv == 3:
+        assert table["split0_test_score"].argmax() == 0 and table["left_epoch"].mask[0]
+    assert np.isnan([table["mean_test_score"][0], table["std_train_score"][0]]).all()
+    assert table["rank_test_score"][0] == 3 and search.best_index_ > 0
 
 
 def test_epochs_that_are_none_at_all_fail_their_candidate() -> None:
