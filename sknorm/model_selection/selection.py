@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -86,7 +87,11 @@ def check_scorer(results: Results, context: Context) -> bool:
 
 def select(results: Results, candidates: Candidates, context: Context) -> tuple[np.ndarray, float]:
     """Weights of the candidates in the ensemble that scores best out of fold, and its score."""
-    y, given = fetched(context.y), [each for each in results if each.get("predictions") is not None]
+    y, folds = fetched(context.y), Counter(result["key"][0] for result in results)
+    left = {each["key"][0] for each in results if each.get("left") is not None}  # a race
+    left |= {number for number, done in folds.items() if done < len(context.splits)}
+    given = [each for each in results if each.get("predictions") is not None]
+    given = [each for each in given if each["key"][0] not in left]
     if not given:
         raise ValueError(
             'refit="ensemble" finds no predictions to choose an ensemble by: all fits failed.'

@@ -274,10 +274,16 @@ def test_candidates_that_failed_are_not_chosen() -> None:
     assert found.ensemble_weights_[1] == 0.0
 
 
-def test_racing_chooses_among_those_who_stayed() -> None:
-    found = search(MLPClassifier(**SMALL, preset="sklearn"), racing=True).fit(X, y)
+@pytest.mark.parametrize(
+    "cv", [3, 2, RepeatedKFold(n_splits=2, n_repeats=2, random_state=0)], ids=str
+)
+def test_racing_chooses_among_those_who_stayed(cv: Any) -> None:
+    """Those who left have predictions of all rows, too, between epochs or of rows tested twice."""
+    estimator = MLPClassifier(**{**SMALL, "max_iter": 10}, preset="sklearn")
+    settings = {"cv": cv, "racing": True, "scoring": "neg_log_loss"}
+    found = search(estimator, {"random_state": range(9)}, **settings).fit(X, y)
     stayed = np.ma.getmaskarray(found.cv_results_["left_epoch"])
-    assert found.ensemble_weights_[~stayed].sum() == 0.0
+    assert stayed.sum() == 2 and found.ensemble_weights_[~stayed].sum() == 0.0
 
 
 def test_a_class_that_a_fold_lacks_has_no_probability_there() -> None:
