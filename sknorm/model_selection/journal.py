@@ -226,7 +226,12 @@ def _plain_table(X: Any) -> Any:
     names = getattr(X, "column_names", None) or getattr(X, "columns", None)
     if names is not None and hasattr(X, "__getitem__"):
         return [(str(name), _type_of(X[name]), np.asarray(X[name])) for name in names]
-    return X if hasattr(X, "shape") else np.asarray(X)
+    if hasattr(X, "shape"):
+        return X
+    try:
+        return np.asarray(X)
+    except ValueError:  # of rows of different lengths, such as words of texts
+        return _plain(list(X))
 
 
 def _type_of(column: Any) -> str:

@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import FitFailedWarning
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -153,6 +154,20 @@ def test_frames_are_known_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     changed = frame.assign(d=frame["d"].replace("yes", "yeah"))
     with pytest.raises(CheckpointError, match="other data"):
         regressors(checkpoint=path).fit(changed, Y)
+
+
+def words_of(text: list[str]) -> list[str]:
+    return text
+
+
+def test_rows_may_have_different_lengths(path: Path) -> None:
+    table = [["a"] * (row % 3) + ["b"] for row in range(60)]
+    model = make_pipeline(CountVectorizer(analyzer=words_of), MLPRegressor(**SMALL))
+    settings = {"estimator": model, "param_grid": {}, "checkpoint": path}
+    whole = regressors(**settings).fit(table, Y)
+    assert_same(regressors(**settings).fit(table, Y), whole, table)
+    with pytest.raises(CheckpointError, match="other data"):
+        regressors(**settings).fit([["b"], *table[1:-1], ["a"]], Y)
 
 
 @pytest.mark.parametrize(
