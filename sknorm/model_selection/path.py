@@ -63,7 +63,8 @@ def regularization_path(
     ----------
     estimator : MLPClassifier or MLPRegressor
         With a sparse penalty: ``penalty="group_lasso"`` or ``"l0"``, or ``l1_ratio > 0``. It is
-        not changed. ``early_stopping="auto"`` does not stop early here. With
+        not changed. Its ``checkpoint``, which is of one model, is not used.
+        ``early_stopping="auto"`` does not stop early here. With
         ``early_stopping=True``, each model has the weights of the best epoch under its own
         alpha; those that it starts from are not among them.
     X : {array-like, data frame, sparse matrix} of shape (n_samples, n_features)
@@ -113,7 +114,8 @@ def regularization_path(
     """
     _check(estimator, alphas, n_alphas, alpha_min_ratio)
     X, y = collect(X), collect(y)
-    model = clone(estimator).set_params(warm_start=True)
+    kept = {"warm_start": estimator.warm_start, "checkpoint": estimator.checkpoint}
+    model = clone(estimator).set_params(warm_start=True, checkpoint=None)
     if model.early_stopping == "auto":
         model.set_params(early_stopping=False)
     if alphas is None:
@@ -129,7 +131,7 @@ def regularization_path(
             model = clone(model)
         with fits_on_path():
             model.fit(X, y, **fit_params)
-        fitted.append(copy.deepcopy(model).set_params(warm_start=estimator.warm_start))
+        fitted.append(copy.deepcopy(model).set_params(**kept))
     active = np.stack([_active(each) for each in fitted])
     sparsity = np.stack([each.sparsity_ for each in fitted])
     return RegularizationPath(steps, fitted, active, sparsity, _entry_order(fitted, active))

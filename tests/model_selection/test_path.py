@@ -1,6 +1,7 @@
 """The regularization path: its alphas, who enters first, and where each fit starts."""
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -151,6 +152,14 @@ def test_the_estimator_is_left_as_it_is(estimator: type, linear: Table) -> None:
     path.estimators[0].fit(X, y[::-1])  # nor do the models share anything
     again = regularization_path(model, X, y, alphas=[0.1, 0.01])
     np.testing.assert_array_equal(path.estimators[1].predict(X), again.estimators[1].predict(X))
+
+
+def test_models_do_not_share_the_checkpoint_of_one(linear: Table, tmp_path: Path) -> None:
+    file = tmp_path / "fit.ckpt"
+    path = regularization_path(small(checkpoint=file), *linear, n_alphas=3)
+    plain = regularization_path(small(), *linear, n_alphas=3)
+    np.testing.assert_array_equal(path.sparsity, plain.sparsity)
+    assert not file.exists() and path.estimators[0].checkpoint == file
 
 
 def test_weights_are_passed_to_every_fit(linear: Table) -> None:
