@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -200,10 +201,12 @@ def _check(estimator: Any, alphas: Any, n_alphas: Any, alpha_min_ratio: Any) -> 
             "zero, so features have no order of entry. Use penalty='group_lasso' or 'l0', or "
             "l1_ratio > 0."
         )
+    if alphas is not None and np.ndim(alphas) != 1:
+        raise ValueError(f"alphas must be a sequence of positive numbers, got {alphas!r}.")
     if alphas is not None and (np.size(alphas) == 0 or not np.all(np.asarray(alphas) > 0)):
         raise ValueError(f"alphas must be positive numbers, got {alphas!r}.")
-    if n_alphas < 1 or not 0 < alpha_min_ratio <= 1:
+    if not isinstance(n_alphas, Integral) or n_alphas < 1 or not 0 < alpha_min_ratio <= 1:
         raise ValueError(
-            f"n_alphas must be at least 1 and alpha_min_ratio in (0, 1], got {n_alphas!r} and "
-            f"{alpha_min_ratio!r}."
+            "n_alphas must be an integer from 1 on and alpha_min_ratio in (0, 1], got "
+            f"{n_alphas!r} and {alpha_min_ratio!r}."
         )
