@@ -65,6 +65,11 @@ def check_scorer(results: Results, context: Context) -> bool:
     y = fetched(context.y)
     for result in results:
         own = result["test_scores"]
+        if isinstance(own, dict):
+            raise ValueError(
+                'refit="ensemble" chooses the members by one score, but scoring gives several: '
+                f"{', '.join(own)}. Use one of them, or another name than 'ensemble'."
+            )
         if result.get("predictions") is None or not np.isfinite(own) or own == context.error_score:
             continue
         rows = context.splits[result["key"][1]][1]

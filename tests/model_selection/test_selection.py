@@ -301,6 +301,16 @@ def test_several_scores_cannot_choose_one_ensemble() -> None:
         search(MLPClassifier(**SMALL, preset="sklearn"), scoring=["accuracy", "f1_macro"]).fit(X, y)
 
 
+@pytest.mark.parametrize(
+    "scoring",
+    [{"ensemble": "accuracy"}, lambda *given: {"ensemble": 1.0}],
+    ids=["dict", "function"],
+)
+def test_a_score_may_not_be_called_an_ensemble(scoring: Any) -> None:
+    with pytest.raises(ValueError, match="by one score, but scoring gives several: ensemble"):
+        search(MLPClassifier(**SMALL, preset="sklearn"), scoring=scoring).fit(X, y)
+
+
 def test_a_scorer_that_fails_in_the_refit_of_a_member_is_raised() -> None:
     """Where it has scores for the other members."""
     first: list[int] = []
