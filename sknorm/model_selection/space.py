@@ -8,6 +8,8 @@ from sklearn.base import clone, is_classifier
 from sknorm.ensembles.members import network_of
 from sknorm.estimators import MLPClassifier, MLPRegressor, recipe
 from sknorm.estimators.combinations import hidden_sizes
+from sknorm.estimators.members import space_of
+from sknorm.estimators.parameters import RANDOM
 
 _NORMS = ("batch", "batch", "layer", None)  # batch norm is the most accurate alone
 _ACTIVATIONS = ("mish", "mish", "relu")
@@ -23,7 +25,8 @@ def default_space(estimator: Any) -> dict[str, Any]:
     Parameters
     ----------
     estimator : MLPClassifier, MLPRegressor or Pipeline that ends in one
-        Only parameters that are `"auto"`, or have their default, are given distributions.
+        Only parameters that are `"auto"`, or have their default, are given distributions, and
+        not those that its solver does not use, or that its members draw from `member_space`.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def default_space(estimator: Any) -> dict[str, Any]:
     network._validate_params()
     defaults, usual = type(network)(), recipe.resolved(network)
     rate, layers = usual.learning_rate_init, hidden_sizes(usual.hidden_layer_sizes)
-    space = {
+    space: dict[str, Any] = {
         "activation": list(_ACTIVATIONS),
         "alpha": stats.loguniform(1e-6, 1e-2),
         "dropout": stats.uniform(0.0, _MOST_DROPOUT[is_classifier(network)]),
@@ -72,6 +75,11 @@ def default_space(estimator: Any) -> dict[str, Any]:
         "n_bins": ["auto", "auto", None],
         "normalization": list(_NORMS),
     }
+    if 1 in layers:
+        space["normalization"].remove("layer")  # which makes a layer of one unit the same for all
+    others = {*RANDOM, "learning_rate_init"} if usual.solver == "lbfgs" else set()
+    for name in {*others, *space_of(usual)} & space.keys():
+        del space[name]
     names = {id(part): f"{name}__" for name, part in estimator.get_params(deep=True).items()}
     path = "" if network is estimator else names[id(network)]
     return {

@@ -63,10 +63,24 @@ def test_others_are_refused() -> None:
             default_space(estimator)
 
 
+def test_what_members_draw_is_not_searched() -> None:
+    drawn = {"dropout": [0.0, 0.1], "alpha": [1e-4, 1e-2]}
+    usual = default_space(MLPClassifier()).keys()
+    assert default_space(MLPClassifier(member_space=drawn)).keys() == usual - drawn.keys()
+    drawn["learning_rate_init"] = []
+    assert default_space(MLPClassifier(member_space="default")).keys() == usual - drawn.keys()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize(
+    "own", [{}, {"solver": "lbfgs"}, {"hidden_layer_sizes": (4, 1)}], ids=["adam", "lbfgs", "unit"]
+)
 @pytest.mark.parametrize("kind", TARGETS)
-def test_all_of_it_can_be_trained(kind: type) -> None:
-    network = kind(preset="fast", max_iter=2, random_state=0)
-    space = {**default_space(network), "hidden_layer_sizes": [(4,), (4, 4)]}
+def test_all_of_it_can_be_trained(kind: type, own: dict[str, Any]) -> None:
+    network = kind(preset="fast", max_iter=2, random_state=0, **own)
+    space = default_space(network)
+    if "hidden_layer_sizes" in space:
+        space["hidden_layer_sizes"] = [(4,), (4, 4)]
     search = StackedRandomizedSearchCV(
         network, space, n_iter=12, cv=2, refit="ensemble", random_state=0
     )
