@@ -98,8 +98,9 @@ class BaseStackedSearch(DocumentationLinks, VersionedPickle, BaseSearchCV):
         given = {"X": X, "y": y, "metadata": None if weight is None else {"sample_weight": weight}}
         root = self._init_callback_context(max_subtasks=1 + (self.refit is not False))
         root.call_on_fit_task_begin(estimator=self, **given)
+        drawn = self._parameters()  # before the folds, which may come from the same generator
         context = self._context(X, y, params)
-        candidates = candidates_of(clone(self.estimator), self._parameters())
+        candidates = candidates_of(clone(self.estimator), drawn)
         if not candidates or not context.splits:
             raise ValueError("There is nothing to fit: no candidates, or no folds.")
         final = self._for_refit(candidates)

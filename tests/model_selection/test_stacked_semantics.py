@@ -269,6 +269,18 @@ def test_draws_of_candidates_follow_their_seed() -> None:
     assert drawn[0] == drawn[1] != drawn[2] and len(drawn[0]) == 3
 
 
+def test_candidates_are_drawn_before_the_folds() -> None:
+    """As scikit-learn draws both from a generator that they share."""
+    found = []
+    for make in PAIRS["randomized"]:
+        generator = np.random.RandomState(0)
+        folds = StratifiedKFold(2, shuffle=True, random_state=generator)
+        settings = {"n_iter": 3, "cv": folds, "random_state": generator}
+        search = make(classifier(), {"alpha": loguniform(1e-5, 1.0)}, **settings)
+        found.append(search.fit(X, Y).cv_results_)
+    assert_same_results(*found)
+
+
 def test_weights_are_repeated_rows() -> None:
     """With a solver that takes all rows at once."""
     groups = T["groups"]
