@@ -22,6 +22,7 @@ from sknorm.files import container, disk
 from sknorm.files.values import NoPlainFormError, Reader, Writer
 from sknorm.model_selection.context import Context
 from sknorm.model_selection.plan import Candidates
+from sknorm.model_selection.race import FOLDS
 from sknorm.model_selection.results import Key, Results
 from sknorm.training.checkpoint import Checkpoint, refuse
 from sknorm.training.fingerprints import differing, digest, text_of
@@ -100,7 +101,10 @@ class Journal:
     def of(cls, search: Any, context: Context, candidates: Candidates) -> "Journal":
         """The file of a search that asks for one."""
         how = search.checkpoint, search.checkpoint_every, search.stale_checkpoint
-        return cls(*how, context, candidates, {"racing": search.racing})
+        settings = {"racing": search.racing}
+        if search.racing and len(context.splits) < FOLDS and isinstance(search.refit, str):
+            settings["ranked by"] = search.refit  # who left has the scores of a shorter training
+        return cls(*how, context, candidates, settings)
 
     @property
     def parts(self) -> PartFiles:

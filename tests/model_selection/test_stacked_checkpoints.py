@@ -19,6 +19,7 @@ from sklearn.datasets import make_classification, make_regression
 from sklearn.exceptions import FitFailedWarning
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.frozen import FrozenEstimator
+from sklearn.metrics import make_scorer, r2_score
 from sklearn.model_selection import ShuffleSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -119,6 +120,23 @@ def test_a_finished_race_over_epochs_is_not_repeated(
     monkeypatch.setattr(race, "begin", lambda *given: trained.append(given))
     assert_same(regressors(**settings).fit(X, Y), whole)
     assert not trained
+
+
+def test_a_race_by_another_score_is_another_search(path: Path) -> None:
+    scoring = {"r2": "r2", "worst": make_scorer(r2_score, greater_is_better=False)}
+
+    def search(cv: int, refit: str) -> StackedGridSearchCV:
+        settings = {"param_grid": {"alpha": np.logspace(-4, 3, 6)}, "racing": True, "cv": cv}
+        return regressors(**settings, scoring=scoring, refit=refit, checkpoint=path)
+
+    search(2, "r2").fit(X, Y)
+    with pytest.raises(CheckpointError, match="other settings"):
+        search(2, "worst").fit(X, Y)
+    path.unlink()
+    search(3, "r2").fit(X, Y)  # whose fits all are whole ones
+    found = search(3, "worst").fit(X, Y)
+    path.unlink()
+    assert_same(search(3, "worst").fit(X, Y), found)
 
 
 @pytest.mark.filterwarnings("ignore:One or more of the test scores")
