@@ -28,6 +28,7 @@ from sknorm.estimators.preparing import view_table
 from sknorm.model_selection.once import Once
 from sknorm.model_selection.time_shares import SharedTime, work_of
 from sknorm.training.budget import Budget
+from sknorm.training.fingerprints import digest
 
 _SECONDS = 1.0
 SETTINGS = ("return_train_score", "error_score", "max_stack_bytes", "n_jobs", "pre_dispatch")
@@ -190,7 +191,7 @@ class Context:
 
 def table_key(network: Any) -> tuple[str, str]:
     """What the table that a network takes depends on, beside the rows."""
-    return network.backend, repr(network.categorical_features)
+    return network.backend, digest(network.categorical_features)
 
 
 def splits_of(cv: Any, X: Any, y: Any, params: dict[str, Any]) -> list[tuple]:

@@ -83,6 +83,18 @@ def test_scores_are_scikit_learns(name: str) -> None:
     assert_same_search(case.stacked(), case.plain(), case.data[0])
 
 
+def test_masks_whose_text_is_the_same() -> None:
+    """Texts of long ones leave out what is in the middle."""
+    masks = [pd.Series(np.arange(70) == place) for place in (30, 35)]
+    assert str(masks[0]) == str(masks[1])
+    table = np.random.default_rng(0).integers(0, 4, (90, 70)).astype(float)
+    settings = {"categorical_features": masks, "max_iter": [20]}
+    case = Case("", classifier(), settings, "binary", {**LOSS, "cv": KFold(3)}, X=table)
+    found = case.stacked()
+    assert_same_search(found, case.plain(), table)
+    assert np.ptp(found.cv_results_["mean_test_score"]) > 0
+
+
 def test_folds_share_one_table() -> None:
     """A fold more takes what it takes over an array: targets, weights, and an order of its rows."""
     table, y = frame(20_000), np.random.default_rng(0).normal(size=20_000)
