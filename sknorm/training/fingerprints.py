@@ -56,7 +56,9 @@ def digest(*values: Any) -> str:
 
 def _parts(value: Any) -> Iterator[Any]:
     """The bytes of a value, each with what tells it from others that have the same."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ma.MaskedArray):
+        yield from _parts((value.data, np.ma.getmaskarray(value)))
+    elif isinstance(value, np.ndarray):
         yield repr((str(value.dtype), value.shape)).encode()
         yield from _bytes_of(value)
     elif isinstance(value, type):

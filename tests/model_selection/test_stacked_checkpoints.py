@@ -201,6 +201,14 @@ def test_weights_that_differ_in_the_middle_are_other_data(kind: Any, path: Path)
         regressors(**settings).fit(table, y, sample_weight=kind(weight))
 
 
+def test_masked_arrays_are_known_by_their_masks(path: Path) -> None:
+    settings = {"checkpoint": path, "cv": 2, "refit": False}
+    whole = regressors(**settings).fit(np.ma.MaskedArray(X, X > 1.0), Y)
+    assert_same(regressors(**settings).fit(np.ma.MaskedArray(X, X > 1.0), Y), whole)
+    with pytest.raises(CheckpointError, match="other data"):
+        regressors(**settings).fit(np.ma.MaskedArray(X, X > 1.5), Y)
+
+
 def test_numbers_are_other_data_as_categories(path: Path) -> None:
     frame = pd.DataFrame(X, columns=list("abc")).assign(a=np.arange(60) % 3)
     settings = {"checkpoint": path, "cv": 2, "refit": False}
