@@ -116,8 +116,12 @@ class Journal:
         return Checkpoint(f"{self.file}.refit", self.every, "discard")
 
     def add(self, results: Results) -> None:
-        """Write results that are new, and remove the checkpoints that they came from."""
+        """Write results that are new, and remove the checkpoints that they came from.
+
+        A fit that lacked memory or a file may have them the next time.
+        """
         new = [result for result in results if result["key"] not in self.known]
+        new = [result for result in new if not result.get("by_place")]
         if new and self._append([_kept(result) for result in new]):
             for part in {result["part"] for result in new if "part" in result}:
                 if os.path.exists(part):

@@ -39,11 +39,11 @@ def failing(context: Context, jobs: Sequence[Job], lost: dict[Key, dict]) -> Ite
     """Let an error in the block fail these jobs, unless errors are to be raised."""
     try:
         yield
-    except Exception:
+    except Exception as error:
         if context.error_score == "raise":
             raise
-        text = format_exc()
-        lost.update((job.key, failure(context, job, text)) for job in jobs)
+        text, where = format_exc(), isinstance(error, MemoryError | OSError)
+        lost.update((job.key, failure(context, job, text) | {"by_place": where}) for job in jobs)
 
 
 def scores(

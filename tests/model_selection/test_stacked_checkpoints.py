@@ -402,6 +402,12 @@ def test_a_full_disk_costs_a_warning(path: Path, monkeypatch: pytest.MonkeyPatch
     assert_same(search, regressors().fit(X, Y))
 
 
+def test_fits_that_lacked_memory_are_tried_again(path: Path) -> None:
+    with pytest.raises(ValueError, match="Raise max_stack_bytes"):
+        regressors(checkpoint=path, max_stack_bytes=1000).fit(X, Y)
+    assert_same(regressors(checkpoint=path).fit(X, Y), regressors().fit(X, Y))
+
+
 def test_draws_without_a_seed_are_other_candidates(path: Path) -> None:
     for attempt in range(2):
         search = StackedRandomizedSearchCV(
