@@ -18,7 +18,7 @@ from sknorm._pickling import VersionedPickle
 from sknorm._sklearn import _routing_enabled, check_same_namespace
 from sknorm._typing import Estimator, Numbers
 from sknorm.backends import collect, fetched, in_kind, keeps_kind
-from sknorm.ensembles.members import network_of
+from sknorm.ensembles.members import named, network_of
 from sknorm.ensembles.stacked_forward import stacked_forward, stacks
 from sknorm.estimators.base import BaseMLP
 
@@ -243,6 +243,5 @@ def _row_weights(member: Any, sample_weight: Any) -> dict[str, Any]:
 
 
 def _described(member: Any) -> str:
-    last = network_of(member)
-    name = f"the class {last.__name__}" if isinstance(last, type) else type(last).__name__
+    name = named(network_of(member))
     return f"a Pipeline that ends in {name}" if isinstance(member, Pipeline) else name

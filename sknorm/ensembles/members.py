@@ -30,6 +30,15 @@ def network_of(model: Any) -> Any:
             return model
 
 
+def named(network: Any) -> str:
+    """What something is that is no network of this library; scikit-learn's have the same names."""
+    if isinstance(network, type):
+        return f"the class {network.__name__}"
+    own = type(network)
+    whose = "scikit-learn's " if own.__module__.startswith("sklearn.") else ""
+    return whose + own.__name__
+
+
 def best_of(estimator: Any) -> Any:
     """The estimator that a search has refitted; any other as it is.
 

@@ -13,7 +13,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 
 from sknorm.data.table import View
-from sknorm.ensembles.members import network_of
+from sknorm.ensembles.members import named, network_of
 from sknorm.estimators.base import BaseMLP
 from sknorm.estimators.preparing import prepare, view_table
 from sknorm.estimators.stages import Given, HeldOut, Prepared
@@ -190,11 +190,12 @@ def check_stackable(model: Any) -> None:
     TypeError
     """
     if not isinstance(network := network_of(model), BaseMLP):
+        of_class = isinstance(network, type)
         raise TypeError(
             "A stacked search trains sknorm's MLPClassifier or MLPRegressor, alone or in Pipelines "
             f"that end in one and TransformedTargetRegressors; this estimator "
-            f"{'ends in' if network is not model else 'is'} {type(network).__name__}. Use "
-            "scikit-learn's search for it."
+            f"{'ends in' if network is not model else 'is'} {named(network)}. "
+            + ("Pass an instance." if of_class else "Use scikit-learn's search for it.")
         )
 
 

@@ -10,6 +10,7 @@ from sklearn.base import clone
 
 from sknorm._typing import Integer, Number, Numbers
 from sknorm.backends import collect
+from sknorm.ensembles.members import named
 from sknorm.estimators import MLPClassifier, MLPRegressor
 from sknorm.estimators.attributes import connections
 from sknorm.estimators.fitted import fitted_of
@@ -190,8 +191,8 @@ def _check_width(model: Any, X: Any) -> None:
 def _check(estimator: Any, alphas: Any, n_alphas: Any, alpha_min_ratio: Any) -> None:
     if not isinstance(estimator, MLPClassifier | MLPRegressor):
         raise TypeError(
-            f"estimator must be an MLPClassifier or MLPRegressor of sknorm, got "
-            f"{type(estimator).__name__}. Fit the steps of a Pipeline before it on their own."
+            "estimator must be an MLPClassifier or MLPRegressor of sknorm, got "
+            f"{named(estimator)}. Fit the steps of a Pipeline before it on their own."
         )
     estimator._validate_params()
     penalty = PENALTIES[estimator.penalty].of(1.0, estimator.l1_ratio)

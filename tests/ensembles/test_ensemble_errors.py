@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ensemble_case import LEVELS, T, X, ensemble_of, fitted, model, seeds
+from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -48,12 +49,16 @@ def test_weights_that_are_none_are_refused(weights: Any, message: str) -> None:
             MLPRegressor(preset="sklearn"),
             "takes sknorm's MLPClassifiers.*is MLPRegressor",
         ),
-        (EnsembleClassifier, LogisticRegression(), r"estimators\[1\] is LogisticRegression"),
+        (
+            EnsembleClassifier,
+            neural_network.MLPClassifier(),
+            r"estimators\[1\] is scikit-learn's MLPClassifier",
+        ),
         (EnsembleClassifier, MLPClassifier, "is the class MLPClassifier"),
         (
             EnsembleClassifier,
             make_pipeline(StandardScaler(), LogisticRegression()),
-            "is a Pipeline that ends in LogisticRegression",
+            "is a Pipeline that ends in scikit-learn's LogisticRegression",
         ),
     ],
 )

@@ -261,7 +261,7 @@ def test_classes_and_several_classes() -> None:
 def test_other_estimators_are_refused(linear: Table, wrong: Any) -> None:
     with pytest.raises(TypeError, match="must be an MLPClassifier or MLPRegressor"):
         regularization_path(wrong, *linear)
-    with pytest.raises(TypeError, match=r"got Pipeline.*Fit the steps"):
+    with pytest.raises(TypeError, match=r"got scikit-learn's Pipeline.*Fit the steps"):
         regularization_path(make_pipeline(StandardScaler(), small()), *linear)
 
 

@@ -234,5 +234,5 @@ def test_candidates_are_numbered_and_leave_their_parameters_alone() -> None:
 def test_what_cannot_be_a_candidate() -> None:
     with pytest.raises(ValueError, match="Invalid parameter 'spam'"):
         candidates_of(classifier(), [{"spam": 1}])
-    with pytest.raises(TypeError, match="ends in LogisticRegression"):
+    with pytest.raises(TypeError, match="ends in scikit-learn's LogisticRegression"):
         candidates_of(piped(StandardScaler()), [{"mlp": LogisticRegression()}])
