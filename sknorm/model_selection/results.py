@@ -167,6 +167,9 @@ def rank_survivors_first(
                     warnings.simplefilter("ignore", RuntimeWarning)  # of means of nothing
                     table[f"mean_{kind}_{key}"] = np.mean(scores, axis=1, where=present)
                     table[f"std_{kind}_{key}"] = np.std(scores, axis=1, where=present)
+                own = table[f"mean_{kind}_{key}"]
+                if not np.isfinite(own).all():
+                    warn(f"One or more of the {kind} scores are non-finite: {own}")
         means = table[f"mean_test_{key}"]
         order, means = np.where(np.isnan(means), -1.0, stayed), np.nan_to_num(means, nan=-np.inf)
         better = order[None, :] > order[:, None]

@@ -162,6 +162,22 @@ def test_scores_of_a_function_need_the_name_of_one(cv: int, refit: Any) -> None:
         search.set_params(refit=refit).fit(X, y)
 
 
+NOT_FINITE = "ignore:One or more of the (test|train) scores are non-finite"
+
+
+@pytest.mark.parametrize("cv", [2, 3])
+def test_scores_that_are_no_numbers_are_warned_of(cv: int) -> None:
+    """In the words of other searches; folds that a candidate was not in are none of them."""
+    settings = {"cv": cv, "racing": True, "return_train_score": True}
+    search = StackedGridSearchCV(model(), GRID, **settings, scoring=lambda *given: np.nan)
+    with (
+        pytest.warns(UserWarning, match="One or more of the test scores are non-finite"),
+        pytest.warns(UserWarning, match="One or more of the train scores are non-finite"),
+    ):
+        search.fit(X, y)
+
+
+@pytest.mark.filterwarnings(NOT_FINITE)
 def test_a_candidate_that_fails_leaves() -> None:
     grid = {"alpha": [1e-4, 1e-3, 1e-2, 1e-1, -1.0]}
     with pytest.warns(FitFailedWarning, match="1 fits failed out of a total of"):
@@ -183,6 +199,7 @@ class Needy(FunctionTransformer):
         return super().fit(X, y)
 
 
+@pytest.mark.filterwarnings(NOT_FINITE)
 @pytest.mark.parametrize("cv", [2, 3])
 def test_one_that_fails_at_last_is_not_the_best(cv: int) -> None:
     """Its other folds have the better scores, as the penalty of the others leaves nothing."""
@@ -203,6 +220,7 @@ def test_one_that_fails_at_last_is_not_the_best(cv: int) -> None:
     assert table["rank_test_score"][0] == 3 and search.best_index_ > 0
 
 
+@pytest.mark.filterwarnings(NOT_FINITE)
 def test_epochs_that_are_none_at_all_fail_their_candidate() -> None:
     grid = {"max_iter": [2, 3, "x"]}
     with pytest.warns(FitFailedWarning):
