@@ -231,7 +231,8 @@ def _plain_table(X: Any) -> Any:
     if sparse.issparse(X):
         csr = X.tocsr()
         return csr.data, csr.indices, csr.indptr, csr.shape
-    names = getattr(X, "column_names", None) or getattr(X, "columns", None)
+    names = getattr(X, "column_names", None)  # of Arrow; in pandas, it may be a column
+    names = names if isinstance(names, list) else getattr(X, "columns", None)
     if names is not None and hasattr(X, "__getitem__"):
         return [(str(name), _type_of(X[name]), np.asarray(X[name])) for name in names]
     if hasattr(X, "shape"):

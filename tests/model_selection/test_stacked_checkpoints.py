@@ -174,6 +174,16 @@ def test_frames_are_known_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         regressors(checkpoint=path).fit(changed, Y)
 
 
+@pytest.mark.parametrize(
+    "kind", [pd.DataFrame, pl.DataFrame, pa.table], ids=["pandas", "polars", "arrow"]
+)
+def test_columns_may_have_the_names_of_attributes(kind: Any, path: Path) -> None:
+    table = kind(FRAME.rename(columns={"a": "column_names", "b": "shape"}).to_dict("list"))
+    settings = {"checkpoint": path, "cv": 2, "refit": False}
+    whole = regressors(**settings).fit(table, Y)
+    assert_same(regressors(**settings).fit(table, Y), whole)
+
+
 def words_of(text: list[str]) -> list[str]:
     return text
 
