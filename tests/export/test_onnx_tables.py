@@ -201,3 +201,14 @@ def test_what_does_not_fit_is_refused() -> None:
     nameless = frame.set_axis(["number", ""], axis=1)
     with pytest.raises(ValueError, match="Column 1 of X has the name ''"):
         sknorm.to_onnx(regressor().fit(nameless, TARGET))
+
+
+def test_tables_of_other_columns_are_refused() -> None:
+    """A column would take the type of another one, and the graph what predict refuses."""
+    frame = FRAME[["last", "count"]]
+    model = regressor(categorical_features=["count"]).fit(frame, TARGET)
+    with pytest.raises(ValueError, match="Column 0 of X is 'count', and was 'last' in fit"):
+        sknorm.to_onnx(model, frame[["count", "last"]])
+    with pytest.raises(ValueError, match="Column 1 of X is 'other', and was 'count' in fit"):
+        sknorm.to_onnx(model, frame.rename(columns={"count": "other"}))
+    agree(model, frame)

@@ -7,8 +7,10 @@ import numpy as np
 
 from sknorm.backends import collect
 from sknorm.data.categories import Category
+from sknorm.data.checks import feature_names
 from sknorm.data.coded import MISSING
 from sknorm.data.columns import Columns
+from sknorm.data.kinds import Kinds
 from sknorm.data.raw import as_table, open_table
 from sknorm.estimators.fitted import Fitted
 from sknorm.export.onnx.graph import ELEMENTS, TEXT
@@ -29,7 +31,7 @@ def inputs_of(models: Sequence[Fitted], X: Any) -> list[Input]:
         If X has other columns, or if a name cannot be that of an input.
     """
     kinds = models[0].columns.kinds
-    dtypes: list[Any] = [None] * kinds.n_features if X is None else _dtypes(X, kinds.n_features)
+    dtypes: list[Any] = [None] * kinds.n_features if X is None else _dtypes(X, kinds)
     single = _WIDE if any(_needs_float64(each) for each in models) else _NARROW
     kinds_of_levels = {kind for m in models for kind in m.columns.kinds.categories.values()}
     if not kinds_of_levels or (kinds.names is None and kinds_of_levels <= {"number", "nothing"}):
@@ -108,23 +110,33 @@ def _common(dtypes: Sequence[np.dtype]) -> np.dtype:
     return first
 
 
-def _dtypes(X: Any, n_features: int) -> list[Any]:
+def _dtypes(X: Any, kinds: Kinds) -> list[Any]:
     """The dtype of each column of a table as its library hands it out; None of one without values.
 
     Raises
     ------
     ValueError
-        If it has another number of columns.
+        If it has another number of columns, other names, or the names in another order.
     """
     X = as_table(collect(X))
+    names = feature_names(X)
     table = open_table(X)
     if table is None:
         dtype = np.dtype(str(X.dtype).rpartition(".")[2])
         found: list[Any] = [dtype if dtype in ELEMENTS else None] * int(np.shape(X)[-1])
     else:
         found = [_dtype(table.read(place, column, False)) for place, column in table.columns]
-    if len(found) != n_features:
-        raise ValueError(f"X has {len(found)} columns, but the model was fitted to {n_features}.")
+    if len(found) != kinds.n_features:
+        raise ValueError(
+            f"X has {len(found)} columns, but the model was fitted to {kinds.n_features}."
+        )
+    pairs = () if names is None or kinds.names is None else zip(names, kinds.names, strict=True)
+    if other := next((pair for pair in enumerate(pairs) if pair[1][0] != pair[1][1]), None):
+        place, (now, before) = other
+        raise ValueError(
+            f"Column {place} of X is {str(now)!r}, and was {str(before)!r} in fit. Pass "
+            "frame[model.feature_names_in_]."
+        )
     return found
 
 
