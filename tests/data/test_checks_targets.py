@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from sknorm import MLPClassifier, MLPRegressor
@@ -217,3 +218,21 @@ def test_held_out_rows_too_many(binary: Table, estimator: type) -> None:
     model = small(estimator, early_stopping=True, validation_fraction=0.99)
     with pytest.raises(ValueError, match=r"validation_fraction=0\.99.*Change validation_fraction"):
         model.fit(X[:50], y[:50])
+
+
+@pytest.mark.parametrize("dtype", ["Int64", pd.ArrowDtype(pa.int64())], ids=str)
+def test_labels_beyond_float64_stay_apart(binary: Table, dtype: Any) -> None:
+    """scikit-learn makes float64 of nullable integers, in which close identifiers are one."""
+    X, y = binary
+    labels = 2**60 + y
+    column = pd.Series(labels).astype(dtype)
+    for table in X, pd.DataFrame({"number": X[:, 0], "flag": X[:, 1] > 0}):
+        model = small(MLPClassifier).fit(table, column)
+        assert model.classes_.tolist() == [2**60, 2**60 + 1]
+        assert np.array_equal(
+            model.predict(table), small(MLPClassifier).fit(table, labels).predict(table)
+        )
+    parts = small(MLPClassifier).partial_fit(X, column, classes=column.unique())
+    assert parts.classes_.tolist() == [2**60, 2**60 + 1]
+    stored = small(MLPClassifier).fit(X, pd.Series(y).astype("Sparse[int]"))
+    assert stored.classes_.tolist() == [0, 1]

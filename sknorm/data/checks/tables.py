@@ -16,7 +16,7 @@ from sknorm.backends import fetched, is_on_host
 from sknorm.data import raw
 from sknorm.data.checks.coding import Coding, code_array, code_columns
 from sknorm.data.checks.missing import check_stored
-from sknorm.data.checks.targets import check_entries
+from sknorm.data.checks.targets import check_entries, exact
 from sknorm.data.kinds import Kinds
 from sknorm.data.raw.chosen import repeated
 from sknorm.data.raw.content import is_wide
@@ -71,7 +71,7 @@ def check_features(
     if not is_on_host(X):
         X = _check_device_features(estimator, X, reset, at_least, known)
         return X if _is_left_out(y) else (X, check_targets(estimator, X, y))
-    y = fetched(y)
+    y = exact(fetched(y))
     coded = known is not None and bool(known.categories)
     if not (reset or coded) and _is_plain(estimator, X, y) and X.shape[0] >= at_least:
         X = code_array(estimator, X, Coding())
@@ -260,7 +260,7 @@ def check_targets(estimator: Any, X: Any, y: Any) -> Any:
             f"This {type(estimator).__name__} estimator requires y to be passed, but the target y "
             "is None."
         )
-    y = fetched(y)
+    y = exact(fetched(y))
     check_entries(y)
     y = check_array(y, accept_sparse="csr", ensure_2d=False, dtype=None, input_name="y")
     if y.shape[0] != X.shape[0]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from sknorm.data.raw.content import is_wide
 from sknorm.data.raw.entries import DATES_AS_NUMBERS, first_odd, is_date, is_missing, shown
 
 
@@ -42,6 +43,15 @@ def check_entries(y: Any, name: str = "y") -> None:
         raise ValueError(f"Complex data not supported: {name} has dtype {values.dtype}.")
     elif values.dtype.kind in "SO":
         _check_objects(values, name)
+
+
+def exact(y: Any) -> Any:
+    """Nullable integers as NumPy's where they are wide: scikit-learn makes float64 of them."""
+    dtype: Any = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "iu" or not len(y) or y.isna().any():
+        return y
+    values = y.to_numpy(dtype)
+    return values if is_wide(values) else y
 
 
 def as_numbers(values: Any, name: str, hint: str = "") -> np.ndarray:
