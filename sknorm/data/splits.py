@@ -179,6 +179,11 @@ def _positions(side: Any, total: int, kept: np.ndarray | None) -> np.ndarray:
             f"indices or a mask of {total} rows), or (training, held-out) pairs of indices; got "
             f"an array of shape {index.shape} and dtype {index.dtype}."
         )
+    if len(index) == total > 2 and index.min() == 0 and index.max() == 1:
+        raise ValueError(
+            f"validation_fraction holds {total} zeros and ones, which would be the rows 0 and 1 "
+            "again and again. If they are a mask, make them booleans: mask.astype(bool)."
+        )
     if index.min() < 0 or index.max() >= total:
         wrong = int(index.max() if index.max() >= total else index.min())
         raise ValueError(f"validation_fraction names row {wrong}, but X has rows 0 to {total - 1}.")

@@ -150,3 +150,14 @@ def test_a_pair_that_is_in_no_list_is_refused() -> None:
     )
     with pytest.raises(ValueError, match=r"or \(training, held-out\) pairs of indices; got"):
         model.fit(X, Y)
+
+
+@pytest.mark.parametrize("made", [np.array, list, pd.Series], ids=["array", "list", "series"])
+def test_a_mask_of_zeros_and_ones_is_no_list_of_rows(made: Any) -> None:
+    """As row numbers, they would hold out two rows, whatever they mark."""
+    mask = np.arange(len(X)) % 10 == 0
+    model = MLPRegressor(early_stopping=True, validation_fraction=made(mask.astype(int)))
+    with pytest.raises(ValueError, match=r"holds 120 zeros and ones.*mask\.astype\(bool\)"):
+        model.fit(X, Y)
+    assert sides(made(mask)) == (108, np.flatnonzero(mask).tolist())
+    assert sides([0, 1]) == (118, [0, 1])
