@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sknorm.estimators.fitted import fitted_of
+from sknorm.estimators.scoring import scoring_name
 
 
 class Curves(NamedTuple):
@@ -25,6 +26,20 @@ class Curves(NamedTuple):
     penalty: np.ndarray
     validation: np.ndarray
     chosen: np.ndarray
+
+
+def asked(estimator: Any) -> dict[str, Any]:
+    """What curves are read by, as the parameters have it now."""
+    return {
+        "scoring": scoring_name(estimator.scoring),
+        "solver": estimator.solver,
+        "swa_fraction": float(estimator.swa_fraction),
+    }
+
+
+def asked_in_fit(estimator: Any) -> dict[str, Any]:
+    """The same as it was in fit: parameters that were set since change no curve."""
+    return fitted_of(estimator).asked or asked(estimator)
 
 
 def curves_of(estimator: Any) -> Curves:
@@ -76,7 +91,9 @@ def _chosen(estimator: Any, loss: np.ndarray, validation: np.ndarray) -> np.ndar
     last = len(losses) - 1 - np.argmax(np.isfinite(losses)[::-1], axis=0)
     chosen = 1.0 + first + np.where(watched, best, last)
     highest = np.where(np.isfinite(scores), scores, -np.inf).max(axis=0, initial=-np.inf)
-    if estimator.swa_fraction and not (watched.all() and _was_best(estimator, highest)):
+    if asked_in_fit(estimator)["swa_fraction"] and not (
+        watched.all() and _was_best(estimator, highest)
+    ):
         chosen[:] = np.nan
     return chosen
 

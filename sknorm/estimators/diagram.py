@@ -9,9 +9,8 @@ import numpy as np
 
 from sknorm._sklearn import AttrsDict
 from sknorm.estimators import attributes, recipe, sparkline
-from sknorm.estimators.curves import Curves, as_array, curves_of
+from sknorm.estimators.curves import Curves, as_array, asked_in_fit, curves_of
 from sknorm.estimators.fitted import Fitted, fitted_of
-from sknorm.estimators.scoring import scoring_name
 
 _LARGE = ("coefs_", "intercepts_")  # computed when they are asked for; a diagram shows shapes
 _LEFT_OUT = ("network_", "feature_importances_", *_LARGE)
@@ -89,7 +88,7 @@ def _facts(estimator: Any, fitted: Fitted, curves: Curves) -> Iterator[tuple[str
     yield "loss", f"{estimator.loss_:.4g}"
     if estimator.best_validation_score_ is not None:
         score = f"{estimator.best_validation_score_:.4g}"
-        yield "held-out score", f"{score} at best, {scoring_name(estimator.scoring)}"
+        yield "held-out score", f"{score} at best, {asked_in_fit(estimator)['scoring']}"
     became = [f"{n}={v!r}" for n, v in values.items() if recipe.is_auto(getattr(estimator, n))]
     if became:
         yield '"auto" became', ", ".join(became)

@@ -41,6 +41,9 @@ class Fitted:
         Which of the trained members these are; empty if they are all.
     averages_raw : bool
         Whether predictions are of the members' mean raw outputs, rather than means of predictions.
+    asked : dict
+        What curves are read by, as it was in fit: the scoring as messages show it, the solver and
+        the share of averaged epochs. Empty in models of earlier versions.
     """
 
     network: Network
@@ -55,6 +58,7 @@ class Fitted:
     drawn: dict[str, tuple[float, ...]] = field(default_factory=dict)
     places: tuple[int, ...] = ()
     averages_raw: bool = False
+    asked: dict[str, Any] = field(default_factory=dict)
 
     def chosen(self, weights: np.ndarray) -> "Fitted":
         """The members of positive weight (K,), which they have in predictions."""

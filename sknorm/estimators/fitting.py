@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import RandomState
 from sklearn.utils import check_random_state
 
-from sknorm.estimators import build, recipe
+from sknorm.estimators import build, curves, recipe
 from sknorm.estimators.combinations import check_precision
 from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.held_out import hold_out
@@ -105,6 +105,7 @@ def fitted_model(
         members,
         {name: getattr(estimator, name) for name in recipe.AUTO},
         drawn=drawn,
+        asked=curves.asked(estimator),
     )
 
 

@@ -61,7 +61,7 @@ _NAMED: dict[Any, tuple[str, ...]] = {  # of what is no dataclass of plain value
 }
 # Fields that an older version may not know, whose defaults then mean what it did.
 _LATER: dict[str, tuple[str, ...]] = {
-    "Fitted": ("member_seeds", "weights", "drawn", "places", "averages_raw"),
+    "Fitted": ("member_seeds", "weights", "drawn", "places", "averages_raw", "asked"),
     "Columns": ("categories", "bins"),
     "Kinds": ("categories", "empty"),
     "Architecture": ("residual", "embedding", "categories"),

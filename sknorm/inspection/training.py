@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from sknorm.estimators.curves import curves_of, mean_of
+from sknorm.estimators.curves import asked_in_fit, curves_of, mean_of
 from sknorm.inspection.arguments import fitted_network
 from sknorm.inspection.display import Display
 from sknorm.inspection.style import (
@@ -107,14 +107,15 @@ class TrainingHistoryDisplay(Display):
         network = fitted_network(estimator, f"{cls.__name__}.from_estimator")
         curves = curves_of(network)
         penalty = np.where(np.isfinite(curves.penalty), curves.penalty, 0.0)
-        by_loss = network.scoring == "loss"
+        asked = asked_in_fit(network)
+        by_loss = asked["scoring"] == "scoring='loss'"
         validation = -curves.validation if by_loss else curves.validation
         return cls(
             curves.loss - penalty,
             validation if np.isfinite(validation).any() else None,
             curves.chosen,
-            _name(network.scoring),
-            network.solver == "lbfgs",
+            "loss" if by_loss else _name(asked["scoring"]),
+            asked["solver"] == "lbfgs",
         )
 
     def _draw(self, ax: Any, *, alone: bool) -> None:
@@ -163,10 +164,10 @@ class TrainingHistoryDisplay(Display):
         return [ax.axvline(middle, color=GREY, linestyle=":", linewidth=1.2, label=text)]
 
 
-def _name(scoring: Any) -> str:
-    if scoring is None:
-        return "score"
-    return scoring if isinstance(scoring, str) else getattr(scoring, "__name__", "score")
+def _name(scoring: str) -> str:
+    """What other scores are called, of the parameter as messages show it."""
+    name = scoring.removeprefix("scoring=").strip("'")
+    return name if name.isidentifier() and name not in ("None", "loss") else "score"
 
 
 def _draw(ax: Any, values: np.ndarray, color: str, label: str, style: str = "-") -> Any:

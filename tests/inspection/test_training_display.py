@@ -1,5 +1,6 @@
 """Training curves: what is read, and what is marked."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from sknorm import MLPClassifier, MLPRegressor
 from sknorm.estimators.curves import curves_of, mean_of
+from sknorm.estimators.diagram import summary
 from sknorm.inspection import TrainingHistoryDisplay
 
 QUICK: dict[str, Any] = {"preset": "sklearn", "learning_rate": "cosine", "random_state": 0}
@@ -87,3 +89,22 @@ def test_losses_that_fall_by_orders_of_magnitude_have_a_logarithmic_axis() -> No
 def test_iterations_are_called_so(table: Any) -> None:
     model = MLPRegressor(solver="lbfgs", max_iter=500, preset="sklearn", tol=1.0).fit(*table)
     assert TrainingHistoryDisplay.from_estimator(model).plot().ax_.get_xlabel() == "Iteration"
+
+
+def test_parameters_that_are_set_after_fit_change_no_picture(table: Any) -> None:
+    """`sknorm.save` asks for another scoring, where it is a function."""
+    X, y = table
+
+    def closeness(model: Any, X: np.ndarray, y: np.ndarray) -> float:
+        return 1.0 / (1.0 + np.abs(y - model.predict(X)).mean())
+
+    model = MLPRegressor(early_stopping=True, scoring=closeness, max_iter=4, **QUICK).fit(X, y)
+    before = TrainingHistoryDisplay.from_estimator(model)
+    model.set_params(scoring="loss", solver="lbfgs", swa_fraction=0.5)
+    for each in model, pickle.loads(pickle.dumps(model)):
+        display = TrainingHistoryDisplay.from_estimator(each).plot()
+        np.testing.assert_array_equal(display.validation, before.validation)
+        assert display.score_ax_.get_ylabel() == "Held-out closeness"
+        assert display.ax_.get_xlabel() == "Epoch"
+        assert display.chosen_epochs.tolist() == before.chosen_epochs.tolist()
+        assert "at best, scoring=closeness<" in summary(each)
