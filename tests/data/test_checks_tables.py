@@ -152,3 +152,17 @@ def test_complex_tables(binary: Table, estimator: type) -> None:
     X, y = binary
     with pytest.raises(ValueError, match="Complex data not supported"):
         small(estimator).fit(X + 1j, y)
+
+
+@each_estimator
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
+def test_frames_in_another_byte_order(binary: Table, estimator: type, dtype: Any) -> None:
+    """Such as frames that were read from FITS files."""
+    X, y = binary
+    table = frame(pd, (4.0 * X).astype(dtype))
+    other = table.astype(np.dtype(dtype).newbyteorder("S"))
+    model, swapped = small(estimator).fit(table, y), small(estimator).fit(other, y)
+    for rows in slice(3), slice(None):
+        expected = model.predict(table[rows])
+        assert np.array_equal(swapped.predict(other[rows]), expected)
+        assert np.array_equal(model.predict(other[rows]), expected)

@@ -121,10 +121,11 @@ def _check_numbers(
     }
     with _naming_entries(X), _naming_order(estimator, X):
         if _is_left_out(y):
-            return validate_data(estimator, X, **settings), y
+            return _native(validate_data(estimator, X, **settings)), y
         # scikit-learn adds up y, whose range has its own check
         with np.errstate(over="ignore", invalid="ignore"):
-            return validate_data(estimator, X, y, multi_output=True, **settings)
+            X, y = validate_data(estimator, X, y, multi_output=True, **settings)
+        return _native(X), y
 
 
 def _check_array(estimator: Any, X: Any, coding: Coding) -> Any:
@@ -138,6 +139,12 @@ def _check_array(estimator: Any, X: Any, coding: Coding) -> Any:
     X = _without_duplicates(X)
     check_stored(estimator, X)
     return X
+
+
+def _native(X: Any) -> Any:
+    """A table in the machine's byte order, which frames that were read from files may lack."""
+    native = getattr(X.dtype, "isnative", True)
+    return X if native else X.astype(X.dtype.newbyteorder("="))
 
 
 @contextmanager
