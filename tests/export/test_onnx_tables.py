@@ -212,3 +212,14 @@ def test_tables_of_other_columns_are_refused() -> None:
     with pytest.raises(ValueError, match="Column 1 of X is 'other', and was 'count' in fit"):
         sknorm.to_onnx(model, frame.rename(columns={"count": "other"}))
     agree(model, frame)
+
+
+@pytest.mark.parametrize("dtype", [">f8", np.longdouble], ids=str)
+def test_columns_of_a_dtype_that_graphs_lack(dtype: Any) -> None:
+    """Their inputs are typed as without a table."""
+    for frame in FRAME[["last", "label"]], FRAME[["last", "few"]]:
+        odd = frame.astype({"last": dtype})
+        model = regressor().fit(odd, TARGET)
+        types = [each.type for each in session_of(sknorm.to_onnx(model, odd)).get_inputs()]
+        assert types[0] == "tensor(double)"
+        agree(model, frame)

@@ -122,8 +122,8 @@ def _dtypes(X: Any, kinds: Kinds) -> list[Any]:
     names = feature_names(X)
     table = open_table(X)
     if table is None:
-        dtype = np.dtype(str(X.dtype).rpartition(".")[2])
-        found: list[Any] = [dtype if dtype in ELEMENTS else None] * int(np.shape(X)[-1])
+        dtype = _of_graphs(np.dtype(str(X.dtype).rpartition(".")[2]))
+        found: list[Any] = [dtype] * int(np.shape(X)[-1])
     else:
         found = [_dtype(table.read(place, column, False)) for place, column in table.columns]
     if len(found) != kinds.n_features:
@@ -148,5 +148,11 @@ def _dtype(content: Any) -> Any:
     if content.holds == "boolean":
         return np.dtype(bool) if content.values.min() >= 0 else _NARROW
     if content.levels is None:
-        return content.values.dtype
-    return np.asarray(content.levels).dtype if content.values.min() >= 0 else _WIDE
+        return _of_graphs(content.values.dtype)
+    return _of_graphs(np.asarray(content.levels).dtype) if content.values.min() >= 0 else _WIDE
+
+
+def _of_graphs(dtype: np.dtype) -> np.dtype | None:
+    """A dtype as graphs have it, in whatever byte order; None if they have none like it."""
+    native = dtype.newbyteorder("=")
+    return native if native in ELEMENTS else None
