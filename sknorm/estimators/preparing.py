@@ -59,12 +59,13 @@ def check_continues(model: Any, target: Target, previous: Fitted) -> None:
             f"input_dropout={model.input_dropout} drops numbers, which the model to go on with "
             "embeds (n_bins). Set it to 0, or fit a new estimator (warm_start=False)."
         )
-    before = previous.resolved.get("n_bins", model.n_bins)
-    if before != model.n_bins:
-        raise ValueError(
-            f"n_bins={model.n_bins!r}, but the model to go on with was trained under {before!r}. "
-            "Keep it, or fit a new estimator (warm_start=False)."
-        )
+    for name in ("n_bins", "scaling"):  # what the columns are learned by
+        now = getattr(model, name)
+        if (before := previous.resolved.get(name, now)) != now:
+            raise ValueError(
+                f"{name}={now!r}, but the model to go on with was trained under {before!r}. "
+                "Keep it, or fit a new estimator (warm_start=False)."
+            )
     architecture = build.architecture(model, target, previous.columns)
     build.check_continues(previous.network, architecture, model.n_members)
 

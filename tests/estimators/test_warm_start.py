@@ -134,6 +134,24 @@ def test_scaling_of_the_columns_is_kept(binary: Table, estimator: type) -> None:
 
 
 @each_estimator
+@pytest.mark.parametrize("scaling", ["robust", None], ids=str)
+def test_another_scaling_is_refused(binary: Table, estimator: type, scaling: Any) -> None:
+    """The columns would keep theirs, and ``resolved_params_`` name the other one."""
+    X, y = binary
+    model = small(estimator).fit(X, y)
+    expected = outputs(model, X)
+    model.set_params(scaling=scaling)
+    for train in model.fit, model.partial_fit:
+        with pytest.raises(ValueError, match=f"scaling={scaling!r}, but .* under 'standard'"):
+            train(X, y)
+    assert model.resolved_params_["scaling"] == "standard"
+    np.testing.assert_array_equal(outputs(model, X), expected)
+    model.set_params(scaling="standard", preset="fast", n_bins=None, activation="relu")
+    model.set_params(dropout=0.0).fit(X, y).set_params(scaling="auto").fit(X, y)
+    assert model.resolved_params_["scaling"] == "standard"
+
+
+@each_estimator
 @each_solver
 def test_fits_end_at_max_iter(estimator: type, solver: str) -> None:
     settings = {"solver": solver, "early_stopping": False, "n_iter_no_change": np.inf}
