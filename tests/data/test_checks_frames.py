@@ -81,6 +81,33 @@ def frame(column: Any) -> Any:
     return (pa.table if isinstance(column, pa.Array) else library)({"n": [0, 1, 2], "c": column})
 
 
+SPANS: dict[str, Any] = {
+    "dates": pd.Series(pd.date_range("2020", periods=3)),
+    "zoned dates": pd.Series(pd.date_range("2020", periods=3, tz="UTC")),
+    "Python's dates": objects(DAY, None, DAY),
+    "periods": pd.Series(pd.period_range("2020", periods=3)),
+    "periods as objects": objects(*pd.period_range("2020", periods=2), pd.NaT),
+    "times": objects(datetime.time(1), datetime.time(2, 30), None),
+    "Arrow times": pd.Series([datetime.time(1)] * 3, dtype=pd.ArrowDtype(pa.time64("us"))),
+    "durations": pd.Series(pd.to_timedelta([1, 2, 3])),
+    "Python's durations": objects(datetime.timedelta(1), None, datetime.timedelta(2)),
+}
+
+
+@pytest.mark.parametrize("name", SPANS)
+def test_what_a_message_says_of_dates_works(name: str) -> None:
+    """Its code makes a frame of numbers, in which a column that it fills is not to be dropped."""
+    table = frame(SPANS[name])
+    with pytest.raises(ValueError, match="into numbers first") as error:
+        check(table)
+    advice = str(error.value).partition("into months: ")[2]
+    code, _, rest = advice.replace(" and frame[", "; frame[").partition(" (pandas.to_datetime")
+    exec(code, {"frame": table, "pandas": pd})
+    drops = "Then drop the column" in rest
+    assert drops == ("days" in table)
+    check(table.drop(columns="c") if drops else table)
+
+
 @pytest.mark.parametrize("name", REFUSED)
 @pytest.mark.parametrize("chosen", ["from_dtype", None], ids=str)
 def test_columns_that_no_network_takes(name: str, chosen: Any) -> None:

@@ -8,17 +8,26 @@ from sknorm.data.raw.entries import InvalidEntryError, is_missing, is_number, sh
 
 def dates(place: Place, value: Any, row: int) -> ValueError:
     """Of dates, times, periods and durations."""
-    code = place.series
+    code, loose = place.series, str(place.dtype) == "object"
     if hasattr(value, "total_seconds"):
-        lines = f"{code} = {code}.dt.total_seconds()"
+        durations = f"pandas.to_timedelta({code})" if loose else code
+        lines = f"{code} = {durations}.dt.total_seconds()"
+    elif hasattr(value, "hour") and not hasattr(value, "year"):  # a time of day
+        hours = "lambda t: t.hour + t.minute / 60, na_action='ignore'"
+        lines = f"{code} = {code}.map({hours})"
     else:
+        made = ""
+        if hasattr(value, "to_timestamp"):  # a period
+            made = f"{code} = {code}.map(lambda p: p.to_timestamp(), na_action='ignore')"
+        elif loose:
+            made = f"{code} = pandas.to_datetime({code})"
         days = f"frame['days'] = ({code} - {code}.min()).dt.days"
-        lines = f"{days} and frame['month'] = {code}.dt.month"
+        lines = f"{made}{'; ' * bool(made)}{days} and frame['month'] = {code}.dt.month"
     return _refusal(
         place, value, row,
         "Turn dates and durations into numbers first, for example into days since a date and "
         f"into months: {place.made_frame}{lines} (pandas.to_datetime makes dates of text and of "
-        "Python's dates). Then drop the column.",
+        f"Python's dates).{' Then drop the column.' * ('days' in lines)}",
     )  # fmt: skip
 
 
