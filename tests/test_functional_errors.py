@@ -15,6 +15,7 @@ from sknorm.functional import (
     instance_norm_backward,
     layer_norm,
     layer_norm_backward,
+    merge_statistics,
 )
 
 X = np.arange(24.0).reshape(4, 6)
@@ -126,3 +127,20 @@ def test_gradient_of_another_shape() -> None:
     _, cache = batch_norm(X)
     with pytest.raises(ValueError, match=r"dy has shape \(6, 4\), but x and y had shape \(4, 6\)"):
         batch_norm_backward(X.T, cache)
+
+
+def test_masked_entries() -> None:
+    """The number under a mask is not to be taken for an entry."""
+    masked = np.ma.array(X, mask=X == 3.0)
+    for norm in batch_norm, layer_norm, grouped, instance_norm:
+        with pytest.raises(ValueError, match=r"x has masked entries, .* sample_weight of zero"):
+            norm(masked)
+        np.testing.assert_array_equal(norm(np.ma.array(X))[0], norm(X)[0])
+    with pytest.raises(ValueError, match="sample_weight has masked entries"):
+        batch_norm(X, sample_weight=np.ma.array(np.ones(4), mask=[1, 0, 0, 0]))
+    with pytest.raises(ValueError, match="means has masked entries"):
+        merge_statistics(masked, X, np.ones(4))
+    with pytest.raises(ValueError, match="counts has masked entries"):
+        merge_statistics(X, X, np.ma.array(np.ones(4), mask=[1, 0, 0, 0]))
+    with pytest.raises(ValueError, match="dy has masked entries"):
+        batch_norm_backward(masked, batch_norm(X)[1])

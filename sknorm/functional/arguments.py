@@ -5,6 +5,7 @@ import operator
 from numbers import Real
 from typing import Any
 
+import numpy as np
 from array_api_compat import array_namespace, device
 
 from sknorm.backends import as_array
@@ -16,7 +17,7 @@ _LIGHTEST = 2.0**-60  # weight of a row, beside the largest
 
 def floating(values: Any, name: str) -> Any:
     """An array of real floating dtype; integers become the library's default float."""
-    array = as_array(values)
+    array = as_array(_unmasked(values, name))
     xp = array_namespace(array)
     if not xp.isdtype(array.dtype, "real floating"):
         if not xp.isdtype(array.dtype, ("integral", "bool")):
@@ -26,6 +27,16 @@ def floating(values: Any, name: str) -> Any:
         default = xp.__array_namespace_info__().default_dtypes()["real floating"]
         array = xp.astype(array, default)
     return array
+
+
+def _unmasked(values: Any, name: str) -> Any:
+    """Refuse masked entries, under which any number may stand."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} has masked entries, which are no numbers. Fill them, with values.filled(...), "
+            "or leave rows out of batch_norm with a sample_weight of zero."
+        )
+    return values
 
 
 def normalizable(x: Any) -> Any:
@@ -92,7 +103,7 @@ def beside(values: Any, name: str, x: Any) -> Any:
 
 def alike(values: Any, name: str, x: Any) -> Any:
     """``values`` as an array of the library of ``x``, on its device if it was of no library."""
-    array = as_array(values)
+    array = as_array(_unmasked(values, name))
     if array is not values:
         return array_namespace(x).asarray(array.tolist(), device=device(x))
     try:
