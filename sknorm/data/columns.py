@@ -235,11 +235,23 @@ class Columns:
 
     def engine_table(self, backend: Backend, X: Any) -> Any:
         """A table as kernels take it."""
+        self.check_sparse(X)
         table = engine_table(backend, X)
         if self.known and not isinstance(table, CodedRows):  # which says that nothing is missing
             none = np.zeros((X.shape[0], 1), dtype=np.int32)
             return CodedRows(table, backend.asarray(none))
         return table
+
+    def check_sparse(self, X: Any) -> None:
+        """Refuse a sparse table where networks have inputs that say which numbers are missing."""
+        if not (sparse.issparse(X) and self.known):
+            return
+        column = min(each.feature for each in self.known)
+        label = str(column) if self.names is None else repr(str(self.names[column]))
+        raise ValueError(
+            f"X is sparse, but column {label} missed values in fit, of which sparse tables have "
+            "none. Pass a dense table, such as X.toarray()."
+        )
 
     @cached_property
     def known(self) -> tuple[Category, ...]:

@@ -81,6 +81,8 @@ def check_rows(
     known = None if previous is None else previous.columns.kinds
     X, y, names = _checked(checked, given, known, at_least)
     header = _header(checked)
+    if previous is not None:
+        previous.columns.check_sparse(X)
     weight = checks.check_weights(given.weight, X)
     groups = None if given.groups is None else checks.check_groups(given.groups, X)
     positions, total = None, int(X.shape[0])

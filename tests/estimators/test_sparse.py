@@ -295,3 +295,30 @@ def test_what_all_rows_share_is_computed_once() -> None:
     first = model.network_._folded._origin[2]
     model.predict(X[1:2])
     assert model.network_._folded._origin[2] is first
+
+
+@each_estimator
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_sparse_rows_for_a_model_that_knows_gaps_are_refused(
+    table: Table, estimator: type, scaling: str
+) -> None:
+    """They have no place for the input that says what is missing."""
+    X, y = table
+    gaps = np.where(X == 0.0, np.nan, X)
+    rows = sparse.csr_array(X)
+    model = small(estimator, scaling=scaling, n_bins=None, max_iter=2).fit(gaps, y)
+    match = r"X is sparse, but column 0 missed values in fit.*X\.toarray\(\)"
+    with pytest.raises(ValueError, match=match):
+        model.predict(rows)
+    with pytest.raises(ValueError, match=match):
+        model.partial_fit(gaps[:1], y[:1]).partial_fit(rows, y)
+    with pytest.raises(ValueError, match=match):
+        small(estimator, scaling=scaling, n_bins=None).fit(gaps, y, X_val=rows, y_val=y)
+    with pytest.raises(ValueError, match=match):
+        model.set_params(warm_start=True).fit(rows, y)
+
+
+def test_sparse_targets_of_a_regressor_are_refused(table: Table) -> None:
+    X, y = table
+    with pytest.raises(ValueError, match=r"y is sparse\. Pass y\.toarray\(\)"):
+        small(MLPRegressor).fit(X, sparse.csr_array(y[:, None] * 1.0))

@@ -60,8 +60,10 @@ def as_numbers(values: Any, name: str, hint: str = "") -> np.ndarray:
     Raises
     ------
     ValueError
-        That names the first value that is no finite number, and its row.
+        That names the first value that is no finite number, and its row; or if values are sparse.
     """
+    if sparse.issparse(values):
+        raise ValueError(f"{name} is sparse. Pass {name}.toarray().")
     check_entries(values, name)
     found = np.asarray(values)
     if found.dtype.kind in "mM":
