@@ -287,7 +287,7 @@ def _scale(
         statistics.check_range(X, labels)
         width = int(numbers(X).shape[1])
         nothing, varying = np.zeros(width), np.zeros(width, dtype=bool)
-        return Learned(nothing, np.ones(width), nothing, _means(X), varying), None
+        return Learned(nothing, np.ones(width), nothing, _means(X, weight), varying), None
     seen = statistics.gather(X, weight, labels)
     return _standard(seen, labels), seen
 
@@ -338,17 +338,19 @@ def _vary(X: Any, among: np.ndarray, middle: np.ndarray) -> np.ndarray:
     return np.array(far, dtype=bool)
 
 
-def _means(X: Any) -> np.ndarray:
-    """Means of the columns, without regard to what is missing."""
+def _means(X: Any, weight: np.ndarray | None) -> np.ndarray:
+    """Means of the columns under row weights (n,), without regard to what is missing."""
     table = numbers(X)
     total, count = np.zeros(int(table.shape[1])), np.zeros(int(table.shape[1]))
     if sparse.issparse(table):  # in which nothing is missing, now or later
         return total
     backend = resolve(table)
+    own = None if weight is None else weight[:, None] / weight.max()
     for start in range(0, X.shape[0], _ROWS):
         stop = min(start + _ROWS, X.shape[0])
         values = backend.to_numpy(chunk(X, start, stop)).astype(np.float64)
         here = ~np.isnan(values)
-        total += np.where(here, values, 0.0).sum(axis=0)
-        count += here.sum(axis=0)
-    return total / np.maximum(count, 1)
+        share = here if own is None else here * own[start:stop]
+        total += (np.where(here, values, 0.0) * share).sum(axis=0)
+        count += share.sum(axis=0)
+    return total / np.where(count > 0.0, count, 1.0)

@@ -88,8 +88,8 @@ def test_columns_without_any_value(scaling: str | None) -> None:
     assert np.isfinite(got).all() and np.ptp(got[:, 1]) == 0.0 and np.ptp(got[:, 0]) > 0.0
 
 
-@pytest.mark.parametrize("scaling", ["robust", "standard"])
-def test_whole_weights_are_repeated_rows(scaling: str) -> None:
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_whole_weights_are_repeated_rows(scaling: str | None) -> None:
     rng = np.random.default_rng(0)
     X, weight = rng.normal(size=(60, 3)), rng.integers(1, 4, 60)
     X[::5, 2] = np.nan
