@@ -187,9 +187,22 @@ def check_classes(y: Any) -> np.ndarray:
         return y  # labels beyond doubt; a closer look takes longer than a training step
     checks.check_labels(np.asarray(y))
     if type_of_target(y, input_name="y").startswith("multilabel"):
-        return np.asarray(y)
+        return _zeros_and_ones(np.asarray(y))
     y = column_or_1d(y, warn=True)
     check_classification_targets(y)
+    return y
+
+
+def _zeros_and_ones(y: np.ndarray) -> np.ndarray:
+    """Refuse a label indicator matrix of two other numbers, which scikit-learn takes for one."""
+    other = (y != 0) & (y != 1)
+    if other.any():
+        row, column = (int(i[0]) for i in np.nonzero(other))
+        raise ValueError(
+            "A label indicator matrix holds zeros and ones, but y holds "
+            f"{y[row, column].item()!r} at row {row} of column {column}. If the larger number "
+            "says that a row has a label, pass (y == y.max()).astype(int)."
+        )
     return y
 
 

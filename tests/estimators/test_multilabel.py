@@ -187,3 +187,20 @@ def test_searches_and_cross_validation(labels: Table) -> None:
     assert search.fit(X, y).predict(X).shape == y.shape
     held = cross_val_predict(small(), X, y, cv=3, method="predict_proba")
     assert held.shape == y.shape and roc_auc_score(y, held) > 0.9
+
+
+@pytest.mark.parametrize("numbers", [(-1, 1), (0, 2), (-1.0, 0.0)], ids=str)
+@pytest.mark.parametrize("container", [np.asarray, sparse.csr_array], ids=["dense", "sparse"])
+def test_indicators_of_other_numbers_are_refused(
+    labels: Table, numbers: Any, container: Any
+) -> None:
+    """A probability of -1 or 2 has no loss: all labels came out alike, without a word."""
+    X, y = labels
+    other = container(np.array(numbers)[y])
+    message = r"holds zeros and ones, but y holds .* at row .*\(y == y\.max\(\)\)\.astype\(int\)"
+    with pytest.raises(ValueError, match=message):
+        small().fit(X, other)
+    with pytest.raises(ValueError, match=message):
+        small().partial_fit(X, other, classes=[0, 1, 2])
+    with pytest.raises(ValueError, match=f"y_val: .*{message}"):
+        small(early_stopping=True).fit(X, y, X_val=X, y_val=other)
