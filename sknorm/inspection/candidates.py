@@ -142,11 +142,13 @@ def key(value: Any) -> Any:
     """What tells values apart, also those that cannot be hashed."""
     if _is_number(value):
         return float(value)
+    if isinstance(value, bool | np.bool_):  # which equal 0 and 1
+        return bool, bool(value)
     try:
         hash(value)
     except TypeError:
         return repr(value)
-    return value if isinstance(value, str | tuple | bool | type(None)) else repr(value)
+    return value if isinstance(value, str | tuple | type(None)) else repr(value)
 
 
 def label(value: Any) -> str:

@@ -129,6 +129,16 @@ def test_values_of_any_kind_are_labels() -> None:
     assert [t.get_text() for t in display.ax_.get_xticklabels()] == axis.labels
 
 
+def test_booleans_are_apart_from_zero_and_one() -> None:
+    """They equal these, and a cell had the candidates of both."""
+    values = [True, 1, 0, False, np.True_]
+    axis = axis_of("p", [{"p": value} for value in values])
+    assert axis.labels == ["0", "1", "True", "False"] and not axis.is_numeric
+    folds = [[0.1, 0.1], [0.9, 0.9], [0.3, 0.3], [0.5, 0.5], [0.2, 0.2]]
+    display = look(Search([{"p": value} for value in values], folds))
+    np.testing.assert_allclose(display.cells.scores, [[0.3, 0.9, 0.2, 0.5]])
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [([1e-4, 1e-3, 1e-2], True), ([0.0, 1e-3, 1.0], False), ([1, 50, 100], False), ([1, 2], False)],
