@@ -217,7 +217,15 @@ def asks_for_calibration(estimator: Any) -> bool:
 def calibrates(estimator: Any) -> bool:
     """Whether a classifier scales its raw outputs by held-out rows, where it has some."""
     auto = is_auto(getattr(estimator, "calibration", None)) and not is_plain(estimator)
-    return auto or asks_for_calibration(estimator)
+    return (auto and watches(estimator)) or asks_for_calibration(estimator)
+
+
+def watches(estimator: Any) -> bool:
+    """Whether held-out rows, where there are some, may change a model.
+
+    With ``early_stopping=False``, those that ``fit`` is given are there to be scored alone.
+    """
+    return is_auto(estimator.early_stopping) or bool(estimator.early_stopping)
 
 
 def stops_early(estimator: Any, facts: Facts) -> bool:

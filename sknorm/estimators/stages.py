@@ -112,7 +112,8 @@ class Training(NamedTuple):
     @property
     def selects(self) -> bool:
         """Whether they, which are the same for all members then, select some."""
-        return self.model.member_space is not None and self.model.n_members > 1
+        several = self.model.member_space is not None and self.model.n_members > 1
+        return several and recipe.watches(self.model)
 
     def attributes(self, network: Network, *, selects: bool = False) -> dict[str, Any]:
         """What makes an estimator one that is fitted so far; members are selected at the end."""

@@ -91,6 +91,15 @@ def test_auto_calibrates_recipes_that_hold_rows_out(changed: dict[str, Any]) -> 
     assert (recipe.predict_proba(X) != small(calibration=None).fit(X, Y).predict_proba(X)).any()
 
 
+@pytest.mark.parametrize("members", [1, 3])
+def test_rows_that_are_only_to_be_scored_change_nothing(members: int) -> None:
+    """With early_stopping=False, held-out rows may be those that a model is judged by."""
+    model = small(early_stopping=False, n_members=members).fit(X[:300], Y[:300])
+    scored = small(early_stopping=False, n_members=members).fit(X[:300], Y[:300], **HELD)
+    assert scored.validation_scores_ is not None
+    np.testing.assert_array_equal(scored.predict_proba(X), model.predict_proba(X))
+
+
 def test_who_asks_for_it_holds_rows_out() -> None:
     """Under 'auto', tables of so few rows hold out none."""
     model = small(calibration="temperature").fit(*FEW)

@@ -124,6 +124,15 @@ def test_held_out_rows_of_ones_own_choose() -> None:
     assert model.network_.members == len(model.member_weights_) <= 5
 
 
+def test_rows_that_are_only_to_be_scored_choose_nothing() -> None:
+    """With early_stopping=False, held-out rows may be those that a model is judged by."""
+    model = small(early_stopping=False).fit(X[:200], Y[:200])
+    scored = small(early_stopping=False).fit(X[:200], Y[:200], X_val=X[200:], y_val=Y[200:])
+    assert scored.validation_scores_ is not None
+    np.testing.assert_array_equal(scored.member_weights_, model.member_weights_)
+    np.testing.assert_array_equal(scored.predict(X), model.predict(X))
+
+
 def test_default_space() -> None:
     model = small(preset="fast", member_space="default", max_iter=3)
     drawn = model.fit(X, Y).member_params_
