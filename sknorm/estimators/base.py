@@ -196,7 +196,8 @@ class BaseMLP(NetworkMethods, CallbackSupportMixin, DocumentationLinks, Versione
 
         Norms and the scaling of inputs and targets are folded in, so that the usual forward
         pass over ``coefs_``, ``intercepts_``, ``resolved_params_["activation"]`` and
-        ``out_activation_`` gives the predictions. Under layer norm, which does not fold, the
+        ``out_activation_`` gives the predictions; with ``residual``, hidden layers of the width of
+        the one before add its output to theirs. Under layer norm, which does not fold, the
         weights as trained; with categories, with embedded numbers, and under ``scaling='robust'``,
         those of the first layer are for inputs as the network sees them. With several members,
         arrays of shape (n_members, fan_in, fan_out).

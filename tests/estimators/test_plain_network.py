@@ -120,3 +120,15 @@ def test_float32_networks_fold_to_float32(binary: Table, estimator: type, settin
     assert {w.dtype for w in [*fitted.coefs_, *fitted.intercepts_]} == {np.dtype(np.float32)}
     predicted = fitted.predict_proba(X)[:, 1] if estimator is MLPClassifier else fitted.predict(X)
     np.testing.assert_allclose(plain_outputs(fitted, X)[:, 0], predicted, atol=1e-4)
+
+
+def test_residual_layers_add_the_output_of_the_layer_before(regression: Table) -> None:
+    """As the docstring of ``coefs_`` says; the first layer of 8 units adds no columns."""
+    X, y = regression
+    model = fit(MLPRegressor, X, y, hidden_layer_sizes=(8, 8, 6), residual=True)
+    h = X
+    for weight, bias in zip(model.coefs_[:-1], model.intercepts_[:-1], strict=True):
+        out = np.maximum(h @ weight + bias, 0.0)
+        h = out + h if h is not X and out.shape == h.shape else out
+    found = (h @ model.coefs_[-1] + model.intercepts_[-1])[:, 0]
+    np.testing.assert_allclose(found, model.predict(X), rtol=1e-9)
