@@ -282,7 +282,7 @@ def _scale(
 ) -> tuple[Learned, Statistics | None]:
     """The scale of numeric columns, and the statistics that it follows from, if there are any."""
     if scaling == "robust":
-        return _robust(quartiles(X, weight)), None
+        return _robust(quartiles(X, weight), labels), None
     if scaling is None:
         statistics.check_range(X, labels)
         width = int(numbers(X).shape[1])
@@ -316,12 +316,14 @@ def _standard(seen: Statistics, labels: Any) -> Learned:
     return Learned(offset, factor, np.zeros_like(offset), fill, seen.constant)
 
 
-def _robust(found: np.ndarray) -> Learned:
+def _robust(found: np.ndarray, labels: Any) -> Learned:
     """Median, and reciprocal interquartile range; half the range where that is zero."""
     first, median, third, low, high = found
     with np.errstate(over="ignore"):
         spread = np.where(third > first, third - first, high / 2.0 - low / 2.0)
-    usable = (spread >= np.finfo(float).tiny) & np.isfinite(spread)
+    tiny = spread < np.finfo(float).tiny
+    statistics.warn_of_tiny(tiny & (low < high), spread, labels)
+    usable = ~tiny & np.isfinite(spread)
     factor = 1.0 / np.where(usable, spread, 1.0)
     clip = np.full_like(median, _CLIP)
     return Learned(median, factor, clip, np.zeros_like(median), low == high)

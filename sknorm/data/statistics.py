@@ -106,9 +106,7 @@ class Statistics:
         indicator = self.two_valued & ~constant
         scale = np.where(indicator, self.high - self.low, deviation)
         tiny = (scale < _LEAST) & ~constant
-        if tiny.any():
-            column = int(np.argmax(tiny))
-            _warn_of_tiny(_label(names, column), float(scale[column]))
+        warn_of_tiny(tiny, scale, names)
         scale = np.where(constant | tiny, 1.0, scale)
         return np.where(indicator & ~tiny, self.low, self.mean), 1.0 / scale
 
@@ -211,10 +209,15 @@ def _label(names: Any, column: int) -> str:
     return repr(column if names is None else names[column])
 
 
-def _warn_of_tiny(label: str, scale: float) -> None:
+def warn_of_tiny(tiny: np.ndarray, scale: np.ndarray, names: Any) -> None:
+    """Warn of the first column whose scale is so ``tiny`` that it has no reciprocal, if any is."""
+    if not tiny.any():
+        return
+    column = int(np.argmax(tiny))
     warn(
-        f"Column {label} of X varies by {scale:.2g}, less than the smallest normal number "
-        f"({_LEAST:.2g}), so it counts as constant. Multiply it by a power of ten.",
+        f"Column {_label(names, column)} of X varies by {float(scale[column]):.2g}, less than the "
+        f"smallest normal number ({_LEAST:.2g}), so it counts as constant. Multiply it by a power "
+        "of ten.",
     )
 
 

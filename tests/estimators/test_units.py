@@ -81,13 +81,14 @@ def test_float32_columns_of_large_mean(
 
 
 @each_estimator
-def test_denormal_column_counts_as_constant(binary: Table, estimator: type) -> None:
+@pytest.mark.parametrize("scaling", ["standard", "robust"])
+def test_denormal_column_counts_as_constant(binary: Table, estimator: type, scaling: str) -> None:
     X, y = binary
     column = X[:, :1] * 1e-310
-    model = small(estimator)
+    model = small(estimator, scaling=scaling)
     with pytest.warns(UserWarning, match="Column 6 of X varies by"):
         fitted = model.fit(np.hstack([X, column]), y)
-    plain = small(estimator).fit(np.hstack([X, np.zeros_like(column)]), y)
+    plain = small(estimator, scaling=scaling).fit(np.hstack([X, np.zeros_like(column)]), y)
     result = outputs(fitted, np.hstack([X, column]))
     np.testing.assert_allclose(result, outputs(plain, np.hstack([X, np.zeros_like(column)])))
 
