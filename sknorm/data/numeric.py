@@ -53,6 +53,9 @@ class NumericTarget(Target):
         if not standardize:
             return cls(loss, np.zeros(y.shape[1]), np.ones(y.shape[1]), single)
         location, scale = loss.target_units(y, weight)
+        # A mean of equal numbers may be another one by rounding, which counts where they are huge.
+        alike = (y.min(axis=0) == y.max(axis=0)) & (location != 0.0)
+        location = np.where(alike, y[0], location)
         units = TargetUnits.in_use(y, weight, location, scale)
         if partial:
             units = TargetUnits.of(y, weight, loss)

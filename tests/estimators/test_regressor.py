@@ -101,6 +101,17 @@ def test_constant_target_is_predicted(regression: Table, value: float) -> None:
     np.testing.assert_allclose(prediction, value, rtol=1e-3, atol=0.3)
 
 
+@pytest.mark.parametrize("value", [1e60 / 7, -1e300 / 3])
+def test_huge_constant_targets_are_predicted(value: float) -> None:
+    """The mean of so many equal numbers is another one by rounding, far away in float32."""
+    for rows in (200, 333):
+        X = np.random.default_rng(0).normal(size=(rows, 2))
+        model = MLPRegressor(preset="fast", n_bins=None, max_iter=1, random_state=0)
+        y = np.column_stack([X[:, 0], np.full(rows, value)])
+        np.testing.assert_allclose(model.fit(X, y).predict(X)[:, 1], value, rtol=1e-12)
+        assert model.target_mean_[1] == value
+
+
 def test_constant_output_beside_a_varying_one(regression: Table) -> None:
     X, y = regression
     Y = np.column_stack([y, np.full_like(y, 7.0)])
