@@ -35,9 +35,7 @@ def check_table(estimator: Any, X: Any, method: str) -> Any:
     columns = estimator._fitted.columns
     X = move_table(X, estimator.backend)
     checked = (
-        X
-        if isinstance(X, CodedTable)
-        else checks.check_features(estimator, X, reset=False, known=columns.kinds)
+        X if isinstance(X, CodedTable) else checks.check_features(estimator, X, known=columns.kinds)
     )
     columns.warn_of_new_gaps(checked)
     return checked

@@ -104,8 +104,7 @@ def _checked(
         return given.X, checks.check_targets(estimator, given.X, given.y), names
     X = move_table(given.X, estimator.backend)
     names = checks.feature_names(X)
-    how: dict[str, Any] = {"reset": known is None, "known": known}
-    how["unused"] = known is None and given.partial
+    how: dict[str, Any] = {"known": known, "unused": known is None and given.partial}
     X, y = checks.check_features(estimator, X, y=given.y, at_least=at_least, **how)
     checks.check_sparse_backend(X, estimator.backend)
     return X, y, names
@@ -114,7 +113,7 @@ def _checked(
 def view_table(estimator: Any, X: Any) -> View:
     """A checked table, of whose rows views can be fitted to without another check."""
     checked, like = shallow_copy(estimator), X
-    X = checks.check_features(checked, move_table(X, estimator.backend), reset=True)
+    X = checks.check_features(checked, move_table(X, estimator.backend))
     checks.check_sparse_backend(X, estimator.backend)
     if isinstance(X, np.ndarray):
         X = np.ascontiguousarray(X)

@@ -22,12 +22,12 @@ class Checked:
 
     def __init__(self, X: Any, chosen: Any = "from_dtype") -> None:
         self.model = Model(chosen)
-        self.table = check_features(self.model, X, reset=True)
+        self.table = check_features(self.model, X)
         self.kinds = Kinds.of(self.table, feature_names(X))
 
     def again(self, X: Any) -> Any:
         """Another table, checked as in predict."""
-        return check_features(self.model, X, reset=False, known=self.kinds)
+        return check_features(self.model, X, known=self.kinds)
 
 
 def check(X: Any, chosen: Any = "from_dtype") -> Any:

@@ -68,7 +68,7 @@ def test_the_first_entry_that_is_no_number_is_named(kind: str, value: Any) -> No
 @pytest.mark.parametrize("value", [None, np.nan, pd.NA, pd.NaT, "nan"], ids=str)
 def test_missing_values_are_told_as_such(kind: str, value: Any) -> None:
     table, _ = tables(value)[kind]
-    found = check_features(small(), table, reset=True)
+    found = check_features(small(), table)
     assert [(each.feature, each.kind) for each in found.coded] == [(1, "missing")]
     assert (
         np.flatnonzero(found.codes).tolist()
@@ -150,7 +150,7 @@ def test_masked_entries_are_missing(dtype: type) -> None:
     table = np.ma.masked_array(np.column_stack([NUMBERS, NUMBERS]), dtype=dtype)
     small().fit(table, LABELS)
     table[7, 1] = np.ma.masked
-    found = check_features(small(), table, reset=True)
+    found = check_features(small(), table)
     assert found.codes[:, 0].tolist() == [int(row == 7) for row in range(N)]
     assert found.dtype == (np.float32 if dtype == np.float32 else np.float64)
 

@@ -276,7 +276,7 @@ def test_tables_without_rows_or_columns() -> None:
         with pytest.raises(ValueError, match=r"0 feature\(s\).*minimum of 1"):
             check(X)
     with pytest.raises(ValueError, match=r"1 sample\(s\).*minimum of 2"):
-        check_features(Model(), FRAME.iloc[:1], reset=True, at_least=2)
+        check_features(Model(), FRAME.iloc[:1], at_least=2)
     with pytest.raises(ValueError, match=r"LazyFrame.*Pass X.collect\(\)"):
         check(pl.LazyFrame({"a": [1]}))
     for X in (["a", "b"], objects("a", "b"), FRAME["town"]):
@@ -285,14 +285,14 @@ def test_tables_without_rows_or_columns() -> None:
 
 
 def test_targets_are_checked_beside_categories() -> None:
-    X, y = check_features(Model(), FRAME, reset=True, y=[0, 1, 0])
+    X, y = check_features(Model(), FRAME, y=[0, 1, 0])
     assert decode(X, 1) == ["x", "y", None] and y.tolist() == [0, 1, 0]
     with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[3, 2\]"):
-        check_features(Model(), FRAME, reset=True, y=[0, 1])
+        check_features(Model(), FRAME, y=[0, 1])
     with pytest.raises(ValueError, match="requires y to be passed"):
-        check_features(Model(), FRAME, reset=True, y=None)
+        check_features(Model(), FRAME, y=None)
     with pytest.raises(ValueError, match="y contains NaN"):
-        check_features(Model(), FRAME, reset=True, y=[0, np.nan, 1])
+        check_features(Model(), FRAME, y=[0, np.nan, 1])
 
 
 class Foreign:

@@ -28,7 +28,7 @@ def seen(X: np.ndarray, scaling: str | None, weight: np.ndarray | None = None, n
 
 
 def checked(X: object) -> object:
-    return checks.check_features(MLPRegressor(preset="sklearn"), X, reset=True)
+    return checks.check_features(MLPRegressor(preset="sklearn"), X)
 
 
 def test_robust_scaling_is_its_formula() -> None:
@@ -126,9 +126,7 @@ def test_far_values_are_finite_or_refused(scaling: str | None) -> None:
 def test_messages_name_the_column_of_x() -> None:
     """Not its place among the columns that are numeric."""
     X = np.column_stack([np.tile([0.0, 1.0], 20), np.full(40, 1e300)])
-    table = checks.check_features(
-        MLPRegressor(categorical_features=[0], preset="sklearn"), X, reset=True
-    )
+    table = checks.check_features(MLPRegressor(categorical_features=[0], preset="sklearn"), X)
     with pytest.raises(ValueError, match="Column 1 of X reaches"):
         Columns.learn(table, None, None, Reading("standard"))
     with pytest.raises(ValueError, match="Column 'b' of X reaches"):

@@ -30,10 +30,10 @@ def check_pair(X_val: Any, y_val: Any, sample_weight_val: Any) -> None:
             )
 
 
-def check_validation(estimator: Any, X: Any, y: Any, known: Kinds | None = None) -> tuple[Any, Any]:
+def check_validation(estimator: Any, X: Any, y: Any, known: Kinds) -> tuple[Any, Any]:
     """Held-out rows as ``fit`` checks its own, with errors that say X_val and y_val."""
     try:
-        return check_features(estimator, X, reset=False, y=y, known=known)
+        return check_features(estimator, X, y=y, known=known)
     except (TypeError, ValueError) as error:
         kind = ValueError if isinstance(error, ValueError) else TypeError
         raise kind(f"X_val or y_val: {error}") from error

@@ -29,7 +29,6 @@ def check_features(
     estimator: Any,
     X: Any,
     *,
-    reset: bool,
     y: Any = _NO_TARGETS,
     at_least: int = 1,
     known: Kinds | None = None,
@@ -40,17 +39,15 @@ def check_features(
     Parameters
     ----------
     estimator : estimator
-        ``reset`` sets its ``n_features_in_`` and ``feature_names_in_``; otherwise X must fit them.
+        Its ``n_features_in_`` and ``feature_names_in_`` are set, or X must fit them.
         Its ``categorical_features``, "from_dtype" where it has none, say what is a category.
     X : table of any library
-    reset : bool
-        Whether the kinds of the columns are decided here, as in fit.
     y : object
         Left out by default.
     at_least : int
         Rows that are needed.
     known : Kinds or None
-        What the columns were in fit, which they must be again.
+        What the columns were in fit, which they must be again; None decides it here, as in fit.
     unused : bool
         Whether levels of a dtype that have no row are kept.
 
@@ -67,13 +64,16 @@ def check_features(
         If a column is neither numeric nor a category, is not what it was in fit, or has an
         infinite value.
     """
-    known = None if reset else known
     if not is_on_host(X):
-        X = _check_device_features(estimator, X, reset, at_least, known)
+        X = _check_device_features(estimator, X, at_least, known)
         return X if _is_left_out(y) else (X, check_targets(estimator, X, y))
     y = exact(fetched(y))
-    coded = known is not None and bool(known.categories)
-    if not (reset or coded) and _is_plain(estimator, X, y) and X.shape[0] >= at_least:
+    if (
+        known is not None
+        and not known.categories
+        and _is_plain(estimator, X, y)
+        and X.shape[0] >= at_least
+    ):
         X = code_array(estimator, X, Coding())
         return X if _is_left_out(y) else (X, y)
     X = raw.as_table(_with_missing(X))
@@ -81,7 +81,7 @@ def check_features(
     if not _is_left_out(y):
         y = np.asarray(y) if hasattr(y, "__dask_graph__") else y  # which is computed once
         check_entries(y)
-    settings = {"reset": reset, "ensure_min_samples": at_least}
+    settings = {"reset": known is None, "ensure_min_samples": at_least}
     X, y = _check_columns(estimator, X, y, (known, unused), settings)
     return X if _is_left_out(y) else (X, y)
 
@@ -233,9 +233,7 @@ def _check_unique(X: Any) -> None:
     )
 
 
-def _check_device_features(
-    estimator: Any, X: Any, reset: bool, at_least: int, known: Kinds | None
-) -> Any:
+def _check_device_features(estimator: Any, X: Any, at_least: int, known: Kinds | None) -> Any:
     """The same for an array on a device, which never comes to the host."""
     xp = array_namespace(X)
     if X.ndim != 2:
@@ -245,8 +243,8 @@ def _check_device_features(
             raise ValueError("Complex data not supported")
         X = xp.astype(X, xp.float64)
     check_count(estimator, X, at_least)
-    _check_feature_names(estimator, X, reset=reset)
-    _check_n_features(estimator, X, reset=reset)
+    _check_feature_names(estimator, X, reset=known is None)
+    _check_n_features(estimator, X, reset=known is None)
     return code_array(estimator, X, Coding.of(estimator, known, int(X.shape[1]), None))
 
 
