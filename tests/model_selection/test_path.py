@@ -287,7 +287,7 @@ def test_parameters_that_fit_refuses_are_refused_alike(linear: Table) -> None:
         ({"alphas": [np.nan]}, "alphas must be positive"),
         ({"alphas": 0.1}, "alphas must be a sequence"),
         ({"alphas": [[0.2, 0.1]]}, "alphas must be a sequence"),
-        ({"alphas": (alpha for alpha in [0.2, 0.1])}, "alphas must be a sequence"),
+        ({"alphas": {0.2}}, "alphas must be a sequence"),
         ({"n_alphas": 0}, "n_alphas must be an integer from 1 on"),
         ({"n_alphas": 2.5}, "n_alphas must be an integer from 1 on"),
         ({"alpha_min_ratio": 0.0}, r"alpha_min_ratio in \(0, 1\]"),
