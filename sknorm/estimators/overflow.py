@@ -6,7 +6,7 @@ import numpy as np
 from array_api_compat import array_namespace
 
 from sknorm._warnings import warn
-from sknorm.backends import to_host
+from sknorm.backends import is_on_host, to_host
 from sknorm.data.columns import column_labels
 from sknorm.data.table import chunk, materialize, resolve_table
 from sknorm.estimators.fitted import Fitted
@@ -63,7 +63,7 @@ def _means(estimator: Any, X: Any) -> Any:
 
 
 def check_finite(fitted: Fitted, X: Any, mean: Any) -> None:
-    """Look into predictions that overflow: by a value of X without a bound, or by the weights.
+    """Look into predictions on the host that overflow: by a value of X, or by the weights.
 
     Numbers that are standardized, or taken as they are, have no bound, as squashed ones have.
 
@@ -85,7 +85,7 @@ def check_finite(fitted: Fitted, X: Any, mean: Any) -> None:
         If it has none.
     """
     xp = array_namespace(mean)
-    if bool(xp.all(xp.isfinite(mean))):
+    if not is_on_host(mean) or bool(xp.all(xp.isfinite(mean))):  # a look would wait for a device
         return
     lost = np.flatnonzero(to_host(~xp.all(xp.isfinite(mean), axis=1)))
     rows = f"{len(lost)} of the {X.shape[0]} rows" if len(lost) > 1 else f"row {lost[0]}"

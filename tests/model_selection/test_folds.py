@@ -94,9 +94,11 @@ def test_the_network_and_what_is_before_it() -> None:
         assert not has_steps(piped(*steps))
     assert has_steps(piped(None, StandardScaler()))
     check_stackable(model)
-    with pytest.raises(TypeError, match=r"is RandomForestClassifier\. Use scikit-learn"):
+    with pytest.raises(
+        TypeError, match=r"is scikit-learn's RandomForestClassifier\. Use scikit-learn"
+    ):
         check_stackable(RandomForestClassifier())
-    with pytest.raises(TypeError, match="ends in StandardScaler"):
+    with pytest.raises(TypeError, match="ends in scikit-learn's StandardScaler"):
         check_stackable(make_pipeline(StandardScaler()))
 
 

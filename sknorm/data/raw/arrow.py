@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 
 from sknorm.data.raw import refusals
-from sknorm.data.raw.content import Content, Place, booleans, integers, narrow, nothing, used
+from sknorm.data.raw.content import (
+    MOST_UNUSED,
+    Content,
+    Place,
+    booleans,
+    integers,
+    narrow,
+    nothing,
+    used,
+)
 from sknorm.data.raw.levels import read_levels
 from sknorm.data.raw.objects import read_objects
 
@@ -69,6 +78,7 @@ def _is_view(types: Any, dtype: Any) -> bool:
 def _read_dictionary(place: Place, column: Any, *, declared: bool, unused: bool = False) -> Content:
     column = column.combine_chunks()  # of one dictionary
     chunks = getattr(column, "chunks", [column])  # an older combine_chunks leaves one
+    unused = unused and bool(chunks) and len(chunks[0].dictionary) <= MOST_UNUSED
     if not chunks or (chunks[0].null_count == len(chunks[0]) and not unused):
         return nothing(place, len(column), declared=True)
     array = chunks[0]

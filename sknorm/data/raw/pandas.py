@@ -8,7 +8,16 @@ import numpy as np
 
 from sknorm.data.raw import refusals
 from sknorm.data.raw.arrow import read_arrow
-from sknorm.data.raw.content import Content, Place, booleans, integers, narrow, nothing, used
+from sknorm.data.raw.content import (
+    MOST_UNUSED,
+    Content,
+    Place,
+    booleans,
+    integers,
+    narrow,
+    nothing,
+    used,
+)
 from sknorm.data.raw.levels import read_levels
 from sknorm.data.raw.objects import read_objects
 
@@ -98,6 +107,7 @@ def _read_text(place: Place, series: Any) -> Content:
 
 def _read_category(place: Place, array: Any, unused: bool) -> Content:
     codes, categories = array.codes, array.categories
+    unused = unused and len(categories) <= MOST_UNUSED
     if not unused and len(codes) < min(_SCALAR, len(categories)):
         found = sorted(set(codes.tolist()) - {-1})
         ranks = np.array([found.index(code) if code >= 0 else -1 for code in codes.tolist()])

@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 
 from sknorm.data.raw import refusals
-from sknorm.data.raw.content import Content, Place, booleans, integers, narrow, nothing
+from sknorm.data.raw.content import (
+    MOST_UNUSED,
+    Content,
+    Place,
+    booleans,
+    integers,
+    narrow,
+    nothing,
+)
 from sknorm.data.raw.objects import read_objects
 
 
@@ -38,7 +46,8 @@ def read(place: Place, series: Any, unused: bool = False) -> Content:
     if dtype == pl.Boolean:
         return booleans(place, series.cast(pl.Int8).fill_null(-1).to_numpy())
     names_levels = isinstance(dtype, pl.Enum) and len(dtype.categories) > 0
-    if dtype == pl.Null or (series.null_count() == len(series) and not (unused and names_levels)):
+    unused = unused and names_levels and len(dtype.categories) <= MOST_UNUSED
+    if dtype == pl.Null or (series.null_count() == len(series) and not unused):
         coded = dtype in (pl.String, pl.Categorical, pl.Enum)
         return nothing(place, len(series), declared=coded)
     if dtype == pl.String:
