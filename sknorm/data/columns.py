@@ -247,11 +247,14 @@ class Columns:
         if not (sparse.issparse(X) and self.known):
             return
         column = min(each.feature for each in self.known)
-        label = str(column) if self.names is None else repr(str(self.names[column]))
         raise ValueError(
-            f"X is sparse, but column {label} missed values in fit, of which sparse tables have "
-            "none. Pass a dense table, such as X.toarray()."
+            f"X is sparse, but column {self._label(column)} missed values in fit, of which sparse "
+            "tables have none. Pass a dense table, such as X.toarray()."
         )
+
+    def _label(self, feature: int) -> str:
+        """What messages call a column of X."""
+        return str(feature) if self.names is None else repr(str(self.names[feature]))
 
     @cached_property
     def known(self) -> tuple[Category, ...]:
@@ -268,7 +271,7 @@ class Columns:
         new = [feature for feature in found if feature not in known]
         if not new:
             return
-        labels = [str(each) if self.names is None else repr(str(self.names[each])) for each in new]
+        labels = [self._label(feature) for feature in new]
         several = len(new) > 1
         warn(
             f"Column{'s' * several} {', '.join(labels[:5])}{', ...' * (len(new) > 5)} of {name} "

@@ -19,6 +19,7 @@ from sknorm.estimators.fitted import Fitted, shallow_copy
 from sknorm.estimators.stages import Given, Prepared
 
 _HEADER = ("n_features_in_", "feature_names_in_")
+_MOST_UNUSED = 10_000  # levels of a dtype up to which all may be trained by later parts
 
 
 def prepare(estimator: Any, given: Given, previous: Fitted | None = None) -> Prepared:
@@ -104,8 +105,10 @@ def _checked(
         return given.X, checks.check_targets(estimator, given.X, given.y), names
     X = move_table(given.X, estimator.backend)
     names = checks.feature_names(X)
-    how: dict[str, Any] = {"known": known, "unused": known is None and given.partial}
-    X, y = checks.check_features(estimator, X, y=given.y, at_least=at_least, **how)
+    unused = _MOST_UNUSED if known is None and given.partial else 0
+    X, y = checks.check_features(
+        estimator, X, y=given.y, at_least=at_least, known=known, unused=unused
+    )
     checks.check_sparse_backend(X, estimator.backend)
     return X, y, names
 

@@ -28,14 +28,14 @@ class Coding(NamedTuple):
         Columns that are categories whatever their dtype.
     names : ndarray of str or None
         Of the columns.
-    unused : bool
-        Whether levels of a dtype without rows are kept: others may come with them.
+    unused : int
+        Levels of a dtype up to which those without rows are kept: others may come with them.
     """
 
     decide: Callable[[Content], str] = by_dtype
     categories: frozenset[int] = frozenset()
     names: Any = None
-    unused: bool = False
+    unused: int = 0
 
     @classmethod
     def of(cls, estimator: Any, known: Kinds | None, n_features: int, names: Any) -> "Coding":

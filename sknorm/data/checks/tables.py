@@ -32,7 +32,7 @@ def check_features(
     y: Any = _NO_TARGETS,
     at_least: int = 1,
     known: Kinds | None = None,
-    unused: bool = False,
+    unused: int = 0,
 ) -> Any:
     """X (and y) checked, as networks take them.
 
@@ -48,8 +48,8 @@ def check_features(
         Rows that are needed.
     known : Kinds or None
         What the columns were in fit, which they must be again; None decides it here, as in fit.
-    unused : bool
-        Whether levels of a dtype that have no row are kept.
+    unused : int
+        Levels of a dtype up to which those that have no row are kept.
 
     Returns
     -------
@@ -81,43 +81,42 @@ def check_features(
     if not _is_left_out(y):
         y = np.asarray(y) if hasattr(y, "__dask_graph__") else y  # which is computed once
         check_entries(y)
-    settings = {"reset": known is None, "ensure_min_samples": at_least}
-    X, y = _check_columns(estimator, X, y, (known, unused), settings)
+    X, y = _check_columns(estimator, X, y, known, at_least, unused)
     return X if _is_left_out(y) else (X, y)
 
 
 def _check_columns(
-    estimator: Any, X: Any, y: Any, asked: tuple[Kinds | None, bool], settings: dict[str, Any]
+    estimator: Any, X: Any, y: Any, known: Kinds | None, at_least: int, unused: int
 ) -> tuple[Any, Any]:
     """X column by column, unless scikit-learn makes one array of numbers of it."""
-    known, unused = asked
     table = raw.open_table(X)
     _check_unique(X)
     # Known names are not looked up again: that takes longer than to read a row.
     names = _get_feature_names(X) if known is None else known.names
     coding = Coding.of(estimator, known, table.width, names) if table is not None else None
     if table is not None and not table.width:
-        check_count(estimator, X, settings["ensure_min_samples"])
+        check_count(estimator, X, at_least)
     if table is None or coding is None or (table.numeric and not coding.categories):
-        X, y = _check_numbers(estimator, X, y, settings)
+        X, y = _check_numbers(estimator, X, y, reset=known is None, at_least=at_least)
         coding = coding or Coding.of(estimator, known, X.shape[1], names)
         return _check_array(estimator, X, coding), y
     with _naming_order(estimator, X):
-        validate_data(estimator, X, reset=settings["reset"], skip_check_array=True)
-    check_count(estimator, X, settings["ensure_min_samples"])
+        validate_data(estimator, X, reset=known is None, skip_check_array=True)
+    check_count(estimator, X, at_least)
     X = code_columns(estimator, table, coding._replace(unused=unused))
     return X, y if _is_left_out(y) else check_targets(estimator, X, y)
 
 
 def _check_numbers(
-    estimator: Any, X: Any, y: Any, settings: dict[str, Any]
+    estimator: Any, X: Any, y: Any, *, reset: bool, at_least: int
 ) -> tuple[np.ndarray, Any]:
     """X and y by scikit-learn's checks; X is a float array, or sparse in CSR format."""
-    settings = {
+    settings: dict[str, Any] = {
         "dtype": (np.float64, np.float32),
         "ensure_all_finite": False,
         "accept_sparse": "csr",
-        **settings,
+        "reset": reset,
+        "ensure_min_samples": at_least,
     }
     with _naming_entries(X), _naming_order(estimator, X):
         if _is_left_out(y):

@@ -6,16 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.data.raw import refusals
-from sknorm.data.raw.content import (
-    MOST_UNUSED,
-    Content,
-    Place,
-    booleans,
-    integers,
-    narrow,
-    nothing,
-    used,
-)
+from sknorm.data.raw.content import Content, Place, booleans, integers, narrow, nothing, used
 from sknorm.data.raw.levels import read_levels
 from sknorm.data.raw.objects import read_objects
 
@@ -31,8 +22,8 @@ def is_numeric(dtype: Any) -> bool:
     return str(dtype).startswith(("int", "uint", "float", "double", "halffloat"))
 
 
-def read_arrow(place: Place, column: Any, unused: bool = False) -> Content:
-    """What an array, or one in chunks, holds; ``unused`` asks for levels without rows, too."""
+def read_arrow(place: Place, column: Any, unused: int = 0) -> Content:
+    """What an array, or one in chunks, holds; all of up to ``unused`` levels are kept."""
     import pyarrow as pa
 
     types, dtype = pa.types, column.type
@@ -75,16 +66,16 @@ def _is_view(types: Any, dtype: Any) -> bool:
     return hasattr(types, "is_string_view") and types.is_string_view(dtype)
 
 
-def _read_dictionary(place: Place, column: Any, *, declared: bool, unused: bool = False) -> Content:
+def _read_dictionary(place: Place, column: Any, *, declared: bool, unused: int = 0) -> Content:
     column = column.combine_chunks()  # of one dictionary
     chunks = getattr(column, "chunks", [column])  # an older combine_chunks leaves one
-    unused = unused and bool(chunks) and len(chunks[0].dictionary) <= MOST_UNUSED
-    if not chunks or (chunks[0].null_count == len(chunks[0]) and not unused):
+    every = bool(chunks) and 0 < len(chunks[0].dictionary) <= unused
+    if not chunks or (chunks[0].null_count == len(chunks[0]) and not every):
         return nothing(place, len(column), declared=True)
     array = chunks[0]
     codes = array.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
     dictionary = array.dictionary
-    if not unused and (some := used(codes, len(dictionary))) is not None:
+    if not every and (some := used(codes, len(dictionary))) is not None:
         codes, dictionary = some[0], dictionary.take(some[1])
     levels = dictionary.to_pylist()
     codes = narrow(codes, len(levels))

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-MOST_UNUSED = 10_000  # levels of a dtype of which those without rows are kept, where asked for
 _EXACT = 1 << 53  # integers up to which float64 holds all
 
 

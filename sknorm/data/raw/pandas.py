@@ -8,16 +8,7 @@ import numpy as np
 
 from sknorm.data.raw import refusals
 from sknorm.data.raw.arrow import read_arrow
-from sknorm.data.raw.content import (
-    MOST_UNUSED,
-    Content,
-    Place,
-    booleans,
-    integers,
-    narrow,
-    nothing,
-    used,
-)
+from sknorm.data.raw.content import Content, Place, booleans, integers, narrow, nothing, used
 from sknorm.data.raw.levels import read_levels
 from sknorm.data.raw.objects import read_objects
 
@@ -42,8 +33,8 @@ def is_sparse(dtype: Any) -> bool:
     return _is_sparse(dtype) and np.array_equal(dtype.fill_value, 0)
 
 
-def read(place: Place, series: Any, unused: bool = False) -> Content:
-    """What a column holds; ``unused`` asks for levels without rows, too."""
+def read(place: Place, series: Any, unused: int = 0) -> Content:
+    """What a column holds; all of up to ``unused`` levels of its dtype are kept."""
     dtype = place.dtype
     if hasattr(dtype, "categories") and hasattr(dtype, "ordered"):
         return _read_category(place, series.array, unused)
@@ -105,16 +96,16 @@ def _read_text(place: Place, series: Any) -> Content:
     return Content(place, "text", codes, levels)
 
 
-def _read_category(place: Place, array: Any, unused: bool) -> Content:
+def _read_category(place: Place, array: Any, unused: int) -> Content:
     codes, categories = array.codes, array.categories
-    unused = unused and len(categories) <= MOST_UNUSED
-    if not unused and len(codes) < min(_SCALAR, len(categories)):
+    every = 0 < len(categories) <= unused
+    if not every and len(codes) < min(_SCALAR, len(categories)):
         found = sorted(set(codes.tolist()) - {-1})
         ranks = np.array([found.index(code) if code >= 0 else -1 for code in codes.tolist()])
         return read_levels(place, ranks, [categories[code] for code in found])
-    if not unused and (some := used(codes, len(categories))) is not None:
+    if not every and (some := used(codes, len(categories))) is not None:
         codes, categories = some[0], categories.take(some[1])
-    if not len(categories) or not (unused or (codes >= 0).any()):
+    if not len(categories) or not (every or (codes >= 0).any()):
         return nothing(place, len(codes), declared=True)
     dtype = categories.dtype
     if type(dtype).__name__ == "StringDtype":

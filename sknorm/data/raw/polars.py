@@ -6,15 +6,7 @@ from typing import Any
 import numpy as np
 
 from sknorm.data.raw import refusals
-from sknorm.data.raw.content import (
-    MOST_UNUSED,
-    Content,
-    Place,
-    booleans,
-    integers,
-    narrow,
-    nothing,
-)
+from sknorm.data.raw.content import Content, Place, booleans, integers, narrow, nothing
 from sknorm.data.raw.objects import read_objects
 
 
@@ -30,8 +22,8 @@ def is_numeric(dtype: Any) -> bool:
     return bool(known and not _is_wide(dtype))
 
 
-def read(place: Place, series: Any, unused: bool = False) -> Content:
-    """What a column holds; ``unused`` asks for levels without rows, too."""
+def read(place: Place, series: Any, unused: int = 0) -> Content:
+    """What a column holds; all of up to ``unused`` levels of its dtype are kept."""
     import polars as pl
 
     dtype = series.dtype
@@ -45,16 +37,16 @@ def read(place: Place, series: Any, unused: bool = False) -> Content:
         return Content(place, "numbers", values.to_numpy(), merged=merged)
     if dtype == pl.Boolean:
         return booleans(place, series.cast(pl.Int8).fill_null(-1).to_numpy())
-    names_levels = isinstance(dtype, pl.Enum) and len(dtype.categories) > 0
-    unused = unused and names_levels and len(dtype.categories) <= MOST_UNUSED
-    if dtype == pl.Null or (series.null_count() == len(series) and not unused):
+    declared = len(dtype.categories) if isinstance(dtype, pl.Enum) else 0
+    every = 0 < declared <= unused
+    if dtype == pl.Null or (series.null_count() == len(series) and not every):
         coded = dtype in (pl.String, pl.Categorical, pl.Enum)
         return nothing(place, len(series), declared=coded)
     if dtype == pl.String:
         levels = series.unique().drop_nulls().sort()
         codes = series.cast(pl.Enum(levels)).to_physical()
         return Content(place, "text", _codes(codes, len(levels)), levels.to_list())
-    if names_levels and (unused or len(dtype.categories) <= len(series)):
+    if every or 0 < declared <= len(series):
         levels = dtype.categories
         codes = _codes(series.to_physical(), len(levels))
         return Content(place, "text", codes, levels.to_list(), declared=True)

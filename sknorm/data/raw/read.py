@@ -23,8 +23,8 @@ class Raw(NamedTuple):
     columns : iterable of (Place, object)
         With the columns as their library has them.
     read : callable
-        What a column holds, from its place and itself, and whether levels of its dtype that have
-        no row are wanted, too.
+        What a column holds, from its place, itself, and how many levels its dtype may have that
+        are all kept, whether they have rows or not.
     numeric : bool
         Whether dtypes alone say that all columns are numbers.
     """
@@ -32,7 +32,7 @@ class Raw(NamedTuple):
     rows: int
     width: int
     columns: Iterable[tuple[Place, Any]]
-    read: Callable[[Place, Any, bool], Content]
+    read: Callable[[Place, Any, int], Content]
     numeric: bool
 
 
@@ -81,10 +81,10 @@ def open_array(X: np.ndarray) -> Raw:
     return Raw(len(X), X.shape[1], columns, _read_array, False)
 
 
-def read(raw: Raw, decide: Callable[[Content], str], *, unused: bool = False) -> Columns:
+def read(raw: Raw, decide: Callable[[Content], str], *, unused: int = 0) -> Columns:
     """All columns of a table; ``decide`` says of each whether it is numeric, or of which kind.
 
-    ``unused`` asks for the levels of a dtype that have no row, too.
+    All of up to ``unused`` levels of a dtype are kept, whether they have rows or not.
     """
     numeric, numbers, categories = [], [], []
     for place, column in raw.columns:
@@ -131,7 +131,7 @@ def as_table(X: Any) -> Any:
         return X
 
 
-def _read_array(place: Place, values: np.ndarray, unused: bool = False) -> Content:
+def _read_array(place: Place, values: np.ndarray, unused: int = 0) -> Content:
     if values.dtype.kind in "OUS":
         return read_objects(place, values.tolist())
     return Content(place, "numbers", values)

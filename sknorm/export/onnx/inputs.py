@@ -125,7 +125,7 @@ def _dtypes(X: Any, kinds: Kinds) -> list[Any]:
         dtype = _of_graphs(np.dtype(str(X.dtype).rpartition(".")[2]))
         found: list[Any] = [dtype] * int(np.shape(X)[-1])
     else:
-        found = [_dtype(table.read(place, column, False)) for place, column in table.columns]
+        found = [_dtype(table.read(place, column, 0)) for place, column in table.columns]
     if len(found) != kinds.n_features:
         raise ValueError(
             f"X has {len(found)} columns, but the model was fitted to {kinds.n_features}."
